@@ -1,0 +1,24 @@
+import { GROUP } from './group.ts';
+
+/** Per-NIC requests on a VM or its template: JSON keyed by NIC name. */
+export const NICS_ANNOTATION = `${GROUP}/nics`;
+export const MULTUS_NETWORKS = 'k8s.v1.cni.cncf.io/networks';
+export const MULTUS_DEFAULT_NETWORK = 'v1.multus-cni.io/default-network';
+
+/** Kube-OVN's keys for the primary network (USAGE.md). */
+export const PRIMARY_PREFIX = 'ovn.kubernetes.io/';
+export const IP_ADDRESS = 'ip_address';
+export const MAC_ADDRESS = 'mac_address';
+export const IP_POOL = 'ip_pool';
+export const LOGICAL_SWITCH = 'logical_switch';
+
+/** KubeVirt's own marks (facts: fixtures of v1.8.4). Labels and annotations are hints; owners by UID decide. */
+export const KUBEVIRT = {
+  app: 'kubevirt.io',
+  launcher: 'virt-launcher',
+  createdBy: 'kubevirt.io/created-by',
+  domain: 'kubevirt.io/domain',
+  migrationJobUID: 'kubevirt.io/migrationJobUID',
+  ephemeralProvisioning: 'kubevirt.io/ephemeral-provisioning',
+  createMigrationTarget: 'kubevirt.io/create-migration-target',
+} as const;

@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import { GROUP } from './group.ts';
+import type { LogicalPortSpec } from './types.gen.ts';
+
+/** Which object a port belongs to, by name. The UID says which life of that name. */
+export type OwnerKind = LogicalPortSpec['owner']['kind'];
+export type PortKey = {
+  readonly ownerKind: OwnerKind;
+  readonly namespace: string;
+  readonly owner: string;
+  /** VM NIC name, or the interface name of a pod. */
+  readonly nic: string;
+};
+
+const LSP_PREFIX: Record<OwnerKind, string> = { VirtualMachine: 'vm', VirtualMachineInstance: 'vmi', Pod: 'pod' };
+const MAX_OBJECT_NAME = 253;
+const DIGEST = /-x[0-9a-f]{16}$/;
+const PLAIN_NIC = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
+
+/** The first 16 hex digits of SHA-256: names that are cut or rewritten end in it. */
+export function formatDigest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+}
+
+/** Name of the logical switch port: `vm/<ns>/<vm>/<nic>`. Kubernetes names hold no slash, so it is injective. */
+export function formatLspName(key: PortKey): string {
+  return `${LSP_PREFIX[key.ownerKind]}/${key.namespace}/${key.owner}/${key.nic}`;
+}
+
+/** The inverse of formatLspName; undefined when the name is not of a VM, VMI or pod port. */
+export function parseLspName(name: string): PortKey | undefined {
+  const [prefix, namespace, owner, nic, ...rest] = name.split('/');
+  const found = (Object.keys(LSP_PREFIX) as OwnerKind[]).find((kind) => LSP_PREFIX[kind] === prefix);
+  if (found === undefined || !namespace || !owner || !nic || rest.length > 0) return undefined;
+  return { ownerKind: found, namespace, owner, nic };
+}
+
+/**
+ * Name of the LogicalPort object within its namespace: `<owner>.<nic>.<vm|vmi|pod>`.
+ * A NIC name that Kubernetes would refuse, or that looks like a rewritten one, is rewritten with a digest of the whole key.
+ */
+export function formatLogicalPortName(key: PortKey): string {
+  const suffix = LSP_PREFIX[key.ownerKind];
+  const plain = `${key.owner}.${key.nic}.${suffix}`;
+  if (plain.length <= MAX_OBJECT_NAME && PLAIN_NIC.test(key.nic) && !DIGEST.test(key.nic)) return plain;
+  const digest = formatDigest(formatLspName(key));
+  const nic = key.nic
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 24);
+  const tail = `.${nic === '' ? 'nic' : nic}-x${digest}.${suffix}`;
+  return key.owner.slice(0, MAX_OBJECT_NAME - tail.length).replace(/[.-]+$/, '') + tail;
+}
+
+/** The agents' watch selector: every LogicalPort carries it for each node that holds an attachment. */
+export function formatNodeLabel(node: string): string {
+  return `node.${GROUP}/${formatDigest(node)}`;
+}
+
+export const FINALIZER = `${GROUP}/release`;
+/** Present on the pod-to-owner index of LogicalPorts; never trusted, only to find them quickly. */
+export const OWNER_UID_LABEL = `${GROUP}/owner-uid`;
+
+/** Value of requested-chassis while nothing is attached: no chassis bears a name with a slash. */
+export const NO_CHASSIS = 'mooring/unattached';
+
+export const GATEWAY_LSP = 'gateway';
+export const JOIN_SWITCH = 'join';
+export const formatNodeLsp = (node: string): string => `node/${node}`;
+export const formatSwitchName = (subnet: string): string => `subnet/${subnet}`;
+export const formatRouterName = (vpc: string): string => `vpc/${vpc}`;
+/** The router's own port on a subnet's switch, and the switch's end of the same cable. */
+export const formatRouterPortName = (vpc: string, subnet: string): string => `vpc/${vpc}/subnet/${subnet}`;
+export const formatRouterLspName = (vpc: string, subnet: string): string => `subnet/${subnet}/vpc/${vpc}`;
+export const formatJoinRouterPortName = (vpc: string): string => `vpc/${vpc}/join`;
+export const formatJoinRouterLspName = (vpc: string): string => `join/vpc/${vpc}`;
+
+/** Name of the pod's end in the node: `m` and 14 hex digits of (sandbox id, interface); at most 15 characters. */
+export function formatHostInterface(containerId: string, interfaceName: string): string {
+  return `m${createHash('sha256').update(`${containerId}\n${interfaceName}`).digest('hex').slice(0, 14)}`;
+}
+
+/** KubeVirt's interface name for a secondary network (pkg/network/namescheme): `pod` and 11 hex digits of SHA-256. */
+export function formatLauncherInterface(networkName: string): string {
+  return `pod${createHash('sha256').update(networkName).digest('hex').slice(0, 11)}`;
+}
