@@ -48,7 +48,6 @@ describe('parseAddress', () => {
       fc.property(fc.bigInt({ min: 0n, max: (1n << 128n) - 1n }), (value) => {
         expect(parseAddress(formatAddress({ family: 6, value }))).toEqual({ family: 6, value });
       }),
-      ),
     );
   });
 });
