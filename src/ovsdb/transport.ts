@@ -1,0 +1,103 @@
+import { readFileSync } from 'node:fs';
+import net from 'node:net';
+import tls from 'node:tls';
+import { ConnectionError, OvsdbError } from './errors.ts';
+
+/** Key material as PEM text, for one connection attempt. */
+export type TlsMaterial = {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+};
+
+export type TlsOptions = {
+  /** PEM texts, or a function asked anew at every connection, so that rotated files take effect on reconnect. */
+  readonly material: TlsMaterial | (() => TlsMaterial | Promise<TlsMaterial>);
+  /**
+   * Whom to accept beyond "signed by our CA". Certificates made by ovs-pki(8) carry no subjectAltName, so the usual
+   * host name check cannot work: `any` accepts every certificate of the CA, `{commonName}` also demands the subject,
+   * `hostname` is the rule of RFC 6125.
+   */
+  readonly identity: 'any' | 'hostname' | { readonly commonName: string };
+};
+
+export type Remote =
+  | { readonly scheme: 'unix'; readonly path: string }
+  | { readonly scheme: 'tcp' | 'ssl'; readonly host: string; readonly port: number };
+
+/** A connected byte stream. */
+export type Connection = net.Socket;
+
+/** Reads `unix:PATH`, `tcp:HOST:PORT` or `ssl:HOST:PORT` (ovsdb(7), IPv6 in brackets). Throws OvsdbError `bad-remote`. */
+export function parseRemote(text: string): Remote {
+  const colon = text.indexOf(':');
+  const scheme = text.slice(0, colon);
+  const rest = text.slice(colon + 1);
+  if (scheme === 'unix' && rest !== '') return { scheme, path: rest };
+  const match = /^(?:\[([0-9a-fA-F:.]+(?:%\w+)?)\]|([^:[\]]+)):(\d{1,5})$/.exec(rest);
+  const port = Number(match?.[3]);
+  if ((scheme !== 'tcp' && scheme !== 'ssl') || match === null || port < 1 || port > 65535) {
+    throw new OvsdbError('bad-remote', 'terminal', `not a remote: ${text}`);
+  }
+  return { scheme, host: match[1] ?? match[2] ?? '', port };
+}
+
+/** Connects within `timeoutMs`. Throws ConnectionError. */
+export async function connect(remote: Remote, timeoutMs: number, options?: TlsOptions): Promise<Connection> {
+  if (remote.scheme !== 'ssl') {
+    const socket = remote.scheme === 'unix' ? net.connect(remote.path) : net.connect(remote.port, remote.host);
+    return await established(socket, 'connect', timeoutMs);
+  }
+  if (options === undefined) throw new OvsdbError('bad-remote', 'terminal', 'an ssl remote needs TLS options');
+  return await established(await startTls(remote.host, remote.port, options), 'secureConnect', timeoutMs);
+}
+
+async function startTls(host: string, port: number, options: TlsOptions): Promise<tls.TLSSocket> {
+  const material = typeof options.material === 'function' ? await options.material() : options.material;
+  const { identity } = options;
+  return tls.connect({
+    ...material,
+    host,
+    port,
+    minVersion: 'TLSv1.2',
+    ...(net.isIP(host) === 0 ? { servername: host } : {}),
+    ...(identity === 'hostname' ? {} : { checkServerIdentity: (_host, peer) => checkIdentity(peer, identity) }),
+  });
+}
+
+function checkIdentity(
+  peer: tls.PeerCertificate,
+  identity: 'any' | { readonly commonName: string },
+): Error | undefined {
+  if (identity === 'any') return undefined;
+  const name = peer.subject.CN;
+  if (name === identity.commonName) return undefined;
+  return new Error(`the server's certificate is for ${String(name)}, expected ${identity.commonName}`);
+}
+
+/** Reads the three PEM files anew at each call; give it as `material`. */
+export function materialFromFiles(files: TlsMaterial): () => TlsMaterial {
+  return () => ({
+    ca: readFileSync(files.ca, 'utf8'),
+    cert: readFileSync(files.cert, 'utf8'),
+    key: readFileSync(files.key, 'utf8'),
+  });
+}
+
+function established(socket: net.Socket, event: 'connect' | 'secureConnect', timeoutMs: number): Promise<Connection> {
+  return new Promise((resolve, reject) => {
+    const fail = (cause: Error): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      reject(new ConnectionError(`cannot connect: ${cause.message}`, { cause }));
+    };
+    const timer = setTimeout(() => fail(new Error(`no connection within ${timeoutMs} ms`)), timeoutMs);
+    socket.once('error', fail);
+    socket.once(event, () => {
+      clearTimeout(timer);
+      socket.off('error', fail);
+      socket.setNoDelay(true);
+      resolve(socket);
+    });
+  });
+}
