@@ -1,0 +1,30 @@
+export { type BackoffLimits, deriveBackoff } from './backoff.ts';
+export { type Clock, sleep, systemClock, type Timer } from './clock.ts';
+export { type ApiEndpoint, type ConfigOptions, loadEndpoint, type TlsOptions } from './config.ts';
+export {
+  ApiError,
+  type ErrorClass,
+  findErrorClass,
+  isAlreadyExists,
+  isConflict,
+  isGone,
+  isNotFound,
+} from './errors.ts';
+export { listEverything, type WholeList } from './list.ts';
+export { createQueue, type Queue, type QueueOptions } from './queue.ts';
+export { createReflector, type Reflector, type ReflectorOptions } from './reflector.ts';
+export {
+  type ApplyOptions,
+  createResource,
+  type DeleteOptions,
+  formatApiVersion,
+  formatListPath,
+  formatObjectPath,
+  type ListPage,
+  type Resource,
+  type ResourceKind,
+  type Selection,
+} from './resource.ts';
+export { type Change, createStore, type Indexer, keyOf, parseKey, type ReadonlyStore, type Store } from './store.ts';
+export { type ApiRequest, createTransport, type Query, type StreamRequest, type Transport } from './transport.ts';
+export * from './types.ts';
