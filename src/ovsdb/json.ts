@@ -1,3 +1,11 @@
+declare global {
+  // Source text access (ECMA-262 2026), in V8 since 11.4; TypeScript's library does not have it yet.
+  interface JSON {
+    parse(text: string, reviver: (key: string, value: unknown, context: { source?: string }) => unknown): unknown;
+    rawJSON(text: string): unknown;
+  }
+}
+
 /** A bare run of 16 or more digits: only then may a number be too long for a double. */
 const LONG_INTEGER = /[[:,]\s*-?\d{16}/;
 const INTEGER = /^-?\d+$/;

@@ -51,6 +51,11 @@ export class Rpc {
     return this.#closed.promise;
   }
 
+  /** Why the connection is over, or undefined while it works. */
+  get failure(): OvsdbError | undefined {
+    return this.#failure;
+  }
+
   /**
    * Sends a request and returns its result. Throws RequestError when the server answers with an error, TimeoutError,
    * or the connection's own error. A request given up is forgotten; a late answer is ignored.
@@ -99,10 +104,13 @@ export class Rpc {
 
   #dispatch(message: Json): void {
     const { id, method } = message;
-    if (typeof method !== 'string') return this.#settle(message);
+    if (typeof method !== 'string') {
+      this.#settle(message);
+      return;
+    }
     const params = Array.isArray(message.params) ? message.params : [];
-    if (id === null || id === undefined) return this.#options.onNotification(method, params);
-    if (method === 'echo') this.#send({ id, result: params, error: null });
+    if (id === null || id === undefined) this.#options.onNotification(method, params);
+    else if (method === 'echo') this.#send({ id, result: params, error: null });
     else this.#send({ id, result: null, error: { error: 'unknown method', details: method } });
   }
 

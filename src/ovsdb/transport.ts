@@ -34,12 +34,17 @@ export function parseRemote(text: string): Remote {
   const scheme = text.slice(0, colon);
   const rest = text.slice(colon + 1);
   if (scheme === 'unix' && rest !== '') return { scheme, path: rest };
-  const match = /^(?:\[([0-9a-fA-F:.]+(?:%\w+)?)\]|([^:[\]]+)):(\d{1,5})$/.exec(rest);
+  if (scheme === 'tcp' || scheme === 'ssl') return { scheme, ...parseEndpoint(rest) };
+  throw new OvsdbError('bad-remote', 'terminal', `not a remote: ${text}`);
+}
+
+function parseEndpoint(text: string): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-fA-F:.]+(?:%\w+)?)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
   const port = Number(match?.[3]);
-  if ((scheme !== 'tcp' && scheme !== 'ssl') || match === null || port < 1 || port > 65535) {
-    throw new OvsdbError('bad-remote', 'terminal', `not a remote: ${text}`);
+  if (match === null || port < 1 || port > 65535) {
+    throw new OvsdbError('bad-remote', 'terminal', `not HOST:PORT: ${text}`);
   }
-  return { scheme, host: match[1] ?? match[2] ?? '', port };
+  return { host: match[1] ?? match[2] ?? '', port };
 }
 
 /** Connects within `timeoutMs`. Throws ConnectionError. */

@@ -130,28 +130,22 @@ export function sortedMap(pairs: Iterable<readonly [Atom, Atom]>): ReadonlyMap<A
 
 /** Reads one `<atom>`. Throws ValueError when it is not of the type. */
 export function decodeAtom(wire: unknown, base: BaseType): Atom {
-  switch (base.type) {
-    case 'string':
-      if (typeof wire === 'string') return wire;
-      break;
-    case 'boolean':
-      if (typeof wire === 'boolean') return wire;
-      break;
-    case 'real':
-      if (typeof wire === 'number' || typeof wire === 'bigint') return Number(wire);
-      break;
-    case 'integer':
-      return decodeInteger(wire);
-    default:
-      if (isTagged(wire, 'uuid') && typeof wire[1] === 'string') return wire[1];
-  }
-  throw new ValueError(`expected ${base.type}, got ${describe(wire)}`);
+  const atom = ATOM_DECODERS[base.type](wire);
+  if (atom === undefined) throw new ValueError(`expected ${base.type}, got ${describe(wire)}`);
+  return atom;
 }
 
-function decodeInteger(wire: unknown): bigint {
+const ATOM_DECODERS: Readonly<Record<AtomicType, (wire: unknown) => Atom | undefined>> = {
+  string: (wire) => (typeof wire === 'string' ? wire : undefined),
+  boolean: (wire) => (typeof wire === 'boolean' ? wire : undefined),
+  real: (wire) => (typeof wire === 'number' || typeof wire === 'bigint' ? Number(wire) : undefined),
+  integer: decodeInteger,
+  uuid: (wire) => (isTagged(wire, 'uuid') && typeof wire[1] === 'string' ? wire[1] : undefined),
+};
+
+function decodeInteger(wire: unknown): bigint | undefined {
   if (typeof wire === 'bigint') return wire;
-  if (typeof wire === 'number' && Number.isInteger(wire)) return BigInt(wire);
-  throw new ValueError(`expected integer, got ${describe(wire)}`);
+  return typeof wire === 'number' && Number.isInteger(wire) ? BigInt(wire) : undefined;
 }
 
 /** Reads one `<value>` of a column. Throws ValueError when it does not fit the type. */
@@ -220,14 +214,14 @@ function describe(wire: unknown): string {
  */
 export function encodeAtom(atom: Atom, base: BaseType): WireAtom {
   if (base.type === 'integer') return encodeInteger(atom);
-  if (base.type === 'uuid' && typeof atom === 'string') {
-    return UUID.test(atom) ? ['uuid', atom] : ['named-uuid', atom];
+  if (typeof atom !== JS_TYPES[base.type] || (typeof atom === 'number' && !Number.isFinite(atom))) {
+    throw new ValueError(`${describe(atom)} does not fit a column of type ${base.type}`);
   }
-  if (base.type === 'real' && typeof atom === 'number' && Number.isFinite(atom)) return atom;
-  if (base.type === 'string' && typeof atom === 'string') return atom;
-  if (base.type === 'boolean' && typeof atom === 'boolean') return atom;
-  throw new ValueError(`${describe(atom)} does not fit a column of type ${base.type}`);
+  if (base.type !== 'uuid' || typeof atom !== 'string') return atom;
+  return UUID.test(atom) ? ['uuid', atom] : ['named-uuid', atom];
 }
+
+const JS_TYPES = { integer: 'bigint', real: 'number', boolean: 'boolean', string: 'string', uuid: 'string' } as const;
 
 function encodeInteger(atom: Atom): bigint {
   const isInteger = typeof atom === 'bigint' || (typeof atom === 'number' && Number.isSafeInteger(atom));
