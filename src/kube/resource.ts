@@ -34,7 +34,7 @@ export type DeleteOptions = {
 export type ApplyOptions = { fieldManager: string; force?: boolean; signal?: AbortSignal | undefined };
 
 /** Options of single-object calls. */
-export type CallOptions = { signal?: AbortSignal | undefined; fieldManager?: string };
+export type CallOptions = { signal?: AbortSignal | undefined; fieldManager?: string; timeoutMs?: number };
 
 /**
  * Typed calls for one kind. All throw `ApiError`: class `notFound` for an absent object, `conflict` for a lost race
@@ -94,7 +94,7 @@ function badName(message: string): ApiError {
 export function createResource<T extends KubeObject>(transport: Transport, kind: ResourceKind): Resource<T> {
   const write = createWriters<T>(transport, kind);
   const get = async (ref: ObjectRef, options: CallOptions = {}) =>
-    asObject<T>(await transport.request({ path: formatObjectPath(kind, ref), signal: options.signal }), kind);
+    asObject<T>(await transport.request({ path: formatObjectPath(kind, ref), ...timing(options) }), kind);
   return {
     kind,
     get,
@@ -123,10 +123,15 @@ function createWriters<T extends KubeObject>(transport: Transport, kind: Resourc
     const contentType = method === 'PATCH' ? (options.contentType ?? MERGE_PATCH) : 'application/json';
     const query: Query = { fieldManager: options.fieldManager, force: options.force };
     return asObject<T>(
-      await transport.request({ method, path, query, body: full, contentType, signal: options.signal }),
+      await transport.request({ method, path, query, body: full, contentType, ...timing(options) }),
       kind,
     );
   };
+}
+
+function timing(options: CallOptions): { signal: AbortSignal | undefined; timeoutMs?: number } {
+  const { signal, timeoutMs } = options;
+  return timeoutMs === undefined ? { signal } : { signal, timeoutMs };
 }
 
 function formatCreatePath(kind: ResourceKind, ref: ObjectRef): string {

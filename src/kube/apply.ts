@@ -1,0 +1,75 @@
+import { deriveMergePatch } from './diff.ts';
+import { isAlreadyExists, isConflict, isNotFound } from './errors.ts';
+import type { CallOptions, Resource } from './resource.ts';
+import type { KubeObject, ObjectRef } from './types.ts';
+
+/** What `ensureObject` did: it completes the sentence "the object was …". */
+export type Ensured<T> = { result: 'created' | 'updated' | 'unchanged'; object: T };
+
+/** Options: who writes, and the object as a cache knows it, which saves the read (a stale one costs one conflict). */
+export type EnsureOptions<T> = CallOptions & { known?: T | undefined };
+
+const ATTEMPTS = 5;
+
+/**
+ * Makes the object exist with everything that `desired` says; writes nothing when it does already. Fields that
+ * `desired` leaves out stay as they are, a null asks for absence (`diff.ts`). A status in `desired` is not written:
+ * use `ensureStatus`. Throws `ApiError`, `conflict` after five lost races.
+ */
+export async function ensureObject<T extends KubeObject>(
+  resource: Resource<T>,
+  desired: T,
+  options: EnsureOptions<T> = {},
+): Promise<Ensured<T>> {
+  const { status: _, ...wanted } = desired as KubeObject & { status?: unknown };
+  const { known, ...call } = options;
+  const ref = refOf(desired);
+  let actual = known ?? (await resource.find(ref, call));
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await writeDifference(resource, { actual, wanted: wanted as T }, call);
+    } catch (error) {
+      const lost = isConflict(error) || isAlreadyExists(error) || isNotFound(error);
+      if (!lost || attempt >= ATTEMPTS) throw error;
+    }
+    actual = await resource.find(ref, call);
+  }
+}
+
+/** Makes the status hold what `status` says; no write when it does. The object must exist (`ApiError`, `notFound`). */
+export async function ensureStatus<T extends KubeObject>(
+  resource: Resource<T>,
+  actual: T,
+  status: object,
+  options?: CallOptions,
+): Promise<Ensured<T>> {
+  const found = (actual as { status?: unknown }).status;
+  const patch = deriveMergePatch(found, status);
+  if (patch === undefined) return { result: 'unchanged', object: actual };
+  // The UID keeps the patch off a namesake that was created meanwhile.
+  const body = { metadata: { uid: actual.metadata?.uid }, status: patch };
+  return { result: 'updated', object: await resource.patchStatus(refOf(actual), body, options) };
+}
+
+type Difference<T> = { actual: T | undefined; wanted: T };
+
+async function writeDifference<T extends KubeObject>(
+  resource: Resource<T>,
+  { actual, wanted }: Difference<T>,
+  call: CallOptions,
+): Promise<Ensured<T>> {
+  if (actual === undefined) return { result: 'created', object: await resource.create(wanted, call) };
+  const { apiVersion: _, kind: __, ...fields } = wanted;
+  const patch = deriveMergePatch(actual, fields);
+  if (patch === undefined) return { result: 'unchanged', object: actual };
+  const metadata = {
+    ...(patch.metadata as object | undefined),
+    resourceVersion: actual.metadata?.resourceVersion,
+    uid: actual.metadata?.uid,
+  };
+  return { result: 'updated', object: await resource.patch(refOf(wanted), { ...patch, metadata }, call) };
+}
+
+function refOf(object: KubeObject): ObjectRef {
+  return { name: object.metadata?.name ?? '', namespace: object.metadata?.namespace };
+}
