@@ -1,5 +1,5 @@
+import { retryConflicts } from './conflicts.ts';
 import { deriveMergePatch } from './diff.ts';
-import { isAlreadyExists, isConflict, isNotFound } from './errors.ts';
 import type { CallOptions, Resource } from './resource.ts';
 import type { KubeObject, ObjectRef } from './types.ts';
 
@@ -8,8 +8,6 @@ export type Ensured<T> = { result: 'created' | 'updated' | 'unchanged'; object: 
 
 /** Options: who writes, and the object as a cache knows it, which saves the read (a stale one costs one conflict). */
 export type EnsureOptions<T> = CallOptions & { known?: T | undefined };
-
-const ATTEMPTS = 5;
 
 /**
  * Makes the object exist with everything that `desired` says; writes nothing when it does already. Fields that
@@ -24,16 +22,12 @@ export async function ensureObject<T extends KubeObject>(
   const { status: _, ...wanted } = desired as KubeObject & { status?: unknown };
   const { known, ...call } = options;
   const ref = refOf(desired);
-  let actual = known ?? (await resource.find(ref, call));
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await writeDifference(resource, { actual, wanted: wanted as T }, call);
-    } catch (error) {
-      const lost = isConflict(error) || isAlreadyExists(error) || isNotFound(error);
-      if (!lost || attempt >= ATTEMPTS) throw error;
-    }
-    actual = await resource.find(ref, call);
-  }
+  let cached = known;
+  return retryConflicts(async () => {
+    const actual = cached ?? (await resource.find(ref, call));
+    cached = undefined;
+    return writeDifference(resource, { actual, wanted: wanted as T }, call);
+  });
 }
 
 /** Makes the status hold what `status` says; no write when it does. The object must exist (`ApiError`, `notFound`). */

@@ -37,7 +37,8 @@ type Series = { name: string; body: EventObject; count: number; sent: number; la
 /** The API server forgets events after an hour by default. */
 const SERIES_MS = 55 * 60_000;
 const MOST_SERIES = 4096;
-const ATTEMPTS = 3;
+/** With the backoff below: about a minute and a half. */
+const ATTEMPTS = 8;
 
 /** A recorder at work. */
 export function createEventRecorder(options: EventRecorderOptions): EventRecorder {
@@ -100,11 +101,10 @@ type Sender = {
   waiting: Set<string>;
 };
 
-/** One turn for one series; events are worth a few attempts, not more. */
+/** One turn for one series; events are worth some attempts, not more. */
 async function sendSeries(sender: Sender, entry: Series | undefined, turn: [string, AbortSignal]): Promise<Outcome> {
   const { options, queue, events, waiting } = sender;
   const [key, signal] = turn;
-  waiting.delete(key);
   if (entry === undefined || entry.sent === entry.count) return { done: true };
   try {
     await writeSeries(options, events, entry, signal);
@@ -114,6 +114,7 @@ async function sendSeries(sender: Sender, entry: Series | undefined, turn: [stri
     options.metrics?.count('kube_events_failed');
     options.log.debug({ event: entry.name, err: error }, 'an event could not be written');
   }
+  waiting.delete(key);
   return { done: true };
 }
 

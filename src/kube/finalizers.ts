@@ -1,11 +1,10 @@
-import { isConflict, isNotFound } from './errors.ts';
+import { retryConflicts } from './conflicts.ts';
+import { isNotFound } from './errors.ts';
 import type { Resource } from './resource.ts';
 import type { KubeObject, ObjectRef } from './types.ts';
 
 /** The object to change; with `uid` only that very object, never a namesake made later. */
 export type FinalizerTarget = ObjectRef & { uid?: string | undefined };
-
-const ATTEMPTS = 5;
 
 /**
  * Adds a finalizer unless it is there or the object is being deleted (the API server forbids it then). Gives the
@@ -36,26 +35,25 @@ export function removeFinalizer<T extends KubeObject>(
 type Plan<T> = (object: T, present: readonly string[]) => readonly string[] | undefined;
 
 /** Merge patches replace a whole list, so the patch carries the resourceVersion that the list was read at. */
-async function changeFinalizers<T extends KubeObject>(
+function changeFinalizers<T extends KubeObject>(
   resource: Resource<T>,
   target: FinalizerTarget,
   plan: Plan<T>,
 ): Promise<T | undefined> {
-  for (let attempt = 1; ; attempt += 1) {
+  return retryConflicts(async () => {
     const object = await resource.find(target);
     if (object === undefined || !isTarget(object, target)) return undefined;
     const finalizers = plan(object, object.metadata?.finalizers ?? []);
     if (finalizers === undefined) return object;
     const { uid, resourceVersion } = object.metadata ?? {};
-    try {
-      return await resource.patch(target, { metadata: { finalizers, resourceVersion, uid } });
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      if (!isConflict(error) || attempt >= ATTEMPTS) throw error;
-    }
-  }
+    return resource.patch(target, { metadata: { finalizers, resourceVersion, uid } }).catch(ignoreNotFound);
+  });
 }
 
 function isTarget(object: KubeObject, target: FinalizerTarget): boolean {
   return target.uid === undefined || object.metadata?.uid === target.uid;
+}
+
+function ignoreNotFound(error: unknown): undefined {
+  if (!isNotFound(error)) throw error;
 }

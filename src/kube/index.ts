@@ -2,6 +2,7 @@ export { type Ensured, type EnsureOptions, ensureObject, ensureStatus } from './
 export { type BackoffLimits, deriveBackoff } from './backoff.ts';
 export { type Clock, sleep, systemClock, type Timer } from './clock.ts';
 export { type ApiEndpoint, type ConfigOptions, loadEndpoint, type TlsOptions } from './config.ts';
+export { retryConflicts } from './conflicts.ts';
 export {
   ApiError,
   type ErrorClass,
