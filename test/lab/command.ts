@@ -29,7 +29,7 @@ export class CommandError extends Error {
 
 /** The environment of every program the lab starts: system directories are on the path, the locale is fixed. */
 export function buildEnvironment(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
-  const path = `${process.env['PATH'] ?? ''}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
+  const path = `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
   const kept = Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined);
   return { ...Object.fromEntries(kept), PATH: path, LC_ALL: 'C.UTF-8', ...extra };
 }

@@ -60,12 +60,12 @@ export class LabStateError extends Error {
 
 /** Where the lab keeps its state: one directory that can be deleted after `down`. */
 export function findStateDir(env: Readonly<Record<string, string | undefined>>): string {
-  return env['MOORING_LAB'] ?? '/var/lib/mooring-lab';
+  return env.MOORING_LAB ?? '/var/lib/mooring-lab';
 }
 
 /** Where downloads and builds are kept, outside every checkout. */
 export function findCacheDir(env: Readonly<Record<string, string | undefined>>): string {
-  return env['MOORING_CACHE'] ?? join(env['HOME'] ?? '/root', '.cache/mooring');
+  return env.MOORING_CACHE ?? join(env.HOME ?? '/root', '.cache/mooring');
 }
 
 /** Parses the text of state.json; throws LabStateError (terminal) that names the first wrong field. */
