@@ -1,0 +1,96 @@
+import type { GateBinding, GateState } from './gate.ts';
+import type { Link } from './links.ts';
+import type { MasqueradeSpec } from './node-rules.ts';
+import type { RouteSpec } from './routes.ts';
+import type { InterfaceSysctls } from './sysctl.ts';
+
+/** What one job asks for; all of it survives `postMessage`. Addresses are `address/prefix`, MTU in bytes. */
+export type AttachVeth = {
+  kind: 'attachVeth';
+  netnsPath: string;
+  hostName: string;
+  peerName: string;
+  mac: string;
+  hostMac?: string;
+  mtu: number;
+  addresses: readonly string[];
+  routes: readonly RouteSpec[];
+  /** Always true: a pod on the host network has no veth. Spelled out so that nobody passes the host's by accident. */
+  expectHostNetnsDifferent: true;
+  disableTxChecksum?: boolean;
+  /** Kept by the kernel on the host end, for whoever has to find out whose it is. */
+  alias?: string;
+  /** Shut until the guest speaks: for the target of a migration. */
+  gate?: { binding: GateBinding };
+  /** Announce the addresses once attached; never together with a gate. */
+  announce?: boolean;
+};
+export type DetachVeth = { kind: 'detachVeth'; hostName: string };
+export type CheckVeth = {
+  kind: 'checkVeth';
+  hostName: string;
+  netnsPath?: string;
+  peerName?: string;
+  mac?: string;
+  mtu?: number;
+  addresses?: readonly string[];
+  routes?: readonly RouteSpec[];
+};
+export type ListLinks = { kind: 'listLinks'; prefix?: string };
+export type NodePort = {
+  name: string;
+  mac?: string;
+  mtu: number;
+  addresses: readonly string[];
+  routes: readonly RouteSpec[];
+  disableTxChecksum?: boolean;
+  sysctls?: InterfaceSysctls;
+};
+export type ConfigureNodePorts = {
+  kind: 'configureNodePorts';
+  ports: readonly NodePort[];
+  forwarding?: { ipv4?: boolean; ipv6?: boolean };
+  masquerade?: MasqueradeSpec;
+};
+export type DeleteNodeRules = { kind: 'deleteNodeRules' };
+export type EnsureGate = { kind: 'ensureGate'; netnsPath: string; interface: string; binding: GateBinding };
+export type OpenGate = { kind: 'openGate'; netnsPath: string; interface: string; binding: GateBinding };
+export type DeleteGate = { kind: 'deleteGate'; netnsPath: string; interface?: string };
+export type GetGateState = { kind: 'getGateState'; netnsPath: string; interface: string };
+export type Announce = {
+  kind: 'announce';
+  netnsPath: string;
+  name: string;
+  mac: string;
+  ips: readonly string[];
+  rarp?: boolean;
+};
+
+export type Job =
+  | AttachVeth
+  | DetachVeth
+  | CheckVeth
+  | ListLinks
+  | ConfigureNodePorts
+  | DeleteNodeRules
+  | EnsureGate
+  | OpenGate
+  | DeleteGate
+  | GetGateState
+  | Announce;
+
+/** What each kind of job answers. `netnsId` is `device:inode` of the namespace. */
+export type Results = {
+  attachVeth: { hostIfIndex: number; peerIfIndex: number; netnsId: string };
+  detachVeth: { deleted: boolean };
+  checkVeth: { problems: string[] };
+  listLinks: { links: Link[] };
+  configureNodePorts: { ports: { name: string; ifIndex: number }[] };
+  deleteNodeRules: Record<string, never>;
+  ensureGate: { created: boolean };
+  openGate: Record<string, never>;
+  deleteGate: Record<string, never>;
+  getGateState: { state: GateState | null };
+  announce: Record<string, never>;
+};
+export type ResultOf<J extends Job> = Results[J['kind']];

@@ -1,0 +1,65 @@
+import { sendAnnouncement } from './announce.ts';
+import { deleteGate, ensureGate, getGateState, openGate } from './gate.ts';
+import type { Announce, Job, Results } from './jobs.ts';
+import { deleteIfPresent, getLink, listLinks } from './links.ts';
+import { closeNetns, type Netns, openNetns, refuseOwnNetns, withNetns } from './netns.ts';
+import { configureNodePorts } from './node-ports.ts';
+import { deleteNodeRules } from './node-rules.ts';
+import { openRouteSocketIn, type RouteSocket } from './socket.ts';
+import { attachVeth, checkVeth } from './veth.ts';
+
+type Handlers = { [K in Job['kind']]: (host: RouteSocket, job: Extract<Job, { kind: K }>) => Results[K] };
+
+const HANDLERS: Handlers = {
+  attachVeth,
+  checkVeth,
+  configureNodePorts,
+  detachVeth: (host, job) => ({ deleted: deleteIfPresent(host, job.hostName) }),
+  listLinks: (host, job) => ({ links: listLinks(host).filter((link) => link.name.startsWith(job.prefix ?? '')) }),
+  deleteNodeRules: () => {
+    deleteNodeRules();
+    return {};
+  },
+  ensureGate: (_host, job) => inNetns(job.netnsPath, (netns) => ({ created: ensureGate(netns, job) })),
+  openGate: (_host, job) =>
+    inNetns(job.netnsPath, (netns) => {
+      openGate(netns, job);
+      return {};
+    }),
+  deleteGate: (_host, job) =>
+    inNetns(job.netnsPath, (netns) => {
+      deleteGate(netns, job.interface);
+      return {};
+    }),
+  getGateState: (_host, job) =>
+    inNetns(job.netnsPath, (netns) => ({ state: getGateState(netns, job.interface) ?? null })),
+  announce: (_host, job) => inNetns(job.netnsPath, (netns) => announceIn(netns, job)),
+};
+
+/** Runs one job to its end on the calling thread. `host` is a route socket of the host's namespace. Throws NetlinkError. */
+export function runJob(host: RouteSocket, job: Job): Results[Job['kind']] {
+  const handler = HANDLERS[job.kind] as (host: RouteSocket, job: Job) => Results[Job['kind']];
+  return handler(host, job);
+}
+
+function inNetns<T>(path: string, action: (netns: Netns) => T): T {
+  const netns = openNetns(path);
+  try {
+    return action(netns);
+  } finally {
+    closeNetns(netns);
+  }
+}
+
+function announceIn(netns: Netns, job: Announce): Record<string, never> {
+  refuseOwnNetns(netns);
+  const socket = openRouteSocketIn(netns);
+  try {
+    const ifIndex = getLink(socket, job.name).index;
+    const { mac, ips, rarp } = job;
+    withNetns(netns, () => sendAnnouncement({ ifIndex, mac, ips, ...(rarp === undefined ? {} : { rarp }) }));
+    return {};
+  } finally {
+    socket.close();
+  }
+}
