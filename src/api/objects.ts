@@ -1,0 +1,93 @@
+import type { ObjectMeta } from './types.gen.ts';
+
+/**
+ * The parts of foreign objects that Mooring reads. The API server has checked them against their schemas; annotations
+ * and labels are text that anybody may have written.
+ */
+export type OwnerRef = NonNullable<ObjectMeta['ownerReferences']>[number];
+
+export type Pod = {
+  apiVersion?: string;
+  kind?: string;
+  metadata: ObjectMeta;
+  spec?: { nodeName?: string; hostNetwork?: boolean };
+  status?: { phase?: string };
+};
+
+export type Node = { apiVersion?: string; kind?: string; metadata: ObjectMeta };
+
+export type Namespace = { apiVersion?: string; kind?: string; metadata: ObjectMeta };
+
+/** `k8s.cni.cncf.io/v1`; `config` is JSON text of a CNI configuration or list. */
+export type NetworkAttachmentDefinition = {
+  apiVersion?: string;
+  kind?: string;
+  metadata: ObjectMeta;
+  spec?: { config?: string };
+};
+
+export type VmInterface = {
+  name: string;
+  macAddress?: string;
+  state?: string;
+  bridge?: object;
+  masquerade?: object;
+  binding?: { name?: string };
+};
+
+export type VmNetwork = {
+  name: string;
+  pod?: object;
+  multus?: { networkName?: string; default?: boolean };
+};
+
+export type VmiSpec = {
+  domain?: { devices?: { interfaces?: VmInterface[]; autoattachPodInterface?: boolean } };
+  networks?: VmNetwork[];
+};
+
+export type VirtualMachine = {
+  apiVersion?: string;
+  kind?: string;
+  metadata: ObjectMeta;
+  spec?: { template?: { metadata?: { annotations?: Record<string, string> }; spec?: VmiSpec } };
+};
+
+export type VirtualMachineInstance = {
+  apiVersion?: string;
+  kind?: string;
+  metadata: ObjectMeta;
+  spec?: VmiSpec;
+  status?: {
+    phase?: string;
+    nodeName?: string;
+    migrationState?: {
+      migrationUid?: string;
+      sourceNode?: string;
+      targetNode?: string;
+      targetPod?: string;
+      targetNodeDomainReadyTimestamp?: string;
+      completed?: boolean;
+      failed?: boolean;
+    };
+  };
+};
+
+export type VirtualMachineInstanceMigration = {
+  apiVersion?: string;
+  kind?: string;
+  metadata: ObjectMeta;
+  spec?: { vmiName?: string; sendTo?: object; receive?: object };
+  status?: { phase?: string };
+};
+
+/** The controlling owner: an object has at most one. */
+export function findController(metadata: ObjectMeta): OwnerRef | undefined {
+  return metadata.ownerReferences?.find((owner) => owner.controller === true);
+}
+
+/** The owner of a KubeVirt kind; the group is compared, not its version. */
+export function findKubevirtOwner(metadata: ObjectMeta, kind: string): OwnerRef | undefined {
+  const owner = findController(metadata);
+  return owner?.kind === kind && owner.apiVersion.split('/')[0] === 'kubevirt.io' ? owner : undefined;
+}
