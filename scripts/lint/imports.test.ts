@@ -11,6 +11,7 @@ describe('import directions', () => {
     ['src/cli/operator.ts', 'src/operator/main.ts', false, undefined],
     ['src/ipam/allocator.ts', 'node:fs', false, 'src/ipam is pure: no node:fs'],
     ['src/kube/queue.ts', 'test/lab/x.ts', false, 'src never imports test'],
+    ['src/kube/queue.protocol.test.ts', 'test/lab/x.ts', false, undefined],
     ['src/kube/queue.ts', 'undici', false, undefined],
   ])('%s -> %s (types only: %s)', (file, target, typeOnly, expected) => {
     expect(checkImport({ file, target, typeOnly })).toBe(expected);

@@ -9,7 +9,7 @@ import {
   TimeoutError,
   UnsuitableServerError,
 } from './errors.ts';
-import { planMonitor, type TableSpec } from './monitor.ts';
+import { type MonitorPlan, planMonitor, type TableSpec } from './monitor.ts';
 import type { Operation, OperationResult } from './operations.ts';
 import { parseResults } from './results.ts';
 import { toAmbiguous } from './rpc.ts';
@@ -116,6 +116,7 @@ class Client implements OvsdbClient {
   #running: Promise<void> | undefined;
   #session: Session | undefined;
   #queue: Promise<unknown> = Promise.resolve();
+  #plan: MonitorPlan = { tables: new Map(), missing: [] };
   #lastTxnId: Uuid | undefined;
   #history: History | undefined;
   #historyLost = false;
@@ -202,8 +203,10 @@ class Client implements OvsdbClient {
     try {
       const answer = await session.rpc.request('transact', [this.#options.database, ...operations], timeoutMs);
       return parseResults(answer, operations);
-    } catch (error) {
-      throw toAmbiguous(error);
+    } catch (cause) {
+      const error = toAmbiguous(cause);
+      if (error instanceof AmbiguousError) session.close(error);
+      throw error;
     } finally {
       signal.removeEventListener('abort', onAbort);
     }
@@ -216,6 +219,7 @@ class Client implements OvsdbClient {
       if (target === undefined) break;
       const reason = await this.#runSession(target).catch((error: unknown) => toOvsdbError(error));
       this.#session = undefined;
+      if (this.#stop.signal.aborted) break;
       attempt = this.#state === 'live' ? 0 : attempt + 1;
       this.#setState({ state: 'backoff', remote: target.text, reason });
       await this.#pause(attempt);
@@ -239,9 +243,9 @@ class Client implements OvsdbClient {
     try {
       await session.watchServer((row) => this.#judge(row));
       this.#setState({ state: 'schema', remote: text });
-      this.#schema = await session.getSchema();
+      this.#learnSchema(await session.getSchema());
       this.#setState({ state: 'syncing', remote: text, ...(this.#historyLost ? { historyLost: true } : {}) });
-      await this.#synchronise(session, this.#schema);
+      await this.#synchronise(session);
       this.#setState({ state: 'live', remote: text });
       return await session.closed;
     } catch (error) {
@@ -250,9 +254,18 @@ class Client implements OvsdbClient {
     }
   }
 
-  async #synchronise(session: Session, schema: DatabaseSchema): Promise<void> {
-    const { tables, missing } = planMonitor(this.#options.tables, schema);
+  /** With another schema the monitor has other columns, which a resumed monitor would not fill in. */
+  #learnSchema(schema: DatabaseSchema): void {
+    const known = this.#schema;
+    if (known?.version !== schema.version || known.cksum !== schema.cksum) this.#lastTxnId = undefined;
+    this.#schema = schema;
+    this.#plan = planMonitor(this.#options.tables, schema);
+    const { missing } = this.#plan;
     if (missing.length > 0) this.#options.log('ovsdb-schema-lacks', { database: schema.name, missing });
+  }
+
+  async #synchronise(session: Session): Promise<void> {
+    const { tables } = this.#plan;
     const { snapshot, follow } = await session.monitor(tables, this.#lastTxnId, (update) => this.#apply(update));
     if (snapshot.resumed) this.#apply(snapshot);
     else this.#emitChanges(this.#cache.replace(tables, snapshot.updates));

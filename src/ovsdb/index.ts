@@ -8,5 +8,6 @@ export type { MonitorClause, TableSpec } from './monitor.ts';
 export * from './operations.ts';
 export * from './schema.ts';
 export { createIndex, type TableIndex } from './table-index.ts';
+export { fixIdentities, type OnceOptions, type OnceOutcome, transactOnce } from './transact-once.ts';
 export { materialFromFiles, parseRemote, type Remote, type TlsMaterial, type TlsOptions } from './transport.ts';
 export * from './values.ts';

@@ -1,0 +1,75 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { TEST_SCHEMA } from './schema.ts';
+import { makeTempDir, TestServer, until, writeTestSchema } from './server.ts';
+import { runTool } from './tools.ts';
+
+/** A RAFT cluster on unix sockets, one process and one directory per member. */
+export type TestCluster = AsyncDisposable & {
+  readonly members: readonly TestServer[];
+  readonly remotes: readonly string[];
+  /** The running member that leads now. */
+  leader(): Promise<TestServer>;
+  /** A running member that does not lead. */
+  follower(): Promise<TestServer>;
+  /** Waits until every running member knows one leader. */
+  settled(): Promise<void>;
+};
+
+const ELECTION_TIMER_MS = 1000;
+
+/** Starts a cluster of `size` members with an election timer of one second. */
+export async function startCluster(size = 3): Promise<TestCluster> {
+  const dir = makeTempDir();
+  const members: TestServer[] = [];
+  const raftSocket = (i: number): string => `unix:${join(dir.path, `raft${i}`)}`;
+  for (let i = 0; i < size; i++) {
+    const home = join(dir.path, String(i));
+    mkdirSync(home);
+    await runTool('ovsdb-tool', createArgs(i, { home, raftSocket, schema: writeTestSchema(dir.path) }));
+    const member = new TestServer(home, TEST_SCHEMA.name, []);
+    await member.start();
+    members.push(member);
+    await until('member has joined', async () => /Status: cluster member/.test(await status(member)));
+  }
+  const find = async (role: 'leader' | 'follower'): Promise<TestServer> =>
+    await until(`a ${role}`, () => findMember(members, role));
+  return {
+    members,
+    remotes: members.map((member) => member.remote),
+    leader: () => find('leader'),
+    follower: () => find('follower'),
+    settled: async () => {
+      await until('one leader for all', () => isSettled(members));
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const member of members) await member.kill();
+      dir.remove();
+    },
+  };
+}
+
+type Place = { readonly home: string; readonly schema: string; readonly raftSocket: (i: number) => string };
+
+function createArgs(i: number, { home, schema, raftSocket }: Place): string[] {
+  const file = join(home, 'db');
+  if (i > 0) return ['join-cluster', file, TEST_SCHEMA.name, raftSocket(i), raftSocket(0)];
+  return [`--election-timer=${ELECTION_TIMER_MS}`, 'create-cluster', file, schema, raftSocket(0)];
+}
+
+async function status(member: TestServer): Promise<string> {
+  return await member.control('cluster/status', TEST_SCHEMA.name);
+}
+
+async function findMember(members: readonly TestServer[], role: string): Promise<TestServer | undefined> {
+  for (const member of members.filter((m) => m.running)) {
+    if (new RegExp(`^Role: ${role}$`, 'm').test(await status(member))) return member;
+  }
+  return undefined;
+}
+
+async function isSettled(members: readonly TestServer[]): Promise<boolean> {
+  const texts = await Promise.all(members.filter((m) => m.running).map(status));
+  const leads = texts.filter((text) => /^Role: leader$/m.test(text)).length;
+  return leads === 1 && texts.every((text) => !/^Leader: unknown$/m.test(text));
+}
