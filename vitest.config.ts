@@ -7,12 +7,19 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts', 'scripts/**/*.test.ts', 'test/unit/**/*.test.ts'],
-          exclude: ['**/*.protocol.test.ts'],
+          include: ['src/**/*.test.ts', 'scripts/**/*.test.ts', 'test/unit/**/*.test.ts', 'test/lab/**/*.test.ts'],
+          exclude: ['**/*.protocol.test.ts', '**/*.lab.test.ts'],
           testTimeout: 20_000,
         },
       },
-      { test: { name: 'protocol', include: ['src/**/*.protocol.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },
+      {
+        test: {
+          name: 'protocol',
+          include: ['src/**/*.protocol.test.ts', 'test/lab/**/*.protocol.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
       {
         test: {
           name: 'lab',

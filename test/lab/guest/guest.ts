@@ -1,0 +1,76 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { GuestImage } from './image.ts';
+
+/** One NIC of a guest: the tap device that is there already, the MAC that the guest sees, its MTU. */
+export type GuestNic = { tap: string; mac: string; mtu?: number };
+
+export type GuestOptions = {
+  image: GuestImage;
+  /** Folder for sockets, log and pid file; its path stays under 80 characters (unix sockets allow 107). */
+  dir: string;
+  /** Network namespace that holds the taps, as a path for nsenter. */
+  netns: string;
+  nics: readonly GuestNic[];
+  memoryMiB?: number;
+  name?: string;
+  /** Waits for a migration on this unix socket instead of booting. */
+  incoming?: string;
+};
+
+/** Paths of a guest's folder. */
+export type GuestPaths = { qmp: string; console: string; log: string; pid: string };
+
+export function pathsOf(dir: string): GuestPaths {
+  return { qmp: join(dir, 'qmp'), console: join(dir, 'con'), log: join(dir, 'qemu.log'), pid: join(dir, 'pid') };
+}
+
+const KERNEL_ARGUMENTS = [
+  'console=ttyS0 quiet loglevel=0 panic=-1 rdinit=/init',
+  'tsc=reliable no_timer_check mitigations=off rcupdate.rcu_expedited=1 nokaslr audit=0 apparmor=0 nowatchdog',
+  'i8042.nokbd i8042.noaux i8042.nopnp random.trust_cpu=on 8250.nr_uarts=1',
+].join(' ');
+
+/**
+ * QEMU's arguments. Offloads are off (`vnet_hdr=off`): a userspace switch behind the tap cannot finish a checksum
+ * that was left open. The machine is the same on both sides of a migration, NIC by NIC.
+ */
+export function deriveArguments(options: GuestOptions): string[] {
+  const paths = pathsOf(options.dir);
+  const incoming = options.incoming === undefined ? [] : ['-incoming', `unix:${options.incoming}`];
+  return [
+    ...['-name', options.name ?? 'guest', '-machine', 'q35', '-accel', 'tcg,thread=single', '-smp', '1'],
+    ...['-m', String(options.memoryMiB ?? 128), '-nodefaults', '-no-user-config', '-display', 'none'],
+    ...['-chardev', `socket,id=con,path=${paths.console},server=on,wait=off,logfile=${paths.console}.log`],
+    ...['-serial', 'chardev:con', '-qmp', `unix:${paths.qmp},server=on,wait=off`],
+    ...options.nics.flatMap(formatNic),
+    ...['-kernel', options.image.kernel, '-initrd', options.image.initrd, '-append', KERNEL_ARGUMENTS],
+    ...incoming,
+  ];
+}
+
+function formatNic(nic: GuestNic, index: number): string[] {
+  const mtu = nic.mtu === undefined ? '' : `,host_mtu=${nic.mtu}`;
+  return [
+    ...['-netdev', `tap,id=net${index},ifname=${nic.tap},script=no,downscript=no,vhost=off,vnet_hdr=off`],
+    ...['-device', `virtio-net-pci,netdev=net${index},id=nic${index},mac=${nic.mac}${mtu},romfile=`],
+  ];
+}
+
+/** Starts QEMU inside `netns`, apart from this process, and returns its pid, which is also written to the pid file. */
+export async function startGuest(options: GuestOptions): Promise<number> {
+  await mkdir(options.dir, { recursive: true });
+  const paths = pathsOf(options.dir);
+  const log = openSync(paths.log, 'a');
+  const args = [`--net=${options.netns}`, 'qemu-system-x86_64', ...deriveArguments(options)];
+  const child = spawn('nsenter', args, { detached: true, stdio: ['ignore', log, log] });
+  closeSync(log);
+  await once(child, 'spawn');
+  child.unref();
+  if (child.pid === undefined) throw new Error('qemu: no pid');
+  await writeFile(paths.pid, String(child.pid));
+  return child.pid;
+}

@@ -1,0 +1,109 @@
+import { EventEmitter, once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+
+/** A command that QEMU refused; `kind` is QMP's error class (docs/interop/qmp-spec.txt, section 2.4.2). */
+export class QmpError extends Error {
+  readonly kind: string;
+  constructor(kind: string, message: string) {
+    super(message);
+    this.name = 'QmpError';
+    this.kind = kind;
+  }
+}
+
+export type QmpEvent = { event: string; data: Record<string, unknown> };
+type Answer = { resolve: (value: unknown) => void; reject: (error: Error) => void };
+type Message = {
+  QMP?: unknown;
+  return?: unknown;
+  error?: { class: string; desc: string };
+  event?: string;
+  data?: Record<string, unknown>;
+  id?: number;
+};
+
+/**
+ * Client of QEMU's monitor on a unix socket. Emits `event` (QmpEvent) and `close`. A monitor serves one client at a
+ * time: a second connection waits until the first goes.
+ */
+export class Qmp extends EventEmitter<{ event: [QmpEvent]; close: [] }> {
+  readonly #socket: Socket;
+  readonly #waiting = new Map<number, Answer>();
+  #next = 1;
+  #rest = '';
+  #closed = false;
+
+  constructor(socket: Socket) {
+    super();
+    this.#socket = socket;
+    socket.setEncoding('utf8');
+    socket.on('data', (text: string) => this.#read(text));
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => this.#end());
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Runs one command. Throws QmpError when QEMU refuses it, Error when the monitor closes or stays silent. */
+  async execute(command: string, args?: Record<string, unknown>, timeoutMs = 10_000): Promise<unknown> {
+    if (this.#closed) throw new Error(`QMP ${command}: monitor is closed`);
+    const id = this.#next++;
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#waiting.set(id, { resolve, reject });
+    const timer = setTimeout(
+      () => this.#settle(id, new Error(`QMP ${command}: no answer in ${timeoutMs} ms`)),
+      timeoutMs,
+    );
+    this.#socket.write(`${JSON.stringify({ execute: command, arguments: args, id })}\n`);
+    return promise.finally(() => clearTimeout(timer));
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #settle(id: number, error: Error): void {
+    this.#waiting.get(id)?.reject(error);
+    this.#waiting.delete(id);
+  }
+
+  #end(): void {
+    this.#closed = true;
+    for (const id of [...this.#waiting.keys()]) this.#settle(id, new Error('QMP: monitor closed'));
+    this.emit('close');
+  }
+
+  #read(text: string): void {
+    const lines = (this.#rest + text).split('\n');
+    this.#rest = lines.pop() ?? '';
+    for (const line of lines) if (line.trim() !== '') this.#take(JSON.parse(line) as Message);
+  }
+
+  #take(message: Message): void {
+    if (message.event !== undefined) this.emit('event', { event: message.event, data: message.data ?? {} });
+    if (message.id === undefined) return;
+    const answer = this.#waiting.get(message.id);
+    this.#waiting.delete(message.id);
+    if (message.error === undefined) answer?.resolve(message.return);
+    else answer?.reject(new QmpError(message.error.class, message.error.desc));
+  }
+}
+
+/** Connects to the monitor at `path` and leaves negotiation mode; waits for the socket to appear until `timeoutMs`. */
+export async function connectQmp(path: string, timeoutMs = 5_000): Promise<Qmp> {
+  const deadline = AbortSignal.timeout(timeoutMs);
+  for (;;) {
+    try {
+      const socket = connect(path);
+      await once(socket, 'connect', { signal: deadline });
+      const qmp = new Qmp(socket);
+      await qmp.execute('qmp_capabilities', undefined, timeoutMs);
+      return qmp;
+    } catch (error) {
+      if (deadline.aborted) throw new Error(`QMP at ${path}: ${String(error)}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
