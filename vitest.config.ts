@@ -27,6 +27,7 @@ export default defineConfig({
           testTimeout: 300_000,
           hookTimeout: 600_000,
           fileParallelism: false,
+          globalSetup: ['test/lab/setup.ts'],
         },
       },
     ],

@@ -70,7 +70,7 @@ export function formatLauncher(file: string): string {
 function copyNative(root: string, dist: string): void {
   const modules = join(dist, 'lib/node_modules');
   const platform = `${process.platform}_${process.arch}`;
-  const wanted = (path: string) => !/\/koffi\/(doc|src|vendor|lib\/native)$/.test(path);
+  const wanted = (path: string) => !/\/koffi\/(doc|vendor|lib\/native)$/.test(path);
   cpSync(join(root, 'node_modules/koffi'), join(modules, 'koffi'), { recursive: true, filter: wanted });
   const name = `@koromix/koffi-${process.platform}-${process.arch}`;
   const from = join(root, 'node_modules', name);

@@ -1,19 +1,23 @@
 import { execFileSync } from 'node:child_process';
-import { globSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
-/** The compiler's command line for the CNI shim: static, as it runs on hosts whose libraries are unknown. */
-export function formatCompile(sources: readonly string[], target: string): string[] {
-  return ['gcc', '-static', '-O2', '-s', '-std=c11', '-Wall', '-Wextra', '-o', target, ...sources];
+/** Compiles the CNI shim to `<dist>/bin/mooring-cni` by its own Makefile; the file appears in one step. */
+export function buildShim(root: string, dist: string): void {
+  const source = join(root, 'src/cni/shim');
+  if (!existsSync(join(source, 'Makefile'))) return;
+  const target = join(dist, 'bin/mooring-cni');
+  const fresh = `${target}.new-${process.pid}`;
+  mkdirSync(join(dist, 'bin'), { recursive: true });
+  try {
+    execFileSync('make', ['-s', '-C', source, `OUT=${fresh}`], { stdio: 'inherit' });
+    renameSync(fresh, target);
+  } finally {
+    rmSync(fresh, { force: true });
+  }
 }
 
-/** Compiles src/cni/shim into dist/bin/mooring-cni; nothing happens while it has no source. */
-export function buildShim(root: string): void {
-  const sources = globSync('src/cni/shim/*.c', { cwd: root }).map((file) => join(root, file));
-  if (sources.length === 0) return;
-  mkdirSync(join(root, 'dist/bin'), { recursive: true });
-  const [compiler = 'gcc', ...args] = formatCompile(sources, join(root, 'dist/bin/mooring-cni'));
-  execFileSync(compiler, args, { stdio: 'inherit' });
+if (import.meta.main) {
+  const root = resolve(import.meta.dirname, '../..');
+  buildShim(root, join(root, 'dist'));
 }
-
-if (import.meta.main) buildShim(resolve(import.meta.dirname, '../..'));

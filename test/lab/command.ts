@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 
 export type CommandOptions = {
@@ -36,29 +36,31 @@ export function buildEnvironment(extra: Readonly<Record<string, string>> = {}): 
 
 /** Runs a program to its end and returns whatever came of it; throws only when it cannot be started. */
 export function tryCommand(argv: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-  const [file, ...rest] = argv;
-  if (file === undefined) throw new Error('a command needs a program');
+  const log = options.log === undefined ? undefined : openSync(options.log, 'a');
+  const child = startCommand(argv, options, log ?? 'pipe');
+  if (log !== undefined) closeSync(log);
+  const output = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name]?.setEncoding('utf8').on('data', (text: string) => {
+      output[name] += text;
+    });
+  }
+  child.stdin?.on('error', () => undefined); // the program may end before it has read its input; its exit code tells
+  child.stdin?.end(options.input ?? '');
   return new Promise((resolve, reject) => {
-    const log = options.log === undefined ? undefined : openSync(options.log, 'a');
-    const child = spawn(file, rest, {
-      stdio: ['pipe', log ?? 'pipe', log ?? 'pipe'],
-      env: buildEnvironment(options.env),
-      timeout: options.timeoutMs ?? 120_000,
-      killSignal: 'SIGKILL',
-      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    });
-    if (log !== undefined) closeSync(log);
-    const output = { stdout: '', stderr: '' };
-    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      output.stdout += text;
-    });
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      output.stderr += text;
-    });
-    child.stdin?.on('error', () => undefined); // the program may end before it has read its input; its exit code tells
-    child.stdin?.end(options.input ?? '');
     child.on('error', reject);
     child.on('close', (code) => resolve({ code: code ?? 137, ...output }));
+  });
+}
+
+function startCommand(argv: readonly string[], options: CommandOptions, out: number | 'pipe'): ChildProcess {
+  const [file = '', ...rest] = argv;
+  return spawn(file, rest, {
+    stdio: ['pipe', out, out],
+    env: buildEnvironment(options.env),
+    timeout: options.timeoutMs ?? 120_000,
+    killSignal: 'SIGKILL',
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   });
 }
 

@@ -1,6 +1,6 @@
 import { cpSync, existsSync, linkSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { tryCommand, waitFor } from './command.ts';
+import { waitFor } from './command.ts';
 import {
   deriveNode,
   formatContainerd,
@@ -11,6 +11,7 @@ import {
   NODE_SCRIPT,
 } from './config.ts';
 import { writeCertificateKubeconfig } from './control-plane.ts';
+import { waitForContainerd } from './images/template.ts';
 import { createNodeNetwork } from './network.ts';
 import { deriveNodeCertificate, issueCertificate } from './pki.ts';
 import { isAlive, startProcess } from './process.ts';
@@ -53,14 +54,7 @@ function installPlugins(from: string, to: string): void {
 export async function startContainerd(lab: LabState, node: LabNode): Promise<void> {
   const argv = ['containerd', '--log-level', 'warn', '-c', join(node.dir, 'containerd.toml')];
   const record = await startProcess(lab, { name: `containerd-${node.name}`, argv, node });
-  const answers = async () => {
-    if (!isAlive(record)) return false;
-    const result = await tryCommand(['ctr', '-a', node.containerdSocket, 'version'], { timeoutMs: 5000 });
-    return result.code === 0 ? true : undefined;
-  };
-  if ((await waitFor(answers, 30_000)) !== true) {
-    throw new LabError(node.name, 'containerd does not answer', { log: record.log });
-  }
+  await waitForContainerd(record, node.containerdSocket);
 }
 
 /** Starts the kubelet, with a certificate of its own. The API server is asked at 198.18.0.1 from then on. */

@@ -1,45 +1,37 @@
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { CommandError, runCommand, tryCommand } from './command.ts';
 import { LabError, type Progress } from './progress.ts';
 
-/** Debian packages of the lab, each with a file that shows it is there. The guest's ones are here too, to ask apt once. */
-export const PACKAGES: Readonly<Record<string, string>> = {
-  'etcd-server': '/usr/bin/etcd',
-  containerd: '/usr/bin/containerd',
-  runc: '/usr/sbin/runc',
-  mmdebstrap: '/usr/bin/mmdebstrap',
-  'qemu-system-x86': '/usr/bin/qemu-system-x86_64',
-  'busybox-static': '/bin/busybox',
-  ethtool: '/usr/sbin/ethtool',
-  nftables: '/usr/sbin/nft',
-  conntrack: '/usr/sbin/conntrack',
-  iproute2: '/usr/sbin/ip',
-  openssl: '/usr/bin/openssl',
-  cpio: '/usr/bin/cpio',
-  procps: '/usr/bin/pgrep',
-  gcc: '/usr/bin/gcc',
-  'libc6-dev': '/usr/include/stdio.h',
-  'util-linux': '/usr/bin/nsenter',
-};
-
 const POLICY = '/usr/sbin/policy-rc.d';
 
-/** Packages whose file is not there. */
-export function listMissing(exists: (path: string) => boolean): string[] {
-  return Object.entries(PACKAGES).flatMap(([name, file]) => (exists(file) ? [] : [name]));
+/** Package names of a list: one a line, `#` begins a comment. */
+export function parsePackages(text: string): string[] {
+  return text.split('\n').flatMap((line) => line.replace(/#.*/, '').trim() || []);
+}
+
+/** Packages of `wanted` that are not installed, from the table of `dpkg -l`: status, name and perhaps architecture, version. */
+export function listMissing(wanted: readonly string[], status: string): string[] {
+  const installed = new Set(
+    status.split('\n').flatMap((line) => (line.startsWith('ii') ? (line.split(/[\s:]+/)[1] ?? []) : [])),
+  );
+  return wanted.filter((name) => !installed.has(name));
 }
 
 /** apt's command: waits for a lock that somebody else holds, asks nothing, brings nothing that was only recommended. */
 export function formatInstall(packages: readonly string[]): string[] {
-  const options = ['-y', '-q', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=3'];
+  const options = ['-y', '-q', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=600', '-o', 'Acquire::Retries=3'];
   return ['apt-get', 'install', ...options, ...packages];
 }
 
-/** Installs what is missing; asks for new package lists only when the old ones do not do. */
-export async function ensurePackages(progress: Progress, log: string): Promise<void> {
-  const missing = listMissing(existsSync);
+/** Installs what is missing of scripts/apt-packages.txt; asks for new package lists only when the old ones do not do. */
+export async function ensurePackages(progress: Progress, places: { checkout: string; cache: string }): Promise<void> {
+  const wanted = parsePackages(readFileSync(join(places.checkout, 'scripts/apt-packages.txt'), 'utf8'));
+  const { stdout } = await tryCommand(['dpkg', '-l', ...wanted]);
+  const missing = listMissing(wanted, stdout);
   if (missing.length === 0) return;
   progress.say(`installing with apt: ${missing.join(' ')}`);
+  const log = join(places.cache, 'apt.log');
   const restore = holdServices();
   try {
     await install(missing, log);
@@ -54,7 +46,7 @@ export async function ensurePackages(progress: Progress, log: string): Promise<v
 async function install(missing: readonly string[], log: string): Promise<void> {
   const options = { env: { DEBIAN_FRONTEND: 'noninteractive' }, log, timeoutMs: 900_000 };
   if ((await tryCommand(formatInstall(missing), options)).code === 0) return;
-  await runCommand(['apt-get', 'update', '-q', '-o', 'DPkg::Lock::Timeout=300'], options);
+  await runCommand(['apt-get', 'update', '-q', '-o', 'DPkg::Lock::Timeout=600'], options);
   await runCommand(formatInstall(missing), options);
 }
 

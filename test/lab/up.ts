@@ -8,8 +8,8 @@ import { findLeftovers, isClean, MARKER, POINTER, removeLab } from './down.ts';
 import { findProblems, waitForNodes } from './health.ts';
 import { buildImages } from './images/build.ts';
 import { loadImages } from './images/load.ts';
-import type { Image } from './images/oci.ts';
 import { listImages } from './images/recipes.ts';
+import { copyTemplate, ensureTemplate } from './images/template.ts';
 import { startKubevirt, stopKubevirt } from './kubevirt-hook.ts';
 import { bypassBridgeFilter, createNetworks } from './network.ts';
 import { createNode, startContainerd, startKubelet } from './node.ts';
@@ -62,8 +62,7 @@ export async function bringUp(plan: LabPlan, progress: Progress): Promise<LabSta
   await createNetworks();
   bypassBridgeFilter();
   progress.say(`starting etcd, the API server and ${plan.nodes} nodes`);
-  const images = buildImages(findStore(plan.cache), await listImages(plan.checkout), progress);
-  await Promise.all([startCluster(lab), startNodes(lab, plan.nodes, images, progress)]);
+  await Promise.all([startCluster(lab), startNodes(lab, plan, progress)]);
   await startKubelets(lab, progress);
   return finish(lab, progress);
 }
@@ -114,7 +113,7 @@ async function switchKubevirt(lab: LabState, mode: KubevirtMode, progress: Progr
 async function prepare(plan: LabPlan, progress: Progress): Promise<void> {
   if (process.getuid?.() !== 0) throw new LabError('lab', 'it needs root', { todo: 'run it as root' });
   mkdirSync(plan.cache, { recursive: true });
-  await ensurePackages(progress, join(plan.cache, 'apt.log'));
+  await ensurePackages(progress, plan);
   await ensureBinaries(progress, plan);
 }
 
@@ -135,19 +134,21 @@ async function startCluster(lab: LabState): Promise<void> {
   await startControlPlane(lab);
 }
 
-async function startNodes(
-  lab: LabState,
-  count: number,
-  images: Promise<readonly Image[]>,
-  progress: Progress,
-): Promise<void> {
-  const numbers = Array.from({ length: count }, (_, index) => index + 1);
+async function startNodes(lab: LabState, plan: LabPlan, progress: Progress): Promise<void> {
+  const numbers = Array.from({ length: plan.nodes }, (_, index) => index + 1);
   lab.nodes = await Promise.all(numbers.map((index) => createNode(lab, index)));
   saveState(lab);
-  await Promise.all(lab.nodes.map((node) => startContainerd(lab, node)));
-  const made = await images;
-  progress.say('loading images into the nodes');
-  await loadImages(lab, lab.nodes, made, findStore(lab.cache));
+  const store = findStore(lab.cache);
+  const images = await buildImages(store, await listImages(plan.checkout), progress);
+  const template = await ensureTemplate(lab, { ...images, store }, progress);
+  await Promise.all(
+    lab.nodes.map(async (node) => {
+      await copyTemplate(template, join(node.dir, 'containerd'));
+      await startContainerd(lab, node);
+    }),
+  );
+  await loadImages(lab, lab.nodes, images.all, store);
+  progress.say('images are in the nodes');
 }
 
 async function startKubelets(lab: LabState, progress: Progress): Promise<void> {
@@ -173,7 +174,7 @@ async function finish(lab: LabState, progress: Progress): Promise<LabState> {
 export async function refreshImages(lab: LabState, checkout: string, progress: Progress): Promise<string[]> {
   const store = findStore(lab.cache);
   const images = await buildImages(store, await listImages(checkout), progress);
-  const changed = await loadImages(lab, lab.nodes, images, store);
+  const changed = await loadImages(lab, lab.nodes, images.all, store);
   progress.say(changed.length === 0 ? 'no image has changed' : `loaded ${changed.join(', ')}`);
   return changed;
 }

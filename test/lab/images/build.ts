@@ -28,22 +28,27 @@ async function makeLayer(store: string, layer: LayerRecipe, progress: Progress):
   });
 }
 
+/** Images, and the digests of those of their layers that are kept: the ones that code changes do not touch. */
+export type BuiltImages = { readonly all: readonly Image[]; readonly layers: readonly string[] };
+
 /** Makes every image that `recipes` describe, in the OCI store `store`; layers that are there already cost nothing. */
 export async function buildImages(
   store: string,
   recipes: readonly ImageRecipe[],
   progress: Progress,
-): Promise<Image[]> {
+): Promise<BuiltImages> {
   mkdirSync(store, { recursive: true });
-  const images: Image[] = [];
+  const all: Image[] = [];
+  const kept: string[] = [];
   for (const recipe of recipes) {
     try {
       const layers: Descriptor[] = [];
       for (const layer of recipe.layers) layers.push(await makeLayer(store, layer, progress));
-      images.push(addImage(store, { name: recipe.name, layers, config: recipe.config }));
+      kept.push(...layers.filter((_, index) => recipe.layers[index]?.key !== undefined).map((layer) => layer.digest));
+      all.push(addImage(store, { name: recipe.name, layers, config: recipe.config }));
     } catch (error) {
       throw new LabError(`image ${recipe.name}`, error instanceof Error ? error.message : String(error));
     }
   }
-  return images;
+  return { all, layers: kept };
 }

@@ -5,8 +5,10 @@ import { LabError } from '../progress.ts';
 import type { LabNode, LabState } from '../state.ts';
 import { type Image, writeArchive } from './oci.ts';
 
-const ctr = (node: LabNode, ...args: readonly string[]) =>
-  runCommand(['ctr', '-a', node.containerdSocket, '-n', 'k8s.io', ...args], { timeoutMs: 300_000 });
+/** Runs containerd's client in the namespace of Kubernetes' images. */
+export function ctr(socket: string, ...args: readonly string[]): Promise<string> {
+  return runCommand(['ctr', '-a', socket, '-n', 'k8s.io', ...args], { timeoutMs: 300_000 });
+}
 
 /** Names and manifest digests out of `ctr images ls`: columns REF, TYPE, DIGEST, ... */
 export function parseImageList(text: string): Map<string, string> {
@@ -39,8 +41,9 @@ export async function loadImages(
 ): Promise<string[]> {
   const plans = await Promise.all(
     nodes.map(async (node) => {
-      const stale = listStale(images, parseImageList(await ctr(node, 'images', 'ls')));
-      const known = stale.length === 0 ? [] : (await ctr(node, 'content', 'ls', '-q')).split('\n').filter(Boolean);
+      const stale = listStale(images, parseImageList(await ctr(node.containerdSocket, 'images', 'ls')));
+      const known =
+        stale.length === 0 ? [] : (await ctr(node.containerdSocket, 'content', 'ls', '-q')).split('\n').filter(Boolean);
       return { node, stale, known: new Set(known) };
     }),
   );
@@ -58,7 +61,7 @@ export async function loadImages(
 
 async function importArchive(node: LabNode, path: string): Promise<void> {
   try {
-    await ctr(node, 'images', 'import', path);
+    await ctr(node.containerdSocket, 'images', 'import', path);
   } catch (error) {
     const log = join(node.dir, '../../log', `containerd-${node.name}.log`);
     throw new LabError(node.name, `images cannot be loaded: ${String(error)}`, { log });

@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { runCommand } from '../command.ts';
+import { parsePackages } from '../packages.ts';
 import type { ImageConfig } from './oci.ts';
 
 /** Where a layer's content comes from. A layer with a `key` is made once and kept; one without is made every time. */
@@ -28,11 +29,6 @@ int main(void) { signal(SIGTERM, _exit); signal(SIGINT, _exit); for (;;) pause()
 /** A key for the cache out of everything that goes into a layer. */
 export function deriveKey(title: string, ...inputs: readonly string[]): string {
   return `${title}-${createHash('sha256').update(JSON.stringify(inputs)).digest('hex').slice(0, 16)}`;
-}
-
-/** Package names of an images/<name>/packages.txt: one a line, `#` begins a comment. */
-export function parsePackages(text: string): string[] {
-  return text.split('\n').flatMap((line) => line.replace(/#.*/, '').trim() || []);
 }
 
 function createBusybox(): ImageRecipe {
@@ -112,11 +108,12 @@ function createMooring(checkout: string): ImageRecipe {
   const fillApp = async (dir: string) => {
     await runCommand([process.execPath, 'scripts/build/bundle.ts'], { cwd: checkout });
     await runCommand([process.execPath, 'scripts/build/shim.ts'], { cwd: checkout });
-    cpSync(join(checkout, 'dist'), join(dir, 'opt/mooring'), { recursive: true });
+    cpSync(join(checkout, 'dist/bin'), join(dir, 'usr/local/bin'), { recursive: true });
+    cpSync(join(checkout, 'dist/lib'), join(dir, 'opt/mooring/lib'), { recursive: true });
   };
   return {
     name: 'mooring/mooring:dev',
-    config: { Env: [PATH.replace('PATH=', 'PATH=/opt/mooring/bin:'), 'NODE_ENV=production'] },
+    config: { Env: [PATH, 'NODE_ENV=production'] },
     layers: [
       createDebian('debian-mooring', 'essential', readPackages(checkout, 'mooring')),
       { title: 'node', key: deriveKey('node', version), make: { fill: fillNode } },
