@@ -13,8 +13,8 @@ help: ## this list
 setup: ## Debian packages, npm packages and Node 24 of this checkout; quick when all is there
 	@scripts/setup.sh
 
-demo: setup ## the whole story on the lab: install, VMs, restarts, live migrations; report in out/demo/
-	@$(NODE) test/lab/demo/main.ts $(DEMO_FLAGS)
+demo: ## the whole story on the lab: install, VMs, restarts, live migrations; report in out/demo/
+	@export MOORING_STARTED_MS=$$(date +%s%3N); scripts/setup.sh && exec $(NODE) test/lab/demo/main.ts $(DEMO_FLAGS)
 
 test: setup ## every check and test; ends with `N passed, N failed, N skipped`
 	@$(NODE) scripts/test/run.ts

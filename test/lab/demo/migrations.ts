@@ -1,0 +1,140 @@
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { getNode } from '../state.ts';
+import { type Probe, type StreamResult, summariseProbes } from './analyse.ts';
+import {
+  applyThings,
+  type Context,
+  DemoError,
+  expectSoon,
+  findThing,
+  getThing,
+  startChild,
+  type Thing,
+} from './context.ts';
+import { findDowntimeMs } from './guest.ts';
+import { formatMigration } from './manifests.ts';
+import { killOperator } from './operator.ts';
+import { findPodPid, getClient } from './pods.ts';
+import { awaitVm, readFacts, withCordon } from './vms.ts';
+
+export type Migration = {
+  vm: string;
+  binding: string;
+  from: string;
+  to: string;
+  sent: number;
+  lost: number;
+  longestGapMs: number;
+  qemuDowntimeMs: number;
+  tcpSurvived: boolean;
+  operatorKilled: boolean;
+};
+
+/** What the timeline plot is drawn from; times are milliseconds since the epoch. */
+export type Timeline = {
+  name: string;
+  probes: readonly Probe[];
+  marks: { at: number; label: string }[];
+  stream: StreamResult;
+};
+export type MigrationPlan = { name: string; vm: string; binding: string; killOperator: boolean };
+
+const PROBE_INTERVAL_MS = 10;
+const settle = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
+
+/** Migrates the VM with UDP probes and a TCP stream running from a third node; returns the figures and the plot's data. */
+export async function migrateVm(
+  context: Context,
+  plan: MigrationPlan,
+): Promise<{ migration: Migration; timeline: Timeline }> {
+  const before = readFacts(await getThing(context, 'vmi', plan.vm));
+  const others = context.lab.nodes.filter((node) => node.name !== before.node);
+  const [target, third] = others;
+  if (target === undefined || third === undefined)
+    throw new DemoError('a migration with probes from a third node needs three nodes');
+  const probe = await startProbe(context, third.name, before.ip);
+  const { vmi, marks } = await withCordon(context, [third.name], () => runMigration(context, plan));
+  await settle(1_000);
+  const { probes, stream } = await probe.stop();
+  const after = await awaitVm(context, plan.vm);
+  if (after.ip !== before.ip || after.mac !== before.mac)
+    throw new DemoError(`${plan.vm} changed its address in migration ${plan.name}`);
+  const { sent, lost, longestGapMs } = summariseProbes(probes);
+  const migration: Migration = {
+    vm: plan.vm,
+    binding: plan.binding,
+    from: before.node,
+    to: after.node,
+    sent,
+    lost,
+    longestGapMs,
+    qemuDowntimeMs: await findDowntimeMs(context, vmi.status.migrationState.migrationUid as string),
+    tcpSurvived: stream.error === undefined && stream.echoedLines > 0,
+    operatorKilled: plan.killOperator,
+  };
+  return { migration, timeline: { name: plan.name, probes, marks, stream } };
+}
+
+type Marks = { at: number; label: string }[];
+
+/** Creates the VMIM, notes when each phase is first seen, and awaits its end. */
+async function runMigration(context: Context, plan: MigrationPlan): Promise<{ vmi: Thing; marks: Marks }> {
+  const marks: Marks = [{ at: Date.now(), label: 'asked' }];
+  await applyThings(context, [formatMigration(plan.name, plan.vm)]);
+  let toKill = plan.killOperator;
+  await expectSoon(`migration ${plan.name}`, 120, async () => {
+    const phase = await notePhase(context, plan.name, marks);
+    if (toKill && phase !== 'Pending') {
+      toKill = false;
+      marks.push({ at: Date.now(), label: 'operator killed' });
+      await killOperator(context);
+    }
+    return phase === 'Succeeded' ? true : undefined;
+  });
+  return { vmi: await getThing(context, 'vmi', plan.vm), marks };
+}
+
+/** The VMIM's phase, added to the marks when it is new; throws DemoError when the migration failed. */
+async function notePhase(context: Context, name: string, marks: Marks): Promise<string> {
+  const vmim = await findThing(context, 'vmim', name);
+  const phase = String(vmim?.status?.phase ?? 'Pending');
+  if (!marks.some((mark) => mark.label === phase)) marks.push({ at: Date.now(), label: phase });
+  if (phase === 'Failed')
+    throw new DemoError(`migration ${name} failed: ${JSON.stringify(vmim?.status.migrationState)}`);
+  return phase;
+}
+
+type RunningProbe = { stop: () => Promise<{ probes: Probe[]; stream: StreamResult }> };
+
+/** Starts the sender in the network namespace of the client pod on `node`, and awaits its first answers. */
+async function startProbe(context: Context, node: string, ip: string): Promise<RunningProbe> {
+  const client = await getClient(context, node);
+  const pid = await findPodPid(context, client, 'main');
+  const file = join(context.out, `probe-${getNode(context.lab, node).name}.json`);
+  rmSync(file, { force: true });
+  const script = join(context.root, 'test/lab/demo/probe.ts');
+  const argv = [
+    'nsenter',
+    `--net=/proc/${pid}/ns/net`,
+    process.execPath,
+    script,
+    ip,
+    '7',
+    String(PROBE_INTERVAL_MS),
+    file,
+  ];
+  const child = startChild(context, argv);
+  const closed = new Promise<number | null>((done) => child.once('close', done));
+  await settle(1_500);
+  return {
+    stop: async () => {
+      child.kill('SIGTERM');
+      const code = await closed;
+      if (code !== 0) throw new DemoError(`the probe sender ended with ${code}`);
+      const result = JSON.parse(readFileSync(file, 'utf8')) as { probes: Probe[]; stream: StreamResult };
+      rmSync(file, { force: true });
+      return result;
+    },
+  };
+}

@@ -1,0 +1,124 @@
+import type { Connectivity } from './connectivity.ts';
+import type { Migration } from './migrations.ts';
+import type { Released } from './released.ts';
+import type { Restart } from './vms.ts';
+
+/** `out/demo/report.json`. */
+export type Report = {
+  cluster: { kubernetes: string; ovn: string; nodes: number };
+  connectivity: Connectivity;
+  restarts: Restart[];
+  migrations: Migration[];
+  released: Released;
+  timings: {
+    setupSeconds: number;
+    labUpSeconds: number;
+    installSeconds: number;
+    totalSeconds: number;
+    cniAddMs: { n: number; p50: number; p99: number };
+  };
+  /** Promises that did not hold; empty when all did. */
+  broken: string[];
+};
+
+/** At most this much silence beyond QEMU's own downtime, for bridge. */
+export const GAP_BEYOND_DOWNTIME_MS = 150;
+export const ADD_P50_MS = 150;
+
+/** Every promise of the demo that the figures break, as sentences. */
+export function findBroken(report: Omit<Report, 'broken'>): string[] {
+  const connectivity = Object.entries(report.connectivity).flatMap(([way, holds]) =>
+    holds ? [] : [`no connection: ${way}`],
+  );
+  const counts: string[] = [];
+  if (report.restarts.length < 3) counts.push(`only ${report.restarts.length} restarts`);
+  if (!report.restarts.some((r) => r.nodeBefore !== r.nodeAfter)) counts.push('no restart led to another node');
+  if (report.migrations.filter((m) => m.binding === 'bridge').length < 5)
+    counts.push('fewer than 5 migrations of the bridge-bound VM');
+  if (!report.migrations.some((m) => m.operatorKilled)) counts.push('the operator was not killed during a migration');
+  if (!report.released.freed) counts.push(`${report.released.ip} was not freed`);
+  if (report.timings.cniAddMs.p50 > ADD_P50_MS) counts.push(`ADD p50 is ${report.timings.cniAddMs.p50} ms`);
+  return [
+    ...connectivity,
+    ...counts,
+    ...report.restarts.flatMap(checkRestart),
+    ...report.migrations.flatMap(checkMigration),
+  ];
+}
+
+function checkRestart(restart: Restart): string[] {
+  const same = restart.ipBefore === restart.ipAfter && restart.macBefore === restart.macAfter;
+  return same
+    ? []
+    : [
+        `${restart.vm} came back as ${restart.ipAfter} ${restart.macAfter}, was ${restart.ipBefore} ${restart.macBefore}`,
+      ];
+}
+
+function checkMigration(migration: Migration): string[] {
+  const broken: string[] = [];
+  const name = `${migration.vm} ${migration.from} -> ${migration.to}`;
+  const beyond = migration.longestGapMs - migration.qemuDowntimeMs;
+  if (migration.from === migration.to) broken.push(`${name}: did not move`);
+  if (migration.binding === 'bridge' && beyond > GAP_BEYOND_DOWNTIME_MS)
+    broken.push(`${name}: ${Math.round(beyond)} ms of silence beyond QEMU's downtime`);
+  if (!migration.tcpSurvived) broken.push(`${name}: the TCP stream did not survive`);
+  return broken;
+}
+
+const table = (head: readonly string[], rows: readonly (readonly (string | number)[])[]): string => {
+  const cells = [head, ...rows].map((row) => row.map(String));
+  const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
+  const line = (row: readonly string[]): string => `  ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')}`;
+  const [first = [], ...others] = cells;
+  return [line(first), line(widths.map((width) => '-'.repeat(width))), ...others.map(line)].join('\n');
+};
+
+/** The tables that the demo ends with. */
+export function formatTables(report: Report): string {
+  const yes = (value: boolean): string => (value ? 'yes' : 'NO');
+  const { timings } = report;
+  return [
+    table(
+      ['connection', 'works'],
+      Object.entries(report.connectivity).map(([way, holds]) => [way, yes(holds)]),
+    ),
+    table(
+      ['restarted', 'from', 'to', 'IP', 'MAC', 'same'],
+      report.restarts.map((r) => [
+        r.vm,
+        r.nodeBefore,
+        r.nodeAfter,
+        r.ipAfter,
+        r.macAfter,
+        yes(checkRestart(r).length === 0),
+      ]),
+    ),
+    table(
+      ['migrated', 'binding', 'from', 'to', 'sent', 'lost', 'gap ms', 'downtime ms', 'TCP', 'operator'],
+      report.migrations.map((m) => [
+        m.vm,
+        m.binding,
+        m.from,
+        m.to,
+        m.sent,
+        m.lost,
+        m.longestGapMs,
+        m.qemuDowntimeMs,
+        m.tcpSurvived ? 'kept' : 'LOST',
+        m.operatorKilled ? 'killed' : '',
+      ]),
+    ),
+    table(
+      ['timing', 'value'],
+      [
+        ['setup', `${timings.setupSeconds} s`],
+        ['lab up', `${timings.labUpSeconds} s`],
+        ['helm install', `${timings.installSeconds} s`],
+        ['in total', `${timings.totalSeconds} s`],
+        [`CNI ADD, ${timings.cniAddMs.n} calls`, `p50 ${timings.cniAddMs.p50} ms, p99 ${timings.cniAddMs.p99} ms`],
+        ['address freed after delete', `${report.released.ip} ${yes(report.released.freed)}`],
+      ],
+    ),
+  ].join('\n\n');
+}
