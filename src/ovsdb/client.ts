@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type BackoffOptions, planDelay } from './backoff.ts';
 import { Cache, type RowChange } from './cache.ts';
 import {
+  AmbiguousError,
   ConnectionError,
   OvsdbError,
   ProtocolError,
@@ -52,6 +53,8 @@ export type ClientOptions = {
   readonly backoff?: BackoffOptions;
   /** A number in [0, 1). Default Math.random. */
   readonly random?: () => number;
+  /** Milliseconds on a clock that only goes forward. Default performance.now. */
+  readonly now?: () => number;
   readonly log?: (event: string, fields: Readonly<Record<string, unknown>>) => void;
 };
 
@@ -96,6 +99,7 @@ const DEFAULTS = {
   probeIntervalMs: 5000,
   backoff: { minMs: 100, maxMs: 5000 },
   random: Math.random,
+  now: (): number => performance.now(),
   log: (_event: string, _fields: Readonly<Record<string, unknown>>): void => undefined,
 };
 
@@ -121,6 +125,7 @@ class Client implements OvsdbClient {
   #history: History | undefined;
   #historyLost = false;
   #behind = 0;
+  #liveSince = 0;
 
   constructor(options: ClientOptions) {
     this.#options = { ...DEFAULTS, ...options };
@@ -220,11 +225,16 @@ class Client implements OvsdbClient {
       const reason = await this.#runSession(target).catch((error: unknown) => toOvsdbError(error));
       this.#session = undefined;
       if (this.#stop.signal.aborted) break;
-      attempt = this.#state === 'live' ? 0 : attempt + 1;
+      attempt = this.#wasStable() ? 0 : attempt + 1;
       this.#setState({ state: 'backoff', remote: target.text, reason });
       await this.#pause(attempt);
     }
     this.#setState({ state: 'stopped', remote: '', reason: new StoppedError() });
+  }
+
+  /** A session that ends soon after it went live is no sign of health: the waiting goes on where it was. */
+  #wasStable(): boolean {
+    return this.#state === 'live' && this.#options.now() - this.#liveSince >= this.#options.backoff.maxMs;
   }
 
   async #pause(attempt: number): Promise<void> {
@@ -246,6 +256,7 @@ class Client implements OvsdbClient {
       this.#learnSchema(await session.getSchema());
       this.#setState({ state: 'syncing', remote: text, ...(this.#historyLost ? { historyLost: true } : {}) });
       await this.#synchronise(session);
+      this.#liveSince = this.#options.now();
       this.#setState({ state: 'live', remote: text });
       return await session.closed;
     } catch (error) {

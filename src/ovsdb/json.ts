@@ -7,7 +7,7 @@ declare global {
 }
 
 /** A bare run of 16 or more digits: only then may a number be too long for a double. */
-const LONG_INTEGER = /[[:,]\s*-?\d{16}/;
+const LONG_INTEGER = /(?:^|[[:,])\s*-?\d{16}/;
 const INTEGER = /^-?\d+$/;
 
 /**
