@@ -105,7 +105,10 @@ type Sender = {
 async function sendSeries(sender: Sender, entry: Series | undefined, turn: [string, AbortSignal]): Promise<Outcome> {
   const { options, queue, events, waiting } = sender;
   const [key, signal] = turn;
-  if (entry === undefined || entry.sent === entry.count) return { done: true };
+  if (entry === undefined || entry.sent === entry.count) {
+    waiting.delete(key);
+    return { done: true };
+  }
   try {
     await writeSeries(options, events, entry, signal);
   } catch (error) {

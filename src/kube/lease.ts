@@ -1,4 +1,5 @@
 import { type Clock, sleep } from './clock.ts';
+import { retryConflicts } from './conflicts.ts';
 import { isConflict } from './errors.ts';
 import { deriveObservation, formatMicroTime, type Lease, type Observation, planClaim } from './lease-record.ts';
 import type { Resource } from './resource.ts';
@@ -59,9 +60,9 @@ function remainingMs(settings: Settings, held: Held): number {
   return settings.renewDeadlineMs - (settings.clock.now() - held.renewedAt);
 }
 
-async function pause(settings: Settings, signal: AbortSignal): Promise<void> {
-  const jitter = 1 + 0.2 * settings.random();
-  await sleep(settings.clock, settings.retryPeriodMs * jitter, signal).catch(() => {});
+async function pause(settings: Settings, signal: AbortSignal, atMostMs = Number.POSITIVE_INFINITY): Promise<void> {
+  const delayMs = settings.retryPeriodMs * (1 + 0.2 * settings.random());
+  await sleep(settings.clock, Math.max(0, Math.min(delayMs, atMostMs)), signal).catch(() => {});
 }
 
 /** Tries for the lease until it is ours; undefined when stopped. */
@@ -135,9 +136,9 @@ async function begin(settings: Settings, term: number, over: AbortController): P
 
 /** Renews until the lease is lost, the deadline has passed without a renewal, or the signal aborts. */
 async function keepRenewing(settings: Settings, state: State, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    await pause(settings, signal);
-    if (signal.aborted || state.held === undefined) return;
+  while (state.held !== undefined) {
+    await pause(settings, signal, remainingMs(settings, state.held));
+    if (signal.aborted) return;
     if (remainingMs(settings, state.held) <= 0) {
       settings.log.warn({ lease: settings.name }, 'the lease was not renewed in time');
       return;
@@ -161,7 +162,7 @@ async function renew(settings: Settings, held: Held, signal: AbortSignal): Promi
 }
 
 /** After a conflict: our own earlier write may have arrived though its answer was lost. */
-async function reread(settings: Settings, held: Held, signal: AbortSignal): Promise<Held | undefined> {
+async function reread(settings: Settings, held: Held, signal?: AbortSignal): Promise<Held | undefined> {
   try {
     const { namespace, name } = settings;
     const timeoutMs = Math.max(1, remainingMs(settings, held));
@@ -175,11 +176,18 @@ async function reread(settings: Settings, held: Held, signal: AbortSignal): Prom
 
 /** Lets the next candidate in at once. Skipped when the lease is no longer ours for certain. */
 async function release(settings: Settings, state: State): Promise<void> {
-  const { held } = state;
-  if (held === undefined || remainingMs(settings, held) <= 0) return;
-  const spec = { ...held.lease.spec, holderIdentity: '', leaseDurationSeconds: 1 };
+  let { held } = state;
   try {
-    await settings.leases.update({ ...held.lease, spec }, { timeoutMs: settings.retryPeriodMs });
+    await retryConflicts(async () => {
+      if (held === undefined || remainingMs(settings, held) <= 0) return;
+      const spec = { ...held.lease.spec, holderIdentity: '', leaseDurationSeconds: 1 };
+      const timeoutMs = settings.retryPeriodMs;
+      await settings.leases.update({ ...held.lease, spec }, { timeoutMs }).catch(async (error: unknown) => {
+        // A renewal that was cut off by the stop may have arrived all the same.
+        if (held !== undefined && isConflict(error)) held = await reread(settings, held);
+        throw error;
+      });
+    });
   } catch (error) {
     settings.log.warn({ lease: settings.name, err: error }, 'could not release the lease');
   }
