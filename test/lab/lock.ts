@@ -13,7 +13,7 @@ export async function withLock<T>(path: string, waitMs: number, work: () => Prom
   try {
     const taken = await waitFor(async () => (tryLock(own, path) ? true : undefined), waitMs, 200);
     if (taken === undefined) {
-      throw new LabError('lab', `process ${readFileSync(path, 'utf8').split(' ')[0]} is working on the lab`);
+      throw new LabError('lab', `process ${findHolder(path)} is working on the lab`, { todo: 'wait for it' });
     }
   } finally {
     rmSync(own, { force: true });
@@ -38,8 +38,16 @@ function tryLock(own: string, path: string): boolean {
 function isStale(path: string): boolean {
   try {
     const [pid, startTime] = readFileSync(path, 'utf8').split(' ');
-    return findStartTime(Number(pid)) !== startTime;
+    return startTime === undefined || findStartTime(Number(pid)) !== startTime;
   } catch {
     return false; // no lock, or gone this moment
+  }
+}
+
+function findHolder(path: string): string {
+  try {
+    return readFileSync(path, 'utf8').split(' ')[0] ?? '';
+  } catch {
+    return 'that has just ended'; // let go after our last try
   }
 }
