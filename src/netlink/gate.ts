@@ -67,8 +67,14 @@ function formatBridgedGate(podInterface: string): string {
     iifname ${quoteNft(nic)} counter name refused drop
   }
 }
-table inet ${table} { ${closed('prerouting', 'iifname')} ${closed('output', 'oifname')} }
-table arp ${table} { ${closed('input', 'iifname')} ${closed('output', 'oifname')} }
+table inet ${table} {
+  ${closed('prerouting', 'iifname')}
+  ${closed('output', 'oifname')}
+}
+table arp ${table} {
+  ${closed('input', 'iifname')}
+  ${closed('output', 'oifname')}
+}
 `;
 }
 
