@@ -33,6 +33,8 @@ export class RowVanishedError extends OvsdbError {
 
 const WAIT_LIVE_MS = 5000;
 const FIRST_PAUSE_MS = 20;
+/** How many refusals of a plan are taken for a sign of an outdated replica. */
+const MAX_REFUSALS = 1;
 
 /**
  * Brings the database to what `plan` wants, in one transaction, and resolves when the replica shows it. When the outcome
@@ -41,16 +43,28 @@ const FIRST_PAUSE_MS = 20;
  * Throws the last error; its `class` says whether later may be better.
  */
 export async function applyPlan(client: ApplyClient, plan: Plan, options: ApplyOptions = {}): Promise<void> {
-  const { guard = [], attempts = 6, pause = delay } = options;
-  for (let attempt = 1; ; attempt++) {
+  const { guard = [], pause = delay } = options;
+  const mayRetry = createRetryRule(guard.length, options.attempts ?? 6);
+  for (let wait = FIRST_PAUSE_MS; ; wait *= 2) {
     try {
       return await applyOnce(client, plan, guard);
     } catch (error) {
-      if (attempt >= attempts || !mayPlanAgain(error, guard.length, attempt)) throw error;
-      await pause(FIRST_PAUSE_MS * 2 ** (attempt - 1));
+      if (!mayRetry(error)) throw error;
+      await pause(wait);
       if (isOpen(error)) await catchUp(client, guard);
     }
   }
+}
+
+/** Counts the failures of one plan: those that a fresh look can mend are forgiven, refusals only MAX_REFUSALS times. */
+function createRetryRule(guards: number, attempts: number): (error: unknown) => boolean {
+  let failures = 0;
+  let refusals = 0;
+  return (error) => {
+    failures++;
+    if (isRefusal(error)) refusals++;
+    return failures < attempts && refusals <= MAX_REFUSALS && mayPlanAgain(error, guards);
+  };
 }
 
 async function applyOnce(client: ApplyClient, plan: Plan, guard: readonly Operation[]): Promise<void> {
@@ -96,9 +110,12 @@ function isOpen(error: unknown): boolean {
   return error.ambiguous || error instanceof ConnectionError || error instanceof TimeoutError;
 }
 
-function mayPlanAgain(error: unknown, guards: number, attempt: number): boolean {
-  if (isOpen(error) || error instanceof RowVanishedError) return true;
+/** An outdated replica can be the reason, but so can a value that the schema forbids. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof ConstraintViolationError || error instanceof ReferentialIntegrityError;
+}
+
+function mayPlanAgain(error: unknown, guards: number): boolean {
   if (error instanceof WaitTimedOutError) return (error.operationIndex ?? guards) >= guards;
-  const stale = error instanceof ConstraintViolationError || error instanceof ReferentialIntegrityError;
-  return stale && attempt === 1;
+  return isOpen(error) || isRefusal(error) || error instanceof RowVanishedError;
 }
