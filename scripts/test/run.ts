@@ -18,6 +18,7 @@ const CHECKS: Record<string, readonly string[][]> = {
     ['node', 'scripts/lint/imports.ts'],
     ['node', 'scripts/codegen/crds.ts', '--check'],
     ['node', 'scripts/codegen/ovsdb.ts', '--check'],
+    ['node', 'scripts/codegen/docs.ts', '--check'],
   ],
   types: [['tsc', '--noEmit']],
 };
