@@ -8,12 +8,12 @@ import {
   ProtocolError,
   StoppedError,
   TimeoutError,
+  toTransactError,
   UnsuitableServerError,
 } from './errors.ts';
 import { type MonitorPlan, planMonitor, type TableSpec } from './monitor.ts';
 import type { Operation, OperationResult } from './operations.ts';
 import { parseResults } from './results.ts';
-import { toAmbiguous } from './rpc.ts';
 import type { DatabaseSchema } from './schema.ts';
 import { compareHistory, extendHistory, findUnsuitable, type History, type ServerRow } from './server.ts';
 import { Session, type Update } from './session.ts';
@@ -33,6 +33,8 @@ export type StateEvent = {
    * Everything derived from the cache is to be read again.
    */
   readonly historyLost?: boolean;
+  /** With `live`: the server sent only what had changed, not the whole content. */
+  readonly resumed?: boolean;
 };
 
 export type ClientOptions = {
@@ -209,7 +211,7 @@ class Client implements OvsdbClient {
       const answer = await session.rpc.request('transact', [this.#options.database, ...operations], timeoutMs);
       return parseResults(answer, operations);
     } catch (cause) {
-      const error = toAmbiguous(cause);
+      const error = toTransactError(cause);
       if (error instanceof AmbiguousError) session.close(error);
       throw error;
     } finally {
@@ -255,9 +257,9 @@ class Client implements OvsdbClient {
       this.#setState({ state: 'schema', remote: text });
       this.#learnSchema(await session.getSchema());
       this.#setState({ state: 'syncing', remote: text, ...(this.#historyLost ? { historyLost: true } : {}) });
-      await this.#synchronise(session);
+      const resumed = await this.#synchronise(session);
       this.#liveSince = this.#options.now();
-      this.#setState({ state: 'live', remote: text });
+      this.#setState({ state: 'live', remote: text, resumed });
       return await session.closed;
     } catch (error) {
       session.close(toOvsdbError(error));
@@ -275,7 +277,7 @@ class Client implements OvsdbClient {
     if (missing.length > 0) this.#options.log('ovsdb-schema-lacks', { database: schema.name, missing });
   }
 
-  async #synchronise(session: Session): Promise<void> {
+  async #synchronise(session: Session): Promise<boolean> {
     const { tables } = this.#plan;
     const { snapshot, follow } = await session.monitor(tables, this.#lastTxnId, (update) => this.#apply(update));
     if (snapshot.resumed) this.#apply(snapshot);
@@ -283,6 +285,7 @@ class Client implements OvsdbClient {
     this.#lastTxnId = snapshot.txnId;
     this.#historyLost = false;
     follow();
+    return snapshot.resumed;
   }
 
   #apply({ updates, txnId }: Update): void {

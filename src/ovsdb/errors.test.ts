@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   AmbiguousError,
   ClusterError,
+  ConnectionError,
   ConstraintViolationError,
   makeTransactionError,
   NotAllowedError,
@@ -9,8 +10,12 @@ import {
   OvsdbTransactionError,
   ProtocolError,
   ReferentialIntegrityError,
+  RequestError,
+  StoppedError,
   SyntaxErrorFromServer,
+  toTransactError,
   UnknownDatabaseError,
+  UnsuitableServerError,
   WaitTimedOutError,
 } from './errors.ts';
 import { commentOp, insertOp } from './operations.ts';
@@ -53,6 +58,22 @@ describe('makeTransactionError', () => {
     ['server shutdown', AmbiguousError],
   ])('cluster error: %s', (details, type) => {
     expect(makeTransactionError({ operationIndex: undefined, error: 'cluster error', details })).toBeInstanceOf(type);
+  });
+});
+
+describe('toTransactError', () => {
+  const refused = makeTransactionError({ operationIndex: 0, error: 'not owner', details: '' });
+  it.each([
+    ["the server's refusal", refused, false],
+    ['an error instead of results', new RequestError('transact', 'unknown database', ''), false],
+    ['a cancelled request', new RequestError('transact', 'canceled', ''), true],
+    ['a lost connection', new ConnectionError('gone'), true],
+    ['a server left because it is unsuitable', new UnsuitableServerError('cut off'), true],
+    ['a stop', new StoppedError(), true],
+    ['an unreadable answer', new ProtocolError('x'), true],
+    ['anything unexpected', new RangeError('x'), true],
+  ])('%s', (_name, error, ambiguous) => {
+    expect(toTransactError(error)).toMatchObject(ambiguous ? { ambiguous, cause: error } : error);
   });
 });
 

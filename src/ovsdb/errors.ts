@@ -189,3 +189,13 @@ export function makeTransactionError(failure: OperationFailure): OvsdbError {
   const open = failure.error === 'cluster error' && !CERTAIN_CLUSTER_ERRORS.test(failure.details);
   return open || failure.error === 'I/O error' ? new AmbiguousError(error.message, { cause: error }) : error;
 }
+
+/**
+ * What a failed `transact` request means. Only the server's own answer says that nothing was committed; however else a
+ * request in flight ends, the transaction may have been executed.
+ */
+export function toTransactError(error: unknown): unknown {
+  if (error instanceof OvsdbTransactionError || error instanceof AmbiguousError) return error;
+  if (error instanceof RequestError && error.error !== 'canceled') return error;
+  return new AmbiguousError(`outcome unknown: ${error instanceof Error ? error.message : error}`, { cause: error });
+}

@@ -1,4 +1,4 @@
-import { AmbiguousError, ConnectionError, OvsdbError, ProtocolError, RequestError, TimeoutError } from './errors.ts';
+import { ConnectionError, OvsdbError, ProtocolError, RequestError, TimeoutError } from './errors.ts';
 import { formatJson, parseJson } from './json.ts';
 import { DEFAULT_LIMITS, Framer, type FramerLimits } from './stream.ts';
 import type { Connection } from './transport.ts';
@@ -147,10 +147,4 @@ function makeRequestError(method: string, error: unknown): RequestError {
   if (typeof error !== 'object' || error === null) return new RequestError(method, String(error), '');
   const { error: word, details } = error as Json;
   return new RequestError(method, String(word ?? 'error'), typeof details === 'string' ? details : '');
-}
-
-/** Was the request on its way when it failed? Then nobody knows whether the server has executed it. */
-export function toAmbiguous(error: unknown): unknown {
-  const lost = error instanceof ConnectionError || error instanceof TimeoutError || error instanceof ProtocolError;
-  return lost ? new AmbiguousError(`outcome unknown: ${error.message}`, { cause: error }) : error;
 }

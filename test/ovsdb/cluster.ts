@@ -57,8 +57,14 @@ function createArgs(i: number, { home, schema, raftSocket }: Place): string[] {
   return [`--election-timer=${ELECTION_TIMER_MS}`, 'create-cluster', file, schema, raftSocket(0)];
 }
 
+/** What the member says of itself; nothing when it has just crashed. */
 async function status(member: TestServer): Promise<string> {
-  return await member.control('cluster/status', TEST_SCHEMA.name);
+  try {
+    return await member.control('cluster/status', TEST_SCHEMA.name);
+  } catch (error) {
+    if (!member.running) return '';
+    throw error;
+  }
 }
 
 async function findMember(members: readonly TestServer[], role: string): Promise<TestServer | undefined> {
