@@ -12,7 +12,7 @@ import type { LabState } from './state.ts';
  * Collecting garbage less often costs memory, of which there is plenty, and saves CPU, of which there are two cores:
  * at its start the API server otherwise spends a quarter of its time there.
  */
-const RELAXED = { GOGC: '400' };
+const RELAXED = { GOGC: '200' };
 
 /** Writes a kubeconfig that authenticates by the certificate `<file>.crt` of the lab's PKI. */
 export function writeCertificateKubeconfig(lab: LabState, file: string, path: string): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseNodes } from './health.ts';
+import { findPart, parseNodes } from './health.ts';
 
 const MISSING =
   'container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized';
@@ -25,5 +25,19 @@ describe('parseNodes', () => {
   });
   it('knows nothing of a node that has not registered', () => {
     expect(parseNodes('{"items":[]}').get('n')).toBeUndefined();
+  });
+});
+
+describe('findPart', () => {
+  it.each([
+    ['etcd', 'cluster'],
+    ['kubelet-node2', 'cluster'],
+    ['containerd-node12', 'cluster'],
+    ['kubevirt-handler', 'kubevirt'],
+    ['probe-node1', undefined],
+    ['containerd-template', undefined],
+    ['my-etcd', undefined],
+  ])('counts %s as %s', (name, expected) => {
+    expect(findPart(name)).toBe(expected);
   });
 });

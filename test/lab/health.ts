@@ -58,13 +58,34 @@ export async function waitForNodes(lab: LabState, timeoutMs: number): Promise<st
   return waiting;
 }
 
+/** A part that is not as it should be: `kubevirt` can be started again, `cluster` needs a new lab. */
+export type Problem = { readonly part: 'cluster' | 'kubevirt'; readonly text: string };
+
+const CLUSTER = /^(etcd|apiserver|kcm|scheduler|(namespaces|containerd|kubelet)-node\d+)$/;
+const KUBEVIRT = /^kubevirt-/;
+
+/** The part that a recorded process belongs to; undefined for those that demo and tests start and end as they like. */
+export function findPart(name: string): Problem['part'] | undefined {
+  if (CLUSTER.test(name)) return 'cluster';
+  return KUBEVIRT.test(name) ? 'kubevirt' : undefined;
+}
+
 /** What is wrong with a lab that should be up; empty when it is healthy. */
-export async function findProblems(lab: LabState): Promise<string[]> {
-  if (lab.phase !== 'up') return ['it was not brought up to the end'];
-  const dead = listProcesses(lab.dir).filter((record) => !isAlive(record));
-  if (dead.length > 0) return dead.map((record) => `${record.name} has ended, see ${record.log}`);
-  if (!(await isApiReady(lab))) return [`the API server at ${lab.apiserver.url} is not ready`];
+export async function findProblems(lab: LabState): Promise<Problem[]> {
+  const cluster = (text: string): Problem => ({ part: 'cluster', text });
+  if (lab.phase !== 'up') return [cluster('it was not brought up to the end')];
+  const dead = findDead(lab);
+  if (dead.some((problem) => problem.part === 'cluster')) return dead;
+  if (!(await isApiReady(lab))) return [cluster(`the API server at ${lab.apiserver.url} is not ready`)];
   const health = await findNodes(lab);
   const ill = lab.nodes.filter((node) => (health.get(node.name) ?? 'not ready') === 'not ready');
-  return ill.map((node) => `${node.name} is not ready, see ${lab.dir}/log/kubelet-${node.name}.log`);
+  const nodes = ill.map((node) => cluster(`${node.name} is not ready, see ${lab.dir}/log/kubelet-${node.name}.log`));
+  return [...nodes, ...dead];
+}
+
+function findDead(lab: LabState): Problem[] {
+  return listProcesses(lab.dir).flatMap((record) => {
+    const part = findPart(record.name);
+    return part === undefined || isAlive(record) ? [] : [{ part, text: `${record.name} has ended, see ${record.log}` }];
+  });
 }

@@ -43,7 +43,7 @@ async function status(dir: string): Promise<number> {
     console.log(`${isAlive(record) ? 'runs ' : 'ENDED'} ${String(record.pid).padStart(7)} ${record.name}`);
   }
   const problems = await findProblems(lab);
-  for (const problem of problems) console.log(`problem: ${problem}`);
+  for (const problem of problems) console.log(`problem: ${problem.text}`);
   if (problems.length > 0) return 1;
   for (const [name, health] of await findNodes(lab)) console.log(`${name}: ${health}`);
   console.log(formatUsage(lab));

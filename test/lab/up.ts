@@ -74,19 +74,25 @@ export function findStore(cache: string): string {
 
 /** A healthy lab that fits the plan is kept; one that does not is taken down, as is whatever an aborted run left. */
 async function findRunning(plan: LabPlan, progress: Progress): Promise<LabState | undefined> {
-  if (existsSync(join(plan.dir, 'state.json'))) {
-    const lab = readState(plan.dir);
-    const problems = lab === undefined ? ['its state cannot be read'] : await findProblems(lab);
-    const fits = lab?.nodes.length === plan.nodes && lab.kubernetes === KUBERNETES_VERSION;
-    if (lab !== undefined && problems.length === 0 && fits) return switchKubevirt(lab, plan.kubevirt, progress);
-    progress.say(`taking down the lab in ${plan.dir}: ${problems[0] ?? 'it is of another kind'}`);
+  if (!existsSync(join(plan.dir, 'state.json'))) {
+    if (isClean(await findLeftovers(plan.dir))) return undefined;
+    progress.say('taking down what another run has left');
     await removeLab(plan.dir);
     return undefined;
   }
-  if (isClean(await findLeftovers(plan.dir))) return undefined;
-  progress.say('taking down what another run has left');
+  const lab = readState(plan.dir);
+  const reason = lab === undefined ? 'its state cannot be read' : await findMismatch(lab, plan);
+  if (lab !== undefined && reason === undefined) return keepLab(lab, plan.kubevirt, progress);
+  progress.say(`taking down the lab in ${plan.dir}: ${reason}`);
   await removeLab(plan.dir);
   return undefined;
+}
+
+/** Why a lab cannot be kept; undefined when it can. */
+async function findMismatch(lab: LabState, plan: LabPlan): Promise<string | undefined> {
+  if (lab.nodes.length !== plan.nodes) return `it has ${lab.nodes.length} nodes, not ${plan.nodes}`;
+  if (lab.kubernetes !== KUBERNETES_VERSION) return `it runs Kubernetes ${lab.kubernetes}`;
+  return (await findProblems(lab)).find((problem) => problem.part === 'cluster')?.text;
 }
 
 function readState(dir: string): LabState | undefined {
@@ -97,16 +103,19 @@ function readState(dir: string): LabState | undefined {
   }
 }
 
-async function switchKubevirt(lab: LabState, mode: KubevirtMode, progress: Progress): Promise<LabState> {
-  if (lab.kubevirt === mode) {
+/** Keeps a lab whose cluster is healthy; KubeVirt's stand-in is started again when it has ended or is of the other mode. */
+async function keepLab(lab: LabState, mode: KubevirtMode, progress: Progress): Promise<LabState> {
+  const [ended] = await findProblems(lab);
+  if (lab.kubevirt === mode && ended === undefined) {
     progress.say(`the lab in ${lab.dir} is up and healthy`);
     return lab;
   }
-  progress.say(`changing KubeVirt's stand-in from ${lab.kubevirt} to ${mode}`);
+  progress.say(ended?.text ?? `changing KubeVirt's stand-in from ${lab.kubevirt} to ${mode}`);
   await stopKubevirt(lab);
   const changed = { ...lab, kubevirt: mode };
   await startKubevirt(changed, mode);
   saveState(changed);
+  progress.say(`KubeVirt's stand-in runs (${mode})`);
   return changed;
 }
 
