@@ -37,12 +37,22 @@ export function listFields(schema: Schema, path = ''): { path: string; type: str
     const list = child.type === 'array';
     const inner = list ? (child.items ?? {}) : child;
     const here = `${path}${name}${list ? '[]' : ''}`;
-    const required = schema.required?.includes(name) ? 'required. ' : '';
-    const values = inner.enum === undefined ? '' : ` One of ${inner.enum.map((value) => `\`${value}\``).join(', ')}.`;
-    const fallback = child.default === undefined ? '' : ` Default \`${String(child.default)}\`.`;
-    const text = `${required}${child.description ?? inner.description ?? ''}${values}${fallback}`.trim();
-    return [{ path: here, type: inner.type ?? '', text }, ...listFields(inner, `${here}.`)];
+    const required = schema.required?.includes(name) ?? false;
+    const row = { path: here, type: inner.type ?? '', text: describeField(child, inner, required) };
+    return [row, ...listFields(inner, `${here}.`)];
   });
+}
+
+function describeField(field: Schema, inner: Schema, required: boolean): string {
+  const values = (inner.enum ?? []).map((value) => `\`${value}\``).join(', ');
+  const fallback = field.default ?? inner.default;
+  const parts = [
+    required ? 'required.' : '',
+    field.description ?? inner.description ?? '',
+    values === '' ? '' : `One of ${values}.`,
+    fallback === undefined ? '' : `Default \`${String(fallback)}\`.`,
+  ];
+  return parts.filter((part) => part !== '').join(' ');
 }
 
 function formatCrd(crd: Crd): string {
