@@ -53,6 +53,7 @@ const TABLES: Readonly<Record<string, TableSpec>> = {
     'mtu',
     'mtu_request',
     'ofport',
+    'ifindex',
     'error',
     'link_state',
     'external_ids',

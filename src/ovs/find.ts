@@ -9,6 +9,8 @@ export type OvsInterface = {
   readonly externalIds: Ids;
   /** Number in the bridge; undefined until ovs-vswitchd has taken the port, -1 when it could not. */
   readonly ofport: number | undefined;
+  /** The kernel's index of the device; a new one after ovs-vswitchd has made the device anew. */
+  readonly ifIndex: number | undefined;
   /** What ovs-vswitchd could not do, in its own words. */
   readonly error: string | undefined;
   /** ovn-controller has installed the flows of the logical port. */
@@ -51,6 +53,7 @@ function format(rows: readonly Row[]): OvsInterface[] {
     name: row.name,
     externalIds: row.external_ids,
     ofport: row.ofport === undefined ? undefined : Number(row.ofport),
+    ifIndex: row.ifindex === undefined ? undefined : Number(row.ifindex),
     error: row.error,
     installed: row.external_ids.get(OVN_INSTALLED) === 'true',
   }));
