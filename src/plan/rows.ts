@@ -1,0 +1,18 @@
+import type { Wanted, WantedDhcpOptions } from '../ovn/wanted.ts';
+
+export type { Wanted, WantedDhcpOptions };
+
+/** The empty wish, made here because `plan` may import only types of `ovn`. */
+export const NOTHING: Wanted = { switches: [], routers: [], routerPorts: [], routes: [], dhcpOptions: [], ports: [] };
+
+/** The wishes of several owners as one. */
+export function mergeWanted(parts: readonly Wanted[]): Wanted {
+  return {
+    switches: parts.flatMap((part) => part.switches),
+    routers: parts.flatMap((part) => part.routers),
+    routerPorts: parts.flatMap((part) => part.routerPorts),
+    routes: parts.flatMap((part) => part.routes),
+    dhcpOptions: parts.flatMap((part) => part.dhcpOptions),
+    ports: parts.flatMap((part) => part.ports),
+  };
+}
