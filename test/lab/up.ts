@@ -90,6 +90,7 @@ async function findRunning(plan: LabPlan, progress: Progress): Promise<LabState 
 
 /** Why a lab cannot be kept; undefined when it can. */
 async function findMismatch(lab: LabState, plan: LabPlan): Promise<string | undefined> {
+  if (lab.checkout !== plan.checkout) return `it belongs to the checkout ${lab.checkout}`;
   if (lab.nodes.length !== plan.nodes) return `it has ${lab.nodes.length} nodes, not ${plan.nodes}`;
   if (lab.kubernetes !== KUBERNETES_VERSION) return `it runs Kubernetes ${lab.kubernetes}`;
   return (await findProblems(lab)).find((problem) => problem.part === 'cluster')?.text;

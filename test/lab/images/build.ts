@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { LabError, type Progress } from '../progress.ts';
-import { addImage, addLayer, type Descriptor, ensureLayer, type Image, packTree } from './oci.ts';
+import { addImage, addLayer, type Descriptor, ensureLayer, type Image, packTree, pruneStore } from './oci.ts';
 import type { ImageRecipe, LayerRecipe } from './recipes.ts';
 
 async function makeTar(layer: LayerRecipe, tar: string): Promise<void> {
@@ -50,5 +50,6 @@ export async function buildImages(
       throw new LabError(`image ${recipe.name}`, error instanceof Error ? error.message : String(error));
     }
   }
+  pruneStore(store, all, Date.now() - 86_400_000);
   return { all, layers: kept };
 }

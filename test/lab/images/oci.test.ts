@@ -3,7 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runCommand } from '../command.ts';
-import { addImage, addLayer, ensureLayer, formatBlobPath, formatIndex, packTree, writeArchive } from './oci.ts';
+import {
+  addImage,
+  addLayer,
+  ensureLayer,
+  formatBlobPath,
+  formatIndex,
+  packTree,
+  pruneStore,
+  writeArchive,
+} from './oci.ts';
 
 let dir = '';
 beforeEach(() => {
@@ -83,5 +92,32 @@ describe('images', () => {
     const names = (await runCommand(['tar', '-tf', path])).trim().split('\n');
     const blobs = image.blobs.filter((digest) => digest !== layer.digest).map(formatBlobPath);
     expect(names.toSorted()).toEqual(['index.json', 'oci-layout', ...blobs].toSorted());
+  });
+});
+
+describe('pruneStore', () => {
+  const soon = () => Date.now() + 60_000;
+
+  it('deletes what nothing needs, and only that', async () => {
+    const store = join(dir, 'store');
+    const kept = await ensureLayer(store, 'k', async (tar) => writeFileSync(tar, 'kept'));
+    const used = await createLayer('used', 1);
+    const unused = await createLayer('unused', 1);
+    const image = addImage(store, { name: 'x/y:1', layers: [used], config: {} });
+    pruneStore(store, [image], soon());
+    const left = [kept, used, image.manifest, unused].map((blob) =>
+      existsSync(join(store, formatBlobPath(blob.digest))),
+    );
+    expect(left).toEqual([true, true, true, false]);
+  });
+  it('leaves young blobs, which another checkout may be using', async () => {
+    const young = await createLayer('a', 1);
+    const path = join(dir, 'store', formatBlobPath(young.digest));
+    utimesSync(path, Date.now() / 1000, Date.now() / 1000);
+    pruneStore(join(dir, 'store'), [], Date.now() - 60_000);
+    expect(existsSync(path)).toBe(true);
+  });
+  it('has nothing to do in an empty store', () => {
+    expect(() => pruneStore(join(dir, 'none'), [], soon())).not.toThrow();
   });
 });

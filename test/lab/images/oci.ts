@@ -3,6 +3,7 @@ import {
   createReadStream,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -135,5 +136,19 @@ export async function ensureLayer(
     return layer;
   } finally {
     rmSync(tar, { force: true });
+  }
+}
+
+/** Deletes blobs that no kept layer and none of `images` needs and that were written before `before` (ms since 1970). */
+export function pruneStore(store: string, images: readonly Image[], before: number): void {
+  const notes = join(store, 'layers');
+  const kept = existsSync(notes)
+    ? readdirSync(notes).map((file) => (JSON.parse(readFileSync(join(notes, file), 'utf8')) as Descriptor).digest)
+    : [];
+  const needed = new Set([...kept, ...images.flatMap((image) => image.blobs)]);
+  const blobs = join(store, 'blobs/sha256');
+  for (const hex of existsSync(blobs) ? readdirSync(blobs) : []) {
+    const old = statSync(join(blobs, hex)).mtimeMs < before;
+    if (old && !needed.has(`sha256:${hex}`)) rmSync(join(blobs, hex), { force: true });
   }
 }

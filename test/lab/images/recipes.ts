@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { bundle } from '../../../scripts/build/bundle.ts';
+import { buildShim } from '../../../scripts/build/shim.ts';
 import { runCommand } from '../command.ts';
 import { parsePackages } from '../packages.ts';
 import type { ImageConfig } from './oci.ts';
@@ -106,10 +108,11 @@ function createMooring(checkout: string): ImageRecipe {
     cpSync(join(node, 'bin/node'), join(dir, 'usr/local/bin/node'));
   };
   const fillApp = async (dir: string) => {
-    await runCommand([process.execPath, 'scripts/build/bundle.ts'], { cwd: checkout });
-    await runCommand([process.execPath, 'scripts/build/shim.ts'], { cwd: checkout });
-    cpSync(join(checkout, 'dist/bin'), join(dir, 'usr/local/bin'), { recursive: true });
-    cpSync(join(checkout, 'dist/lib'), join(dir, 'opt/mooring/lib'), { recursive: true });
+    const app = join(dir, 'opt/mooring');
+    await bundle(checkout, app);
+    buildShim(checkout, app);
+    mkdirSync(join(dir, 'usr/local'), { recursive: true });
+    renameSync(join(app, 'bin'), join(dir, 'usr/local/bin'));
   };
   return {
     name: 'mooring/mooring:dev',
