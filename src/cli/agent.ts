@@ -1,0 +1,129 @@
+import { parseArgs } from 'node:util';
+import { pino } from 'pino';
+import { createAgent } from '../cni/daemon/agent.ts';
+import { createCluster } from '../cni/daemon/cluster.ts';
+import { createOvsPorts } from '../cni/daemon/ovs-ports.ts';
+import { createEventRecorder, createTransport, loadEndpoint, systemClock } from '../kube/index.ts';
+import { createNetnsWorker } from '../netlink/worker.ts';
+import { createOvsClient } from '../ovs/database.ts';
+import { createPrometheus, serveHealth } from './metrics.ts';
+
+const OPTIONS = {
+  node: { type: 'string', default: process.env.NODE_NAME ?? '' },
+  kubeconfig: { type: 'string', default: '' },
+  'api-server': { type: 'string', default: '' },
+  'ovs-db': { type: 'string', default: 'unix:/run/openvswitch/db.sock' },
+  bridge: { type: 'string', default: 'br-int' },
+  'run-dir': { type: 'string', default: '/run/mooring' },
+  'state-dir': { type: 'string', default: '/var/lib/mooring' },
+  'cni-bin-dir': { type: 'string', default: '/opt/cni/bin' },
+  'cni-conf-dir': { type: 'string', default: '/etc/cni/net.d' },
+  shim: { type: 'string', default: '/usr/local/bin/mooring-cni' },
+  'default-mtu': { type: 'string', default: '1400' },
+  'metrics-port': { type: 'string', default: '9476' },
+  'log-level': { type: 'string', default: 'info' },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+const HELP = `mooring-agent: attaches the pods of one node to OVN
+
+Usage: mooring-agent [options]
+
+  --node NAME           this node's name in Kubernetes (default: $NODE_NAME)
+  --kubeconfig FILE     how to reach the API server (default: the pod's service account)
+  --api-server URL      its address, one that needs no Service (default: the configuration's)
+  --ovs-db REMOTE       the node's OVS database (default: unix:/run/openvswitch/db.sock)
+  --bridge NAME         the integration bridge (default: br-int)
+  --run-dir DIR         for the socket cni.sock (default: /run/mooring)
+  --state-dir DIR       for journal and spool (default: /var/lib/mooring)
+  --cni-bin-dir DIR     where runtimes look for plugins (default: /opt/cni/bin)
+  --cni-conf-dir DIR    where runtimes look for networks (default: /etc/cni/net.d)
+  --shim FILE           the plugin to install (default: /usr/local/bin/mooring-cni)
+  --default-mtu BYTES   for subnets without mtu (default: 1400)
+  --metrics-port PORT   /metrics, /healthz, /readyz (default: 9476)
+  --log-level LEVEL     debug, info, warn or error (default: info)
+`;
+
+type Values = ReturnType<typeof parse>;
+
+function parse() {
+  return parseArgs({ options: OPTIONS, strict: true }).values;
+}
+
+function parseNumber(values: Values, name: 'default-mtu' | 'metrics-port', min: number): number {
+  const number = Number(values[name]);
+  if (Number.isInteger(number) && number >= min && number <= 65_535) return number;
+  throw new Error(`--${name} must be a number from ${min} to 65535`);
+}
+
+async function connect(values: Values) {
+  const endpoint = await loadEndpoint({
+    source: values.kubeconfig === '' ? { kind: 'inCluster' } : { kind: 'kubeconfig', path: values.kubeconfig },
+    ...(values['api-server'] === '' ? {} : { server: values['api-server'] }),
+  });
+  return createTransport({ endpoint, clock: systemClock, userAgent: 'mooring-agent' });
+}
+
+async function run(values: Values): Promise<void> {
+  const { node } = values;
+  if (node === '') throw new Error('--node or NODE_NAME must name this node');
+  const defaultMtu = parseNumber(values, 'default-mtu', 576);
+  const metricsPort = parseNumber(values, 'metrics-port', 0);
+  const log = pino({ level: values['log-level'], base: { node } });
+  const common = { clock: systemClock, random: Math.random, log };
+  const { metrics, registry } = createPrometheus('mooring_agent');
+  const transport = await connect(values);
+  const links = createNetnsWorker();
+  const ovs = createOvsClient({
+    remotes: [values['ovs-db']],
+    log: (event, fields) => log.debug(fields, event),
+  });
+  const cluster = createCluster({ ...common, transport, node, metrics });
+  const events = createEventRecorder({ ...common, transport, component: 'mooring.dev/agent', instance: node, metrics });
+  const agent = createAgent({
+    ...common,
+    node,
+    cluster,
+    ports: createOvsPorts({ ovs, bridge: values.bridge }),
+    links,
+    events,
+    metrics,
+    socket: `${values['run-dir']}/cni.sock`,
+    stateDir: values['state-dir'],
+    install: { shim: values.shim, binDir: values['cni-bin-dir'], confDir: values['cni-conf-dir'] },
+    defaultMtu,
+  });
+  const health = await serveHealth(metricsPort, registry, agent.findObstacle);
+  ovs.client.start();
+  cluster.start();
+  await agent.start();
+  log.info({ metricsPort }, 'started');
+  const signal = await nextSignal();
+  log.info({ signal }, 'stopping');
+  await agent.stop();
+  await Promise.all([cluster.stop(), events.stop(), ovs.client.stop(), links.stop(), health.close()]);
+  await transport.close();
+}
+
+function nextSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(name));
+  });
+}
+
+async function main(): Promise<number> {
+  try {
+    const values = parse();
+    if (values.help) {
+      process.stdout.write(HELP);
+      return 0;
+    }
+    await run(values);
+    return 0;
+  } catch (error) {
+    process.stderr.write(`mooring-agent: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    return 1;
+  }
+}
+
+process.exit(await main());

@@ -1,0 +1,160 @@
+import { join } from 'node:path';
+import {
+  type Clock,
+  createQueue,
+  createRunner,
+  type EventRecorder,
+  type Logger,
+  type Metrics,
+  type Outcome,
+  type Random,
+} from '../../kube/index.ts';
+import { createCalls } from './calls.ts';
+import type { RunningCluster } from './cluster.ts';
+import type { Context, Links } from './context.ts';
+import { removeServedGates } from './gates.ts';
+import { type InstallOptions, installConflist, installShim } from './install.ts';
+import { createJournal } from './journal.ts';
+import { createNodeGateway } from './node-gateway.ts';
+import type { Ports } from './ports.ts';
+import { createReaper, type Reaper } from './reaper.ts';
+import { createCniServer } from './server.ts';
+import { answer, refuse } from './verbs.ts';
+
+export type AgentOptions = {
+  readonly node: string;
+  /** Stopped by whoever made them, as are the links and the ports' client. */
+  readonly cluster: RunningCluster;
+  readonly ports: Ports;
+  readonly links: Links;
+  readonly events: Pick<EventRecorder, 'record'>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** The unix socket of the shim. */
+  readonly socket: string;
+  /** Journal and spool. */
+  readonly stateDir: string;
+  readonly install: InstallOptions;
+  readonly defaultMtu: number;
+  readonly deadlines?: Context['deadlines'];
+  /** Milliseconds between two rounds of the reaper (20 s). */
+  readonly reapMs?: number;
+};
+
+export type Agent = {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** Why no ADD can be served, undefined when one can. */
+  findObstacle(): string | undefined;
+};
+
+const DEADLINES = { addMs: 60_000, otherMs: 20_000 };
+const SECOND = 1000;
+
+/** The node agent: the CNI socket and the loops beside it, each level-triggered under one key. */
+export function createAgent(options: AgentOptions): Agent {
+  const { cluster, ports, clock, random, log, metrics } = options;
+  const findObstacle = (): string | undefined => {
+    if (!cluster.hasSynced()) return 'the API server has not been read yet';
+    if (!ports.isLive()) return 'the local OVS database is not connected; is the ovn-node pod of this node running?';
+    return gateway.findObstacle();
+  };
+  const context: Context = {
+    ...options,
+    journal: createJournal(options.stateDir, log),
+    calls: createCalls(),
+    deadlines: options.deadlines ?? DEADLINES,
+    findObstacle,
+  };
+  const gateway = createNodeGateway(context);
+  const reaper = createReaper(context, join(options.stateDir, 'spool'));
+  const queue = createQueue({ clock, random, backoff: { baseMs: 200, maxMs: 30 * SECOND } });
+  const loops = createLoops(context, { reaper, gateway, options, wake: queue.add });
+  const reconcile = async (key: string, signal: AbortSignal): Promise<Outcome> =>
+    (await loops.get(key)?.(signal)) ?? { done: true };
+  const runner = createRunner({ queue, reconcile, concurrency: 2, clock, log, metrics });
+  const server = createCniServer({
+    path: options.socket,
+    clock,
+    log,
+    answer: (request, caller) => answer(context, request, caller),
+    refuse,
+  });
+  const wake = () => {
+    for (const key of ['gateway', 'gates']) queue.add(key);
+  };
+  let ends: (() => void)[] = [];
+  return {
+    findObstacle,
+    start: async () => {
+      await context.journal.load();
+      await installShim(options.install);
+      await server.start();
+      ends = [cluster.onChange(wake), ports.onChange(wake)];
+      runner.start();
+      for (const key of loops.keys()) queue.add(key);
+    },
+    stop: async () => {
+      for (const end of ends) end();
+      await server.stop();
+      await runner.stop();
+    },
+  };
+}
+
+type Loop = (signal: AbortSignal) => Promise<Outcome>;
+type Parts = {
+  readonly reaper: Reaper;
+  readonly gateway: ReturnType<typeof createNodeGateway>;
+  readonly options: AgentOptions;
+  readonly wake: (key: string) => void;
+};
+
+/** The one list of loops. */
+function createLoops(context: Context, parts: Parts): ReadonlyMap<string, Loop> {
+  const { reaper, gateway, options, wake } = parts;
+  const reapMs = options.reapMs ?? 20 * SECOND;
+  let said = '';
+  const install: Loop = async () => {
+    const obstacle = context.findObstacle();
+    if (obstacle !== undefined) {
+      if (obstacle !== said) context.log.info({ obstacle }, 'not ready');
+      said = obstacle;
+      return { requeueAfterMs: SECOND };
+    }
+    await installShim(options.install);
+    if (await installConflist(options.install)) context.log.info({}, 'ready: the runtime may use us');
+    said = '';
+    return { requeueAfterMs: 60 * SECOND };
+  };
+  return new Map<string, Loop>([
+    [
+      'gateway',
+      async (signal) => {
+        if (!context.cluster.hasSynced() || !context.ports.isLive()) return { requeueAfterMs: SECOND };
+        const before = gateway.findObstacle();
+        await gateway.ensure(signal);
+        if (before !== gateway.findObstacle()) wake('install');
+        return { requeueAfterMs: 30 * SECOND };
+      },
+    ],
+    [
+      'gates',
+      async () => {
+        await removeServedGates(context);
+        return { done: true };
+      },
+    ],
+    [
+      'reap',
+      async () => {
+        await reaper.replaySpool();
+        await reaper.round();
+        return { requeueAfterMs: reapMs };
+      },
+    ],
+    ['install', install],
+  ]);
+}

@@ -1,0 +1,43 @@
+import type { LogicalPort } from '../../api/types.gen.ts';
+import { NetlinkError } from '../../netlink/errors.ts';
+import type { Context } from './context.ts';
+import type { JournalEntry } from './journal.ts';
+
+type FindPort = (podUid: string, ifname: string) => LogicalPort | undefined;
+
+/** The attachments whose gate has served. A port that is not known keeps its gate: it is open for its guest anyway. */
+export function listServedGates(entries: readonly JournalEntry[], findPort: FindPort): JournalEntry[] {
+  return entries.filter((entry) => entry.gate && entry.state === 'attached' && hasServed(entry, findPort));
+}
+
+/**
+ * The operator has made this pod's attachment the source: the migration was committed. Or it says that the migration to
+ * this very node has settled; a settled migration to another node is an older one.
+ */
+function hasServed(entry: JournalEntry, findPort: FindPort): boolean {
+  const port = findPort(entry.pod.uid, entry.ifname);
+  const own = port?.spec.attachments?.find((item) => item.podUID === entry.pod.uid && item.interface === entry.ifname);
+  const migration = port?.status?.migration;
+  if (own === undefined || own.role === 'Source') return own !== undefined;
+  return migration?.phase === 'Settled' && migration.targetNode === own.node;
+}
+
+/** Removes every gate that has served. Idempotent; a netns that is gone has taken its gate with it. */
+export async function removeServedGates(context: Context): Promise<number> {
+  const { cluster, journal, calls } = context;
+  const served = listServedGates(journal.list(), cluster.findPort);
+  for (const entry of served) await calls.run(entry, () => removeGate(context, entry));
+  return served.length;
+}
+
+async function removeGate({ journal, links, log }: Context, { containerId, ifname }: JournalEntry): Promise<void> {
+  const entry = journal.find({ containerId, ifname });
+  if (entry === undefined || !entry.gate) return;
+  try {
+    await links.run({ kind: 'deleteGate', netnsPath: entry.netns, interface: ifname });
+  } catch (error) {
+    if (!(error instanceof NetlinkError && error.class === 'not-found')) throw error;
+  }
+  await journal.put({ ...entry, gate: false });
+  log.info({ containerId, ifname, ifaceId: entry.ifaceId }, 'the migration gate was removed');
+}
