@@ -24,6 +24,9 @@ export type RowChange = {
 type MutableRow = { _uuid: Uuid } & Record<string, Value>;
 type Rows = Map<Uuid, Row>;
 
+/** About 10 ms of work. */
+const ROWS_WITHOUT_PAUSE = 1000;
+
 /** Rows inherit from this and so from nothing else; unlike a null prototype it keeps V8's compact row layout. */
 const ROW_PROTOTYPE: object = Object.freeze(Object.create(null));
 
@@ -42,37 +45,50 @@ export class Cache {
    * ValueError, nothing.
    */
   apply(updates: TableUpdates): RowChange[] {
-    const changes = this.#planChanges(updates);
+    const changes: RowChange[] = [];
+    for (const change of this.#planChanges(updates)) if (change !== undefined) changes.push(change);
     this.#commit(changes);
     return changes;
   }
 
-  /** Makes the replica equal to a complete dump of `tables`, and returns the difference to what it held. */
-  replace(tables: MonitoredTables, dump: TableUpdates): RowChange[] {
+  /**
+   * Makes the replica equal to a complete dump of `tables`, and returns the difference to what it held. Decoding a large
+   * dump takes long, so `pause` is awaited every few thousand rows; the replica changes only at the end, at once.
+   */
+  async replace(
+    tables: MonitoredTables,
+    dump: TableUpdates,
+    pause: () => Promise<unknown> = async () => undefined,
+  ): Promise<RowChange[]> {
     this.#tables = tables;
-    const changes: RowChange[] = [];
-    for (const name of new Set([...this.#rows.keys(), ...tables.keys()])) {
-      const wanted = dump.get(name);
-      for (const [uuid, old] of this.#rowsOf(name)) {
-        if (wanted?.has(uuid) !== true) changes.push({ table: name, uuid, old });
-      }
+    const changes = this.#findGone(dump);
+    let rows = 0;
+    for (const change of this.#planChanges(dump)) {
+      if (change !== undefined) changes.push(change);
+      if (++rows % ROWS_WITHOUT_PAUSE === 0) await pause();
     }
-    for (const change of this.#planChanges(dump)) changes.push(change);
     this.#commit(changes);
     return changes;
   }
 
-  #planChanges(updates: TableUpdates): RowChange[] {
-    const changes: RowChange[] = [];
-    for (const [name, rows] of updates) {
+  #findGone(dump: TableUpdates): RowChange[] {
+    const gone: RowChange[] = [];
+    for (const [table, rows] of this.#rows) {
+      const kept = dump.get(table)?.rows ?? {};
+      for (const [uuid, old] of rows) if (!Object.hasOwn(kept, uuid)) gone.push({ table, uuid, old });
+    }
+    return gone;
+  }
+
+  /** One step per row; undefined for a row that does not change. */
+  *#planChanges(updates: TableUpdates): Generator<RowChange | undefined> {
+    for (const [name, { rows, parseRow }] of updates) {
       const table = this.#monitored(name);
       const current = this.#rowsOf(name);
-      for (const [uuid, update] of rows) {
-        const change = planChange(table, { table: name, uuid, old: current.get(uuid) }, update);
-        if (change !== undefined) changes.push(change);
+      for (const uuid of Object.keys(rows)) {
+        yield planChange(table, { table: name, uuid, old: current.get(uuid) }, parseRow(rows[uuid]));
       }
     }
-    return changes;
   }
 
   #monitored(name: string): MonitoredTable {

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as pause } from 'node:timers/promises';
 import { type BackoffOptions, planDelay } from './backoff.ts';
 import { Cache, type RowChange } from './cache.ts';
 import {
@@ -281,7 +281,7 @@ class Client implements OvsdbClient {
     const { tables } = this.#plan;
     const { snapshot, follow } = await session.monitor(tables, this.#lastTxnId, (update) => this.#apply(update));
     if (snapshot.resumed) this.#apply(snapshot);
-    else this.#emitChanges(this.#cache.replace(tables, snapshot.updates));
+    else this.#emitChanges(await this.#cache.replace(tables, snapshot.updates, pause));
     this.#lastTxnId = snapshot.txnId;
     this.#historyLost = false;
     follow();

@@ -26,8 +26,14 @@ export type RowUpdate =
   | { readonly kind: 'replace' | 'modify'; readonly row: Readonly<Record<string, unknown>> }
   | { readonly kind: 'delete' };
 
-/** Changes by table and row, still in wire notation. */
-export type TableUpdates = ReadonlyMap<string, ReadonlyMap<Uuid, RowUpdate>>;
+/** One table's changes by row, read one at a time, because a dump may hold very many. */
+export type TableUpdate = {
+  readonly rows: Readonly<Record<string, unknown>>;
+  /** Throws ProtocolError. */
+  readonly parseRow: (row: unknown) => RowUpdate;
+};
+
+export type TableUpdates = ReadonlyMap<string, TableUpdate>;
 
 /** Which `<table-updates>` a message holds: 1 is RFC 7047 section 4.1.6, 2 is ovsdb-server(7) section 4.1.14. */
 export type UpdateFormat = 1 | 2;
@@ -71,14 +77,9 @@ export function formatMonitorRequests(tables: MonitoredTables, conditional: bool
 
 /** Reads `<table-updates>` of either format. Throws ProtocolError. */
 export function parseUpdates(json: unknown, format: UpdateFormat): TableUpdates {
-  const parseRow = format === 1 ? parseRowUpdate1 : parseRowUpdate2;
-  const tables = new Map<string, Map<Uuid, RowUpdate>>();
-  for (const [name, rows] of Object.entries(record(json))) {
-    const updates = new Map<Uuid, RowUpdate>();
-    for (const [uuid, row] of Object.entries(record(rows))) updates.set(uuid, parseRow(record(row)));
-    tables.set(name, updates);
-  }
-  return tables;
+  const parse = format === 1 ? parseRowUpdate1 : parseRowUpdate2;
+  const parseRow = (row: unknown): RowUpdate => parse(record(row));
+  return new Map(Object.entries(record(json)).map(([name, rows]) => [name, { rows: record(rows), parseRow }]));
 }
 
 type Json = Readonly<Record<string, unknown>>;

@@ -75,7 +75,7 @@ export class Session {
     const requests = formatMonitorRequests(SERVER_TABLES, false);
     const answer = await this.#optional('monitor_cond', ['_Server', '_Server', requests]);
     if (answer === undefined) return;
-    cache.replace(SERVER_TABLES, parseUpdates(answer, 2));
+    await cache.replace(SERVER_TABLES, parseUpdates(answer, 2));
     judge(find());
     feed.open();
   }

@@ -119,13 +119,26 @@ function equalMaps(a: ReadonlyMap<Atom, Atom>, b: ReadonlyMap<Atom, Atom>): bool
 
 /** A sorted set without duplicates, as every set column holds. */
 export function sortedSet(atoms: Iterable<Atom>): readonly Atom[] {
-  const list = [...atoms].sort(compareAtoms);
+  const list = [...atoms];
+  if (isAscending(list)) return list;
+  list.sort(compareAtoms);
   return list.filter((atom, i) => i === 0 || atom !== list[i - 1]);
 }
 
 /** A map in key order; a later pair wins over an earlier one with the same key. */
 export function sortedMap(pairs: Iterable<readonly [Atom, Atom]>): ReadonlyMap<Atom, Atom> {
-  return new Map([...pairs].sort((a, b) => compareAtoms(a[0], b[0])));
+  const map = new Map(pairs);
+  return isAscending(map.keys()) ? map : new Map([...map].sort((a, b) => compareAtoms(a[0], b[0])));
+}
+
+/** The server sends sets and maps in order, so that sorting is the exception. */
+function isAscending(atoms: Iterable<Atom>): boolean {
+  let last: Atom | undefined;
+  for (const atom of atoms) {
+    if (last !== undefined && last >= atom) return false;
+    last = atom;
+  }
+  return true;
 }
 
 /** Reads one `<atom>`. Throws ValueError when it is not of the type. */
@@ -154,7 +167,7 @@ export function decodeValue(wire: unknown, type: ColumnType): Value {
     case 'map':
       return decodeMap(wire, type.key, type.value ?? type.key);
     case 'set':
-      return sortedIfNeeded(decodeSet(wire, type.key));
+      return frozenIfEmpty(decodeSet(wire, type.key));
     case 'optional':
       return decodeOptional(wire, type.key);
     default:
@@ -175,16 +188,17 @@ function decodeOptional(wire: unknown, base: BaseType): Atom | undefined {
 
 function decodeMap(wire: unknown, key: BaseType, value: BaseType): ReadonlyMap<Atom, Atom> {
   if (!isTagged(wire, 'map')) throw new ValueError(`expected map, got ${describe(wire)}`);
-  const pairs = list(wire[1]).map((pair): readonly [Atom, Atom] => {
+  const map = new Map<Atom, Atom>();
+  for (const pair of list(wire[1])) {
     if (!Array.isArray(pair) || pair.length !== 2) throw new ValueError(`expected pair, got ${describe(pair)}`);
-    return [decodeAtom(pair[0], key), decodeAtom(pair[1], value)];
-  });
-  return pairs.length === 0 ? EMPTY_MAP : sortedMap(pairs);
+    map.set(decodeAtom(pair[0], key), decodeAtom(pair[1], value));
+  }
+  if (map.size === 0) return EMPTY_MAP;
+  return isAscending(map.keys()) ? map : sortedMap(map);
 }
 
-function sortedIfNeeded(atoms: Atom[]): readonly Atom[] {
-  if (atoms.length === 0) return EMPTY_SET;
-  return atoms.length === 1 ? atoms : sortedSet(atoms);
+function frozenIfEmpty(atoms: Atom[]): readonly Atom[] {
+  return atoms.length === 0 ? EMPTY_SET : sortedSet(atoms);
 }
 
 function isTagged(wire: unknown, tag: string): wire is readonly [string, unknown] {
