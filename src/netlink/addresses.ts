@@ -54,12 +54,13 @@ export function ensureAddress(socket: RouteSocket, ifIndex: number, cidr: string
   });
 }
 
-/** Addresses of one link, or of all. */
-export function listAddresses(socket: RouteSocket, ifIndex = 0): Address[] {
-  const payload = Buffer.alloc(HEADER);
-  payload.writeUInt32LE(ifIndex, 4);
-  const found = socket.dump({ type: RTM.getAddress, payload, what: 'list addresses' }).map(decodeAddress);
-  return ifIndex === 0 ? found : found.filter((address) => address.ifIndex === ifIndex);
+/**
+ * Addresses of one link, or of all. The choice is made here: asked to choose by link itself, the kernel (seen on 6.18) does
+ * not say when a change interrupts the dump.
+ */
+export function listAddresses(socket: RouteSocket, ifIndex?: number): Address[] {
+  const dump = socket.dump({ type: RTM.getAddress, payload: Buffer.alloc(HEADER), what: 'list addresses' });
+  return dump.map(decodeAddress).filter((address) => ifIndex === undefined || address.ifIndex === ifIndex);
 }
 
 /** Removes an address; says whether it was there. */

@@ -114,7 +114,7 @@ export function decodeMessages(bytes: Buffer): Message[] {
 export function parseAcknowledgement(message: Message): Acknowledgement {
   const { payload } = message;
   if (payload.length < 4) return { errno: 0, detail: '' };
-  const errno = -payload.readInt32LE(0);
+  const errno = 0 - payload.readInt32LE(0);
   if ((message.flags & NLM.ackTlvs) === 0) return { errno, detail: '' };
   const attributes = decodeAttributes(payload.subarray(findTlvStart(message)));
   const offset = readU32(attributes, ERROR_ATTR.offset);
