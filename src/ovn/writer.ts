@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type ApplyClient, applyPlan, type Plan } from '../ovsdb/apply.ts';
+import { type ApplyClient, applyPlan, isUnreachable, type Plan } from '../ovsdb/apply.ts';
 import { WaitTimedOutError } from '../ovsdb/errors.ts';
 import { type Epoch, guardOps } from './epoch.ts';
 import { EpochLost } from './problems.ts';
@@ -20,7 +20,7 @@ export type Writer = {
   /**
    * Brings the database to what `plan` wants and resolves when the monitor has shown the result. `plan` is called at the
    * moment of sending, and again whenever the outcome of sending is unknown or the replica was behind. Plans that arrive
-   * together share a transaction; if that fails each is sent alone, so that one bad plan harms no other.
+   * together share a transaction; if that is refused each is sent alone, so that one bad plan harms no other.
    * Rejects with what the plan throws, EpochLost (terminal: stop leading), or an OvsdbError with its class.
    */
   apply(plan: Plan): Promise<void>;
@@ -86,7 +86,8 @@ function createSender({ client, epoch, log = () => undefined, pause }: WriterOpt
       await applyGuarded(() => jobs.flatMap((job) => job.plan()));
       for (const job of jobs) job.resolve();
     } catch (error) {
-      if (lost === undefined) log('ovn-batch-split', { plans: jobs.length, reason: String(error) });
+      if (lost !== undefined || isUnreachable(error)) return jobs.forEach((job) => void job.reject(error));
+      log('ovn-batch-split', { plans: jobs.length, reason: String(error) });
       for (const job of jobs) await sendAlone(job);
     }
   };

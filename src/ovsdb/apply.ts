@@ -51,7 +51,7 @@ export async function applyPlan(client: ApplyClient, plan: Plan, options: ApplyO
     } catch (error) {
       if (!mayRetry(error)) throw error;
       await pause(wait);
-      if (isOpen(error)) await catchUp(client, guard);
+      if (isUnreachable(error)) await catchUp(client, guard);
     }
   }
 }
@@ -91,7 +91,7 @@ async function catchUp(client: ApplyClient, guard: readonly Operation[]): Promis
   try {
     await client.transactAndSync([...guard, { op: 'comment', comment: 'catch up' }]);
   } catch (error) {
-    if (!isOpen(error)) throw error;
+    if (!isUnreachable(error)) throw error;
   }
 }
 
@@ -105,7 +105,8 @@ function needsRow(operation: Operation): boolean {
   return operation.op === 'update';
 }
 
-function isOpen(error: unknown): boolean {
+/** Nothing is known of the outcome, or the server was not reached: to try other operations now is of no use. */
+export function isUnreachable(error: unknown): boolean {
   if (!(error instanceof OvsdbError)) return false;
   return error.ambiguous || error instanceof ConnectionError || error instanceof TimeoutError;
 }
@@ -117,5 +118,5 @@ function isRefusal(error: unknown): boolean {
 
 function mayPlanAgain(error: unknown, guards: number): boolean {
   if (error instanceof WaitTimedOutError) return (error.operationIndex ?? guards) >= guards;
-  return isOpen(error) || isRefusal(error) || error instanceof RowVanishedError;
+  return isUnreachable(error) || isRefusal(error) || error instanceof RowVanishedError;
 }
