@@ -1,5 +1,6 @@
 import { retryConflicts } from './conflicts.ts';
 import { deriveMergePatch } from './diff.ts';
+import { ApiError, isNotFound } from './errors.ts';
 import type { CallOptions, Resource } from './resource.ts';
 import type { KubeObject, ObjectRef } from './types.ts';
 
@@ -61,7 +62,14 @@ async function writeDifference<T extends KubeObject>(
     resourceVersion: actual.metadata?.resourceVersion,
     uid: actual.metadata?.uid,
   };
-  return { result: 'updated', object: await resource.patch(refOf(wanted), { ...patch, metadata }, call) };
+  const object = await resource.patch(refOf(wanted), { ...patch, metadata }, call).catch(takeDeletionAsLostRace);
+  return { result: 'updated', object };
+}
+
+function takeDeletionAsLostRace(error: unknown): never {
+  if (!isNotFound(error)) throw error;
+  const message = 'the object was deleted meanwhile';
+  throw new ApiError({ status: 409, reason: 'Conflict', message, class: 'conflict', cause: error });
 }
 
 function refOf(object: KubeObject): ObjectRef {

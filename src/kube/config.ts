@@ -1,5 +1,8 @@
 import { readFile, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { KubeConfig, type User } from '@kubernetes/client-node';
+import { parse } from 'yaml';
+import { z } from 'zod';
 
 /** TLS material of a connection, as `node:tls` takes it. */
 export type TlsOptions = {
@@ -43,7 +46,7 @@ export async function loadEndpoint(options: ConfigOptions): Promise<ApiEndpoint>
   return {
     server,
     tls: await loadTls(config, options.tlsServerName),
-    authorization: createAuthorization(config),
+    authorization: createAuthorization(config, await findTokenFile(config, options)),
     namespace: config.getContextObject(config.getCurrentContext())?.namespace ?? 'default',
   };
 }
@@ -69,21 +72,32 @@ async function loadTls(config: KubeConfig, servername: string | undefined): Prom
   };
 }
 
-function createAuthorization(config: KubeConfig): () => Promise<string | undefined> {
+function createAuthorization(config: KubeConfig, tokenFile: string | undefined): () => Promise<string | undefined> {
   const user = config.getCurrentUser();
-  const file = findTokenFile(user);
-  if (file !== undefined) return createTokenFile(file);
+  if (tokenFile !== undefined) return createTokenFile(tokenFile);
   const fixed = formatFixedAuthorization(user);
-  if (fixed !== undefined || user?.exec === undefined) return async () => fixed;
+  if (fixed !== undefined || (user?.exec === undefined && user?.authProvider === undefined)) return async () => fixed;
   return async () => {
     const header = (await loadHttpsOptions(config)).headers?.Authorization;
     return typeof header === 'string' ? header : undefined;
   };
 }
 
-function findTokenFile(user: User | null): string | undefined {
-  const file: unknown = user?.authProvider?.config?.tokenFile;
-  return typeof file === 'string' ? file : undefined;
+const KubeconfigUsers = z.object({
+  users: z
+    .array(z.object({ name: z.string(), user: z.object({ tokenFile: z.string().optional() }).nullish() }))
+    .optional(),
+});
+
+/** The user's token file. The library leaves `tokenFile` out of the kubeconfigs that it reads. */
+async function findTokenFile(config: KubeConfig, { source }: ConfigOptions): Promise<string | undefined> {
+  const user = config.getCurrentUser();
+  const known: unknown = user?.authProvider?.config?.tokenFile;
+  if (typeof known === 'string') return known;
+  if (source.kind === 'inCluster') return undefined;
+  const { users = [] } = KubeconfigUsers.parse(parse(await readFile(source.path, 'utf8')));
+  const file = users.find((entry) => entry.name === user?.name)?.user?.tokenFile;
+  return file === undefined ? undefined : resolve(dirname(source.path), file);
 }
 
 function formatFixedAuthorization(user: User | null): string | undefined {
