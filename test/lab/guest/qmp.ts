@@ -11,7 +11,8 @@ export class QmpError extends Error {
   }
 }
 
-export type QmpEvent = { event: string; data: Record<string, unknown> };
+/** `at`: when QEMU raised it, ms since the epoch with fractions. */
+export type QmpEvent = { event: string; data: Record<string, unknown>; at: number };
 type Answer = { resolve: (value: unknown) => void; reject: (error: Error) => void };
 type Message = {
   QMP?: unknown;
@@ -19,6 +20,7 @@ type Message = {
   error?: { class: string; desc: string };
   event?: string;
   data?: Record<string, unknown>;
+  timestamp?: { seconds: number; microseconds: number };
   id?: number;
 };
 
@@ -82,7 +84,9 @@ export class Qmp extends EventEmitter<{ event: [QmpEvent]; close: [] }> {
   }
 
   #take(message: Message): void {
-    if (message.event !== undefined) this.emit('event', { event: message.event, data: message.data ?? {} });
+    const { seconds = 0, microseconds = 0 } = message.timestamp ?? {};
+    const at = seconds * 1000 + microseconds / 1000;
+    if (message.event !== undefined) this.emit('event', { event: message.event, data: message.data ?? {}, at });
     if (message.id === undefined) return;
     const answer = this.#waiting.get(message.id);
     this.#waiting.delete(message.id);

@@ -1,0 +1,196 @@
+import { type Condition, findCondition, isFinal, type Vm, type Vmi, type VmStatus } from '../objects.ts';
+import { isSame, withCondition } from './conditions.ts';
+import { deriveVmi, generationOf, VM_FINALIZER, vmOwner, withGeneration } from './defaults.ts';
+import type { Context, Note, Observed, Write } from './plan.ts';
+
+type Strategy = 'Always' | 'Halted' | 'RerunOnFailure' | 'Manual' | 'Once';
+const COPIED = ['LiveMigratable', 'StorageLiveMigratable', 'PodScheduled', 'Paused'];
+const BACKOFF_SECONDS = [10, 20, 40, 80, 160, 300];
+
+/** What the VM's owner wants, in its new or its old form. */
+export function strategyOf(vm: Vm): Strategy {
+  return (vm.spec.runStrategy as Strategy | undefined) ?? (vm.spec.running === true ? 'Always' : 'Halted');
+}
+
+/** The next write that the VM itself asks for: its finalizer, the making and the deletion of its VMI, its own end. */
+export function planVm({ vm, vmi }: Observed, context: Context): Write | undefined {
+  if (vm === undefined) return undefined;
+  if (vm.metadata.deletionTimestamp !== undefined) return planVmEnd(vm, vmi);
+  if (!vm.metadata.finalizers?.includes(VM_FINALIZER)) {
+    return updateVm(vm, { ...vm.metadata, finalizers: [...(vm.metadata.finalizers ?? []), VM_FINALIZER] });
+  }
+  if (vmi === undefined) return wantsStart(vm, context) ? createVmi(vm, context) : undefined;
+  if (!isOwnedBy(vmi, vm)) return isOrphan(vmi) ? adopt(vm, vmi) : undefined;
+  if (vmi.metadata.deletionTimestamp !== undefined) return undefined;
+  return mustStop(vm, vmi) ? stop(vm, vmi) : undefined;
+}
+
+function planVmEnd(vm: Vm, vmi: Vmi | undefined): Write | undefined {
+  if (vmi !== undefined && isOwnedBy(vmi, vm)) {
+    return vmi.metadata.deletionTimestamp === undefined ? deleteVmi(vm, vmi) : undefined;
+  }
+  const finalizers = (vm.metadata.finalizers ?? []).filter((name) => name !== VM_FINALIZER);
+  if (finalizers.length === (vm.metadata.finalizers ?? []).length) return undefined;
+  return updateVm(vm, { ...vm.metadata, finalizers });
+}
+
+function wantsStart(vm: Vm, { now }: Context): boolean {
+  const strategy = strategyOf(vm);
+  const asked = vm.status?.stateChangeRequests?.[0]?.action === 'Start';
+  if (!(strategy === 'Always' || strategy === 'RerunOnFailure' || strategy === 'Once' || asked)) return false;
+  if (strategy === 'RerunOnFailure' && vm.status?.runStrategy === strategy && vm.status.created === undefined) {
+    return vm.status.startFailure !== undefined || vm.status.observedGeneration === undefined || asked;
+  }
+  const retry = vm.status?.startFailure?.retryAfterTimestamp;
+  return retry === undefined || retry <= now;
+}
+
+function mustStop(vm: Vm, vmi: Vmi): boolean {
+  const [request] = vm.status?.stateChangeRequests ?? [];
+  if (request?.action === 'Stop' && request.uid === vmi.metadata.uid) return true;
+  const strategy = strategyOf(vm);
+  if (strategy === 'Halted') return true;
+  return isFinal(vmi) && (strategy === 'Always' || strategy === 'RerunOnFailure');
+}
+
+/** A stop by the VM's spec first shows the new generation on the VMI. */
+function stop(vm: Vm, vmi: Vmi): Write {
+  const generation = vm.metadata.generation ?? 1;
+  if (strategyOf(vm) === 'Halted' && generationOf(vmi) !== String(generation)) {
+    return { verb: 'update', kind: 'VirtualMachineInstance', object: withGeneration(vmi, generation) };
+  }
+  return deleteVmi(vm, vmi);
+}
+
+function createVmi(vm: Vm, { now }: Context): Write {
+  const name = vm.metadata.name ?? '';
+  const message = `Started the virtual machine by creating the new virtual machine instance ${name}`;
+  const note: Note = { on: 'VirtualMachine', name, type: 'Normal', reason: 'SuccessfulCreate', message };
+  return { verb: 'create', kind: 'VirtualMachineInstance', object: deriveVmi(vm, now), note };
+}
+
+function deleteVmi(vm: Vm, vmi: Vmi): Write {
+  const { name = '', namespace = '', uid = '' } = vmi.metadata;
+  const message = `Stopped the virtual machine by deleting the virtual machine instance ${uid}`;
+  const on = { on: 'VirtualMachine', name: vm.metadata.name ?? '' } as const;
+  const note: Note = { ...on, type: 'Normal', reason: 'SuccessfulDelete', message };
+  return { verb: 'delete', kind: 'VirtualMachineInstance', name, namespace, uid, note };
+}
+
+function adopt(vm: Vm, vmi: Vmi): Write {
+  const ownerReferences = [...(vmi.metadata.ownerReferences ?? []), vmOwner(vm)];
+  const object = { ...vmi, metadata: { ...vmi.metadata, ownerReferences } };
+  return { verb: 'update', kind: 'VirtualMachineInstance', object };
+}
+
+function updateVm(vm: Vm, metadata: Vm['metadata']): Write {
+  return { verb: 'update', kind: 'VirtualMachine', object: { ...vm, metadata } };
+}
+
+function isOwnedBy(vmi: Vmi, vm: Vm): boolean {
+  return (vmi.metadata.ownerReferences ?? []).some((owner) => owner.uid === vm.metadata.uid);
+}
+
+function isOrphan(vmi: Vmi): boolean {
+  return !(vmi.metadata.ownerReferences ?? []).some((owner) => owner.controller === true);
+}
+
+/** The write that makes the VM's status say how its VMI is. */
+export function planVmStatus(observed: Observed, context: Context): Write | undefined {
+  const { vm } = observed;
+  if (vm === undefined) return undefined;
+  const status = deriveVmStatus(vm, observed.vmi, context);
+  if (isSame(status, vm.status ?? {})) return undefined;
+  return { verb: 'status', kind: 'VirtualMachine', object: { ...vm, status } };
+}
+
+function deriveVmStatus(vm: Vm, found: Vmi | undefined, context: Context): VmStatus {
+  const vmi = found !== undefined && isOwnedBy(found, vm) ? found : undefined;
+  const { created: _, ready: __, stateChangeRequests: ___, startFailure: ____, ...kept } = vm.status ?? {};
+  const requests = pendingRequests(vm, vmi);
+  const startFailure = deriveStartFailure(vm, vmi, context);
+  const ready = findCondition(vmi?.status?.conditions, 'Ready');
+  const deleting = vm.metadata.deletionTimestamp !== undefined;
+  return {
+    ...kept,
+    conditions: deriveConditions(vm, vmi, context.now),
+    ...(vmi === undefined ? {} : { created: true }),
+    ...(ready?.status === 'True' ? { ready: true } : {}),
+    printableStatus: derivePrintable(vm, vmi, startFailure !== undefined),
+    runStrategy: strategyOf(vm),
+    desiredGeneration: vm.metadata.generation ?? 1,
+    ...(deleting ? {} : { observedGeneration: vm.metadata.generation ?? 1 }),
+    ...(requests.length === 0 ? {} : { stateChangeRequests: requests }),
+    ...(startFailure === undefined ? {} : { startFailure }),
+  };
+}
+
+function pendingRequests(vm: Vm, vmi: Vmi | undefined): NonNullable<VmStatus['stateChangeRequests']> {
+  const requests = vm.status?.stateChangeRequests ?? [];
+  return requests.filter(({ action, uid }) =>
+    action === 'Stop' ? uid === vmi?.metadata.uid : vmi === undefined || isLeaving(vmi),
+  );
+}
+
+function isLeaving(vmi: Vmi): boolean {
+  return vmi.metadata.deletionTimestamp !== undefined || isFinal(vmi);
+}
+
+/** A VMI that failed before its guest ran makes the VM wait, longer each time. */
+function deriveStartFailure(vm: Vm, vmi: Vmi | undefined, { now }: Context): VmStatus['startFailure'] {
+  const known = vm.status?.startFailure;
+  const { uid = '' } = vmi?.metadata ?? {};
+  const phases = vmi?.status?.phaseTransitionTimestamps ?? [];
+  const ran = phases.some(({ phase }) => phase === 'Running');
+  if (strategyOf(vm) === 'Halted' || ran) return undefined;
+  if (vmi?.status?.phase !== 'Failed' || known?.lastFailedVMIUID === uid) return known;
+  const consecutiveFailCount = (known?.consecutiveFailCount ?? 0) + 1;
+  const seconds = BACKOFF_SECONDS[Math.min(consecutiveFailCount, BACKOFF_SECONDS.length) - 1] ?? 300;
+  const retryAfterTimestamp = formatSeconds(Date.parse(now) + seconds * 1000);
+  return { consecutiveFailCount, lastFailedVMIUID: uid, retryAfterTimestamp };
+}
+
+/** RFC 3339 in whole seconds, as Kubernetes writes times. */
+export function formatSeconds(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+}
+
+function derivePrintable(vm: Vm, vmi: Vmi | undefined, failing: boolean): string {
+  if (vm.metadata.deletionTimestamp !== undefined) return 'Terminating';
+  if (vmi === undefined || isFinal(vmi)) return failing ? 'CrashLoopBackOff' : 'Stopped';
+  if (vmi.metadata.deletionTimestamp !== undefined) return 'Stopping';
+  if (vmi.status?.phase !== 'Running') return isUnschedulable(vmi) ? 'ErrorUnschedulable' : 'Starting';
+  if (findCondition(vmi.status.conditions, 'Paused')?.status === 'True') return 'Paused';
+  return isMigrating(vmi) ? 'Migrating' : 'Running';
+}
+
+function isUnschedulable(vmi: Vmi): boolean {
+  const condition = findCondition(vmi.status?.conditions, 'PodScheduled');
+  return condition?.status === 'False' && condition.reason === 'Unschedulable';
+}
+
+function isMigrating(vmi: Vmi): boolean {
+  const state = vmi.status?.migrationState;
+  return state?.startTimestamp !== undefined && state.endTimestamp === undefined && state.failed !== true;
+}
+
+function deriveConditions(vm: Vm, vmi: Vmi | undefined, now: string): Condition[] {
+  const present = (vm.status?.conditions ?? []).filter(
+    ({ type }) => type === 'Ready' || !COPIED.includes(type) || vmi === undefined,
+  );
+  const ready = vmi === undefined ? missing('VMI does not exist', 'VMINotExists') : readyOf(vmi);
+  const copied = COPIED.flatMap((type) => findCondition(vmi?.status?.conditions, type) ?? []);
+  const kept = vmi === undefined ? present : present.filter(({ type }) => !COPIED.includes(type));
+  return [...withCondition(kept, { ...ready, type: 'Ready' }, now), ...copied];
+}
+
+function readyOf(vmi: Vmi): Condition {
+  const known = findCondition(vmi.status?.conditions, 'Ready');
+  if (known === undefined) return missing('VMI is missing the Ready condition', 'VMIConditionMissing');
+  const { lastProbeTime: _, lastTransitionTime: __, ...rest } = known;
+  return rest;
+}
+
+function missing(message: string, reason: string): Condition {
+  return { type: 'Ready', status: 'False', message, reason };
+}

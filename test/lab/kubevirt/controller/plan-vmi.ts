@@ -1,0 +1,254 @@
+import { formatPodInterface } from '../names.ts';
+import {
+  areContainersReady,
+  type Condition,
+  findCondition,
+  isDown,
+  isFinal,
+  LABEL,
+  NETWORK_STATUS,
+  type Pod,
+  UNPAUSED,
+  type Vmi,
+  type VmiInterface,
+  type VmiStatus,
+} from '../objects.ts';
+import { parseNadName } from './annotations.ts';
+import { isSame, withCondition } from './conditions.ts';
+import { initialStatus, VM_FINALIZER, VMI_FINALIZER, withDefaults } from './defaults.ts';
+import type { Context, Observed, Write } from './plan.ts';
+import { renderLauncher } from './render.ts';
+
+const KIND = 'VirtualMachineInstance';
+
+/** The launcher that holds the guest now: the source until the VMI's node moves, then the target. */
+export function findCurrentPod(vmi: Vmi, pods: readonly Pod[]): Pod | undefined {
+  const { nodeName, migrationState } = vmi.status ?? {};
+  const moved = migrationState?.endTimestamp !== undefined && nodeName === migrationState.targetNode;
+  const name = moved && migrationState.failed !== true ? migrationState.targetPod : migrationState?.sourcePod;
+  const named = pods.find((pod) => pod.metadata.name === name);
+  if (named !== undefined) return named;
+  const own = pods.filter((pod) => pod.metadata.labels?.[LABEL.migrationUid] === undefined || isOn(pod, nodeName));
+  return own.toSorted((a, b) => (createdAt(a) < createdAt(b) ? 1 : -1))[0];
+}
+
+function isOn(pod: Pod, node: string | undefined): boolean {
+  return node !== undefined && pod.spec.nodeName === node;
+}
+
+function createdAt(pod: Pod): string {
+  return pod.metadata.creationTimestamp ?? '';
+}
+
+/** The next write that a VMI and its launchers need. */
+export function planVmi(observed: Observed, context: Context): Write | undefined {
+  const { vmi, pods } = observed;
+  if (vmi === undefined) return undefined;
+  if (vmi.metadata.deletionTimestamp !== undefined) return planVmiEnd(vmi, pods, context);
+  if (vmi.status?.phase === undefined) return admit(vmi, context);
+  const current = findCurrentPod(vmi, pods);
+  if (vmi.status.phase === 'Pending' && pods.length === 0) return planLauncher(vmi, observed, context);
+  return (
+    planGate(current, context) ??
+    planVmiUpdate(vmi, observed, context) ??
+    planPodLabel(vmi, current) ??
+    planReadyMark(vmi, pods)
+  );
+}
+
+/** What virt-api's webhook does to a VMI that nobody's VM made. */
+function admit(vmi: Vmi, { now }: Context): Write {
+  const { name, namespace, finalizers = [], annotations } = vmi.metadata;
+  const spec = withDefaults(vmi.spec, `${namespace}/${name}`);
+  const metadata = {
+    ...vmi.metadata,
+    annotations: { 'kubevirt.io/pci-topology-version': 'v3', ...annotations },
+    finalizers: finalizers.includes(VMI_FINALIZER) ? finalizers : [...finalizers, VMI_FINALIZER],
+  };
+  return { verb: 'update', kind: KIND, object: { ...vmi, metadata, spec, status: initialStatus(spec, now) } };
+}
+
+function planLauncher(vmi: Vmi, { nads }: Observed, context: Context): Write | undefined {
+  const absent = (vmi.spec.networks ?? [])
+    .flatMap(({ multus }) =>
+      multus === undefined ? [] : [parseNadName(multus.networkName, vmi.metadata.namespace ?? '')],
+    )
+    .find(({ namespace, name }) => !nads.has(`${namespace}/${name}`));
+  if (absent !== undefined) return reportMissingNad(vmi, `${absent.namespace}/${absent.name}`, context);
+  const pod = renderLauncher(vmi, context);
+  const message = `Created virtual machine pod ${pod.metadata.generateName ?? ''}`;
+  return {
+    verb: 'create',
+    kind: 'Pod',
+    object: pod,
+    note: { on: KIND, name: vmi.metadata.name ?? '', type: 'Normal', reason: 'SuccessfulCreate', message },
+  };
+}
+
+function reportMissingNad(vmi: Vmi, nad: string, { now }: Context): Write | undefined {
+  const message = `failed to render launch manifest: failed to locate network attachment definition ${nad}`;
+  const condition: Condition = { type: 'Synchronized', status: 'False', reason: 'FailedCreate', message };
+  const conditions = withCondition(vmi.status?.conditions ?? [], condition, now);
+  if (isSame(conditions, vmi.status?.conditions)) return undefined;
+  return { verb: 'update', kind: KIND, object: { ...vmi, status: { ...vmi.status, conditions } } };
+}
+
+/** The readiness gate is set only on the pod of the VMI's present node. */
+function planGate(pod: Pod | undefined, { now }: Context): Write | undefined {
+  const conditions = pod?.status?.conditions ?? [];
+  if (pod === undefined || isDown(pod) || findCondition(conditions, UNPAUSED) !== undefined) return undefined;
+  const times = { lastProbeTime: now, lastTransitionTime: now };
+  const text = { reason: 'NotPaused', message: 'the virtual machine is not paused' };
+  const status = { ...pod.status, conditions: [...conditions, { type: UNPAUSED, status: 'True', ...times, ...text }] };
+  return { verb: 'status', kind: 'Pod', object: { ...pod, status } };
+}
+
+function planPodLabel(vmi: Vmi, pod: Pod | undefined): Write | undefined {
+  const node = vmi.status?.nodeName;
+  if (pod === undefined || node === undefined || pod.metadata.labels?.[LABEL.node] === node) return undefined;
+  const metadata = { ...pod.metadata, labels: { ...pod.metadata.labels, [LABEL.node]: node } };
+  return { verb: 'update', kind: 'Pod', object: { ...pod, metadata } };
+}
+
+/** The switch-over signal on the target pod; Go's `Time.String()`, not RFC 3339. */
+function planReadyMark(vmi: Vmi, pods: readonly Pod[]): Write | undefined {
+  const state = vmi.status?.migrationState;
+  const pod = pods.find((one) => one.metadata.name === state?.targetPod);
+  const at = state?.targetNodeDomainReadyTimestamp;
+  const key = 'kubevirt.io/migration-target-ready-timestamp';
+  if (pod === undefined || at === undefined || pod.metadata.annotations?.[key] !== undefined) return undefined;
+  const value = `${at.slice(0, 10)} ${at.slice(11, 19)} +0000 UTC`;
+  const metadata = { ...pod.metadata, annotations: { ...pod.metadata.annotations, [key]: value } };
+  return { verb: 'update', kind: 'Pod', object: { ...pod, metadata } };
+}
+
+function planVmiUpdate(vmi: Vmi, observed: Observed, context: Context): Write | undefined {
+  const { pods } = observed;
+  const status = deriveStatus(vmi, pods, context);
+  const node = vmi.status?.nodeName ?? status.nodeName;
+  const labels =
+    node === undefined || status.phase !== 'Scheduled'
+      ? vmi.metadata.labels
+      : { ...vmi.metadata.labels, [LABEL.node]: node };
+  const next = { ...vmi, metadata: { ...vmi.metadata, ...(labels === undefined ? {} : { labels }) }, status };
+  return isSame(next, vmi) ? undefined : { verb: 'update', kind: KIND, object: next };
+}
+
+function deriveStatus(vmi: Vmi, pods: readonly Pod[], { now, image }: Context): VmiStatus {
+  const current = findCurrentPod(vmi, pods);
+  const phase = derivePhase(vmi, current);
+  const status: VmiStatus = {
+    ...vmi.status,
+    phase,
+    activePods: Object.fromEntries(pods.map((pod) => [pod.metadata.uid ?? '', pod.spec.nodeName ?? ''])),
+    conditions: deriveConditions(vmi, current, phase, now),
+    ...(current === undefined ? {} : { launcherContainerImageVersion: image }),
+    ...(current?.status?.qosClass === undefined ? {} : { qosClass: current.status.qosClass }),
+  };
+  if (pods.length === 0) delete status.activePods;
+  if (phase === 'Scheduled' && vmi.status?.phase === 'Scheduling' && current !== undefined) {
+    status.interfaces = deriveInterfaces(vmi, current);
+    status.migrationTransport = 'Unix';
+    if (current.spec.nodeName !== undefined) status.nodeName = current.spec.nodeName;
+  }
+  return withPhaseTime(status, vmi.status?.phase, now);
+}
+
+export function withPhaseTime<
+  S extends { phase?: string; phaseTransitionTimestamps?: VmiStatus['phaseTransitionTimestamps'] },
+>(status: S, before: string | undefined, now: string): S {
+  if (status.phase === undefined || status.phase === before) return status;
+  const entry = { phase: status.phase, phaseTransitionTimestamp: now };
+  return { ...status, phaseTransitionTimestamps: [...(status.phaseTransitionTimestamps ?? []), entry] };
+}
+
+/** Phases up to Scheduled, and Failed for a launcher that is lost, are the controller's; the others the handler's. */
+function derivePhase(vmi: Vmi, pod: Pod | undefined): string {
+  const phase = vmi.status?.phase ?? 'Pending';
+  if (isFinal(vmi)) return phase;
+  if (pod === undefined) return phase === 'Pending' ? phase : 'Failed';
+  if (phase === 'Running') return phase;
+  if (isDown(pod) || (pod.metadata.deletionTimestamp !== undefined && phase !== 'Pending')) return 'Failed';
+  if (phase === 'Pending') return 'Scheduling';
+  return phase === 'Scheduling' && areContainersReady(pod) ? 'Scheduled' : phase;
+}
+
+function deriveConditions(vmi: Vmi, pod: Pod | undefined, phase: string, now: string): Condition[] {
+  const present = (vmi.status?.conditions ?? []).filter(
+    ({ type }) => type !== 'PodScheduled' && type !== 'Synchronized',
+  );
+  const scheduled = findCondition(pod?.status?.conditions, 'PodScheduled');
+  const unscheduled = scheduled?.status === 'False' ? [scheduled] : [];
+  return [...withCondition(present, { type: 'Ready', ...deriveReady(pod, phase) }, now), ...unscheduled];
+}
+
+function deriveReady(pod: Pod | undefined, phase: string): Omit<Condition, 'type'> {
+  if (pod === undefined) {
+    return { status: 'False', reason: 'PodNotExists', message: 'virt-launcher pod has not yet been scheduled' };
+  }
+  if (pod.metadata.deletionTimestamp !== undefined) {
+    return { status: 'False', reason: 'PodTerminating', message: 'virt-launcher pod is terminating' };
+  }
+  if (phase !== 'Running') {
+    return { status: 'False', reason: 'GuestNotRunning', message: 'Guest VM is not reported as running' };
+  }
+  const ready = findCondition(pod.status?.conditions, 'Ready');
+  if (ready?.status === 'True') return { status: 'True' };
+  const { reason, message } = ready ?? {};
+  return {
+    status: 'False',
+    ...(reason === undefined ? {} : { reason }),
+    ...(message === undefined ? {} : { message }),
+  };
+}
+
+type NetworkStatus = { interface?: string; default?: boolean };
+
+/** The first form of `status.interfaces`: pod interfaces, and which of them Multus reports as plugged. */
+function deriveInterfaces(vmi: Vmi, pod: Pod): VmiInterface[] {
+  const reported = parseNetworkStatus(pod.metadata.annotations?.[NETWORK_STATUS]);
+  const primary = reported.find((entry) => entry.default === true)?.interface ?? 'eth0';
+  const all = (vmi.spec.networks ?? []).map((network): VmiInterface => {
+    const isPrimary = network.pod !== undefined || network.multus?.default === true;
+    const podInterfaceName = isPrimary ? primary : formatPodInterface(network.name);
+    const plugged = !isPrimary && reported.some((entry) => entry.interface === podInterfaceName);
+    return { name: network.name, podInterfaceName, ...(plugged ? { infoSource: 'multus-status' } : {}) };
+  });
+  return all.toSorted((a, b) => Number(b.podInterfaceName === primary) - Number(a.podInterfaceName === primary));
+}
+
+function parseNetworkStatus(text: string | undefined): NetworkStatus[] {
+  if (text === undefined) return [];
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) ? (value as NetworkStatus[]) : [];
+  } catch {
+    return [];
+  }
+}
+
+/** Deletion: launchers first, then the phase, then the finalizers once no launcher is left in the API. */
+function planVmiEnd(vmi: Vmi, pods: readonly Pod[], context: Context): Write | undefined {
+  const name = vmi.metadata.name ?? '';
+  const pod = pods.find((one) => one.metadata.deletionTimestamp === undefined);
+  if (pod !== undefined) {
+    const { name: podName = '', namespace = '', uid = '' } = pod.metadata;
+    const message = `Deleted virtual machine pod ${podName}`;
+    const note = { on: KIND, name, type: 'Normal', reason: 'SuccessfulDelete', message } as const;
+    return { verb: 'delete', kind: 'Pod', name: podName, namespace, uid, note };
+  }
+  const finalizers = remainingFinalizers(vmi, pods);
+  if (finalizers.length < (vmi.metadata.finalizers ?? []).length) {
+    return { verb: 'update', kind: KIND, object: { ...vmi, metadata: { ...vmi.metadata, finalizers } } };
+  }
+  const status = deriveStatus(vmi, pods, context);
+  if (pods.length === 0 && !isFinal(vmi)) status.phase = 'Failed';
+  return isSame(status, vmi.status) ? undefined : { verb: 'update', kind: KIND, object: { ...vmi, status } };
+}
+
+function remainingFinalizers(vmi: Vmi, pods: readonly Pod[]): string[] {
+  const all = vmi.metadata.finalizers ?? [];
+  if (!isFinal(vmi)) return all;
+  const ended = pods.length === 0 ? [VM_FINALIZER, VMI_FINALIZER] : [VM_FINALIZER];
+  return all.filter((name) => !ended.includes(name));
+}

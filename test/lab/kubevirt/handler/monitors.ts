@@ -1,0 +1,38 @@
+import { pathsOf } from '../../guest/guest.ts';
+import { connectQmp, type Qmp, type QmpEvent } from '../../guest/qmp.ts';
+
+/** Kept connections to the monitors of a node's guests, by launcher. */
+export type Monitors = {
+  /** The guest's monitor; undefined when it does not answer. */
+  find(podUid: string, dir: string): Promise<Qmp | undefined>;
+  drop(podUid: string): void;
+};
+
+/** `onEvent` hears every event of every guest, and `CLOSED` when a monitor goes away with its QEMU. */
+export function createMonitors(onEvent: (podUid: string, event: QmpEvent) => void): Monitors {
+  const open = new Map<string, Qmp>();
+  return {
+    find: async (podUid, dir) => {
+      const known = open.get(podUid);
+      if (known !== undefined && !known.closed) return known;
+      const qmp = await connectQmp(pathsOf(dir).qmp, 2000).catch(() => undefined);
+      if (qmp === undefined) return undefined;
+      open.set(podUid, qmp);
+      qmp.on('event', (event) => onEvent(podUid, event));
+      qmp.on('close', () => onEvent(podUid, { event: 'CLOSED', data: {}, at: Date.now() }));
+      await qmp.execute('migrate-set-capabilities', { capabilities: [{ capability: 'events', state: true }] });
+      return qmp;
+    },
+    drop: (podUid) => {
+      open.get(podUid)?.close();
+      open.delete(podUid);
+    },
+  };
+}
+
+/** QEMU's run state and the state of its last migration. */
+export async function readGuest(qmp: Qmp): Promise<{ run: string | undefined; migrate: string | undefined }> {
+  const status = (await qmp.execute('query-status')) as { status?: string };
+  const migrate = (await qmp.execute('query-migrate')) as { status?: string };
+  return { run: status.status, migrate: migrate.status };
+}

@@ -1,0 +1,41 @@
+import type { KubeObject, Resource } from '../../../../src/kube/index.ts';
+import type { Client } from '../client.ts';
+import { type KubeNode, NODE } from '../objects.ts';
+import { MACHINE_TYPE } from './status.ts';
+
+export const HEARTBEAT_MS = 60_000;
+const DEVICE_COUNT = '1k';
+
+/** Labels that virt-handler and its node labeller put on a node; values as in the recorded flows. */
+export const NODE_LABELS: Readonly<Record<string, string>> = {
+  'cpu-model-migration.node.kubevirt.io/Cascadelake-Server': 'true',
+  'cpu-model.node.kubevirt.io/Cascadelake-Server': 'true',
+  'cpu-vendor.node.kubevirt.io/Intel': 'true',
+  'host-model-cpu.node.kubevirt.io/Cascadelake-Server': 'true',
+  'kubevirt.io/schedulable': 'true',
+  'machine-type.node.kubevirt.io/q35': 'true',
+  [`machine-type.node.kubevirt.io/${MACHINE_TYPE}`]: 'true',
+};
+
+/** Makes launchers fit on a node, and says that its handler lives: labels, device counts, heartbeat. */
+export async function beat(client: Client, node: string, now: string): Promise<void> {
+  const nodes = client.resource<KubeNode & KubeObject>(NODE);
+  await nodes.patch(
+    { name: node },
+    { metadata: { labels: NODE_LABELS, annotations: { 'kubevirt.io/heartbeat': now } } },
+  );
+  await ensureDevices(nodes, node);
+}
+
+async function ensureDevices(nodes: Resource<KubeNode & KubeObject>, name: string): Promise<void> {
+  const devices = Object.fromEntries(
+    ['kvm', 'tun', 'vhost-net'].map((device) => [`devices.kubevirt.io/${device}`, DEVICE_COUNT]),
+  );
+  await nodes.patchStatus({ name }, { status: { capacity: devices, allocatable: devices } });
+}
+
+/** True when a node lacks what `beat` gives: it is new, or its kubelet has written its own capacity anew. */
+export function needsBeat(node: KubeNode): boolean {
+  const labelled = node.metadata.labels?.['kubevirt.io/schedulable'] !== undefined;
+  return !labelled || node.status?.capacity?.['devices.kubevirt.io/kvm'] === undefined;
+}

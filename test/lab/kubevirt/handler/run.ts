@@ -1,0 +1,249 @@
+import { join } from 'node:path';
+import { createQueue, createRunner, type Outcome, type Queue, systemClock } from '../../../../src/kube/index.ts';
+import { ensureGuestImage } from '../../guest/image.ts';
+import type { QmpEvent } from '../../guest/qmp.ts';
+import type { LabNode, LabState } from '../../state.ts';
+import { type Cache, type Client, createCache } from '../client.ts';
+import { isSame } from '../controller/conditions.ts';
+import { formatSeconds } from '../controller/plan-vm.ts';
+import { KUBEVIRT, type KubeNode, type KubeVirt, LABEL, NODE, POD, type Pod, VMI, type Vmi } from '../objects.ts';
+import { cancel, forget, type NodeTools, reap, send, shutDown, startLauncher, takeFigures } from './actions.ts';
+import { saveFigures } from './figures.ts';
+import { createMonitors, readGuest } from './monitors.ts';
+import { isAlive } from './netns.ts';
+import { beat, HEARTBEAT_MS, needsBeat } from './nodes.ts';
+import { type Action, type Guest, type NodeView, planNode } from './plan.ts';
+import { createRecords } from './record.ts';
+import { deriveMigratable, reportEnd, reportMoved, reportRunning, withoutTargetLabel } from './status.ts';
+import { WiringError } from './wiring.ts';
+
+type Caches = { vmis: Cache<Vmi>; pods: Cache<Pod>; nodes: Cache<KubeNode>; kubevirts: Cache<KubeVirt> };
+type Handler = { client: Client; caches: Caches; tools: NodeTools };
+
+const TURNS = 30;
+const RECHECK_MS = 2000;
+const WAIT_MS = 200;
+
+/** Runs the node half (virt-handler, virt-launcher) for every node of the lab. Nodes share nothing but the process. */
+export async function startHandlers(client: Client, lab: LabState): Promise<void> {
+  const image = await ensureGuestImage(lab.cache);
+  const caches: Caches = {
+    vmis: createCache(client, VMI),
+    pods: createCache(client, POD, `${LABEL.app}=virt-launcher`),
+    nodes: createCache(client, NODE),
+    kubevirts: createCache(client, KUBEVIRT),
+  };
+  for (const cache of Object.values(caches)) cache.start();
+  keepNodes(client, caches.nodes, lab.nodes);
+  await Promise.all([caches.vmis, caches.pods, caches.kubevirts].map((cache) => cache.whenSynced()));
+  await Promise.all(lab.nodes.map((node) => startHandler(client, caches, { lab, node, image })));
+}
+
+/** Labels and heartbeats, for a node at once when it appears and then every minute. */
+function keepNodes(client: Client, cache: Cache<KubeNode>, nodes: readonly LabNode[]): void {
+  const tend = (name: string): void => {
+    beat(client, name, formatSeconds(Date.now())).catch((err: unknown) =>
+      client.log.warn({ err, node: name }, 'heartbeat'),
+    );
+  };
+  const names = new Set(nodes.map((node) => node.name));
+  cache.onChange((change) => {
+    if (change.type !== 'deleted' && names.has(change.key) && needsBeat(change.object)) tend(change.key);
+  });
+  setInterval(() => {
+    for (const node of cache.store.list()) if (names.has(node.metadata.name ?? '')) tend(node.metadata.name ?? '');
+  }, HEARTBEAT_MS);
+}
+
+type Place = { lab: LabState; node: LabNode; image: NodeTools['image'] };
+
+async function startHandler(client: Client, caches: Caches, { lab, node, image }: Place): Promise<void> {
+  const queue = createQueue({ clock: systemClock, random: Math.random, backoff: { baseMs: 100, maxMs: 5000 } });
+  const records = createRecords(join(lab.dir, 'kubevirt/guests', node.name));
+  const monitors = createMonitors((podUid, event) => void hear(handler, queue, { podUid, event }));
+  const plugins = () => caches.kubevirts.store.list()[0]?.spec.configuration?.network?.binding ?? {};
+  const tools: NodeTools = { labDir: lab.dir, node, image, records, monitors, plugins };
+  const handler: Handler = { client, caches, tools };
+  caches.vmis.onChange(({ key }) => queue.add(key));
+  caches.pods.onChange(({ object }) => {
+    if (object.spec.nodeName === node.name) queue.add(keyOfLauncher(object));
+  });
+  for (const record of await records.load()) queue.add(`${record.namespace}/${record.vmi}`);
+  const reconcile = (key: string) => runTurns(handler, key);
+  createRunner({ queue, reconcile, concurrency: 8, clock: systemClock, log: client.log }).start();
+}
+
+function keyOfLauncher(pod: Pod): string {
+  return `${pod.metadata.namespace ?? ''}/${pod.metadata.annotations?.['kubevirt.io/domain'] ?? ''}`;
+}
+
+/** Events of a guest: what must outlive the moment is written down, then its key gets a turn. */
+async function hear(
+  handler: Handler,
+  queue: Queue,
+  { podUid, event }: { podUid: string; event: QmpEvent },
+): Promise<void> {
+  const { tools } = handler;
+  const record = (await tools.records.load()).find((one) => one.podUid === podUid);
+  if (record === undefined) return;
+  if (event.event === 'SHUTDOWN') {
+    await tools.records.save({ ...record, ended: event.data['guest'] === true ? 'Succeeded' : 'Failed' });
+  }
+  const { migrationUid: uid, namespace, vmi } = record;
+  if (uid !== undefined && event.event === 'STOP')
+    saveFigures(tools.labDir, { uid, namespace, vmi, stoppedAt: event.at });
+  if (uid !== undefined && event.event === 'RESUME')
+    saveFigures(tools.labDir, { uid, namespace, vmi, resumedAt: event.at });
+  if (event.event === 'MIGRATION' && event.data['status'] === 'completed') await takeFigures(tools, record);
+  queue.add(`${namespace}/${vmi}`);
+}
+
+async function runTurns(handler: Handler, key: string): Promise<Outcome> {
+  for (let count = 0; count < TURNS; count += 1) {
+    const view = await observe(handler, key);
+    const action = planNode(view);
+    if (action === undefined) return outcomeOf(view);
+    const wait = await act(handler, view, action);
+    if (wait !== undefined) return wait === 0 ? outcomeOf(view) : { requeueAfterMs: wait };
+  }
+  return { requeueAfterMs: WAIT_MS };
+}
+
+/** Nothing tells us of a container that ends under a guest before kubelet does, nor of a QEMU found again at a restart. */
+function outcomeOf(view: NodeView): Outcome {
+  return view.guests.length > 0 ? { requeueAfterMs: RECHECK_MS } : { done: true };
+}
+
+async function observe({ caches, tools }: Handler, key: string): Promise<NodeView> {
+  const vmi = caches.vmis.store.get(key);
+  const uid = vmi?.metadata.uid;
+  const here = caches.pods.store.list().filter((pod) => pod.spec.nodeName === tools.node.name);
+  const pods = here.filter((pod) => (pod.metadata.ownerReferences ?? []).some((owner) => owner.uid === uid));
+  const records = (await tools.records.load()).filter((record) => `${record.namespace}/${record.vmi}` === key);
+  const guests = records.map(async (record): Promise<Guest> => {
+    const pod = here.find((one) => one.metadata.uid === record.podUid);
+    const alive = isAlive(record.qemu);
+    const qmp = alive ? await tools.monitors.find(record.podUid, tools.records.dirOf(record.podUid)) : undefined;
+    const known = qmp === undefined ? undefined : await readGuest(qmp).catch(() => undefined);
+    return { record, pod, alive, run: known?.run, migrate: known?.migrate };
+  });
+  return { node: tools.node.name, vmi, pods, guests: await Promise.all(guests) };
+}
+
+/** Carries one action out. Returns undefined to go on at once, 0 to stop, or the ms after which to look again. */
+async function act(handler: Handler, view: NodeView, action: Action): Promise<number | undefined> {
+  const { tools, client } = handler;
+  if (action.do !== 'report')
+    client.log.info({ node: view.node, action: action.do, vmi: view.vmi?.metadata.name }, 'action');
+  switch (action.do) {
+    case 'reap':
+      await reap(tools, action.guest);
+      return 0;
+    case 'forget':
+      await forget(tools, action.guest);
+      return undefined;
+    case 'give-up':
+      await reap(tools, action.guest, true);
+      return 0;
+    default:
+      return view.vmi === undefined ? 0 : actOn(handler, view.vmi, action);
+  }
+}
+
+async function actOn(handler: Handler, vmi: Vmi, action: Action): Promise<number | undefined> {
+  const { tools } = handler;
+  switch (action.do) {
+    case 'boot':
+      return (await tryStart(handler, vmi, action.pod)) ? undefined : WAIT_MS;
+    case 'receive':
+      return (await tryStart(handler, vmi, action.pod, vmi.status?.migrationState?.migrationUid)) ? undefined : WAIT_MS;
+    case 'shutdown':
+      return shutDown(tools, action.guest, vmi.spec.terminationGracePeriodSeconds ?? 30);
+    case 'send':
+      await send(tools, action.guest, action.state);
+      return undefined;
+    case 'cancel':
+      await cancel(tools, action.guest);
+      return WAIT_MS;
+    case 'settle-in':
+      await tools.records.save({ ...action.guest.record, stage: 'booted' });
+      return undefined;
+    default:
+      return write(handler, vmi, action);
+  }
+}
+
+/** A launcher that cannot be wired fails its VMI, or as a target itself. */
+async function tryStart(handler: Handler, vmi: Vmi, pod: Pod, migrationUid?: string): Promise<boolean> {
+  try {
+    return await startLauncher(handler.tools, vmi, pod, migrationUid);
+  } catch (error) {
+    if (!(error instanceof WiringError)) throw error;
+    handler.client.log.error({ err: error, vmi: vmi.metadata.name }, 'the launcher cannot be wired');
+    if (migrationUid === undefined) await update(handler, vmi, reportEnd(vmi, 'Failed', now()));
+    else await failTarget(handler, vmi, error.message);
+    return true;
+  }
+}
+
+async function failTarget(handler: Handler, vmi: Vmi, failureReason: string): Promise<void> {
+  const state = vmi.status?.migrationState;
+  if (state === undefined) return;
+  const migrationState = { ...state, failed: true, endTimestamp: now(), failureReason };
+  await update(handler, vmi, { ...vmi, status: { ...vmi.status, migrationState } });
+}
+
+function now(): string {
+  return formatSeconds(Date.now());
+}
+
+async function write(handler: Handler, vmi: Vmi, action: Action): Promise<number | undefined> {
+  const next = await deriveWrite(handler, vmi, action);
+  if (isSame(next, vmi)) return 0;
+  await update(handler, vmi, next);
+  return undefined;
+}
+
+async function update({ client, caches }: Handler, before: Vmi, next: Vmi): Promise<void> {
+  const metadata = { ...next.metadata, resourceVersion: before.metadata.resourceVersion };
+  await caches.vmis.settle(await client.resource<Vmi>(VMI).update({ ...next, metadata }));
+}
+
+async function deriveWrite({ tools }: Handler, vmi: Vmi, action: Action): Promise<Vmi> {
+  switch (action.do) {
+    case 'report': {
+      const migratable = deriveMigratable(vmi, tools.plugins());
+      return reportRunning(vmi, action.guest.record.nics, { now: now(), migratable });
+    }
+    case 'end':
+      return reportEnd(vmi, action.phase, now());
+    case 'move':
+      return reportMoved(vmi, tools.node.name, now());
+    case 'drop-label':
+      return withoutTargetLabel(vmi);
+    case 'publish': {
+      const { port = 0 } = action.guest.record.relay ?? {};
+      const change = { targetNodeAddress: tools.node.migrationIp, targetDirectMigrationNodePorts: { [port]: 49152 } };
+      return withState(vmi, change);
+    }
+    case 'note':
+      return withState(vmi, await deriveChange(tools, vmi, action));
+    default:
+      return vmi;
+  }
+}
+
+function withState(vmi: Vmi, change: object): Vmi {
+  const state = vmi.status?.migrationState;
+  if (state === undefined) return vmi;
+  return { ...vmi, status: { ...vmi.status, migrationState: { ...state, ...change } } };
+}
+
+async function deriveChange(tools: NodeTools, vmi: Vmi, action: Action & { do: 'note' }): Promise<object> {
+  const stamps = Object.fromEntries((action.stamps ?? []).map((field) => [field, now()]));
+  if (action.change.failureReason !== '') return { ...action.change, ...stamps };
+  const uid = vmi.status?.migrationState?.migrationUid;
+  const record = (await tools.records.load()).find((one) => one.migrationUid === uid);
+  const reason = record === undefined ? undefined : await takeFigures(tools, record);
+  return { ...action.change, ...stamps, failureReason: `Live migration failed: ${reason ?? 'unknown reason'}` };
+}
