@@ -230,6 +230,14 @@ describe('life of a gate', () => {
     expect(getGateState(launcher, 'eth0')?.open).toBe(true);
   });
 
+  test('what is left of a broken gate is replaced by a whole one', () => {
+    launcher.run('nft add table arp mooring-gate-eth0');
+    launcher.run('nft add chain arp mooring-gate-eth0 left { type filter hook input priority 0 ; policy drop ; }');
+    expect(ensureGate(launcher, { interface: 'eth0', binding: 'masquerade' })).toBe(true);
+    expect(launcher.run('nft list ruleset')).not.toContain('left');
+    expect(getGateState(launcher, 'eth0')?.open).toBe(false);
+  });
+
   test('deleteGate removes every rule and may be repeated', () => {
     installGate('bridge');
     ensureGate(launcher, { interface: 'pod9bdd85331e7', binding: 'managedTap' });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { deriveLinkNames, formatGate, parseGateState } from './gate.ts';
+import { deriveLinkNames, formatGate, formatGateRemoval, parseGateState } from './gate.ts';
 
 describe('names that KubeVirt derives from a pod interface', () => {
   test.each([
@@ -32,8 +32,8 @@ describe('rules', () => {
     expect(text).not.toContain('table bridge mooring-gate-eth0 {');
   });
 
-  test('an old gate of any binding is replaced in the same transaction', () => {
-    const text = formatGate({ interface: 'eth0', binding: 'bridge' });
+  test('removal names every family, and may be repeated', () => {
+    const text = formatGateRemoval('eth0');
     for (const family of ['bridge', 'inet', 'arp']) {
       expect(text).toContain(`add table ${family} mooring-gate-eth0\ndelete table ${family} mooring-gate-eth0\n`);
     }
