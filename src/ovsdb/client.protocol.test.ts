@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { columnOf, liveTimes, openClient } from '../../test/ovsdb/client.ts';
 import { startServer, until } from '../../test/ovsdb/server.ts';
@@ -12,6 +13,7 @@ import {
   insertOp,
   mutateOp,
   namedUuid,
+  type Operation,
   type OvsdbClient,
   type OvsdbError,
   selectOp,
@@ -39,6 +41,26 @@ function encodeRow(client: OvsdbClient, row: Record<string, Value>): WireRow {
       return [column, encodeValue(value, type)];
     }),
   );
+}
+
+type Step = { op: string; name: string; labels: string[]; options: Record<string, string> };
+
+function toOperation({ op, name, labels, options }: Step): Operation {
+  const where = [['name', '==', name]] as const;
+  const set = wireSet(labels);
+  const map = wireMap(Object.entries(options));
+  if (op === 'insert') return insertOp('Thing', { name, labels: set, options: map });
+  if (op === 'delete') return deleteOp('Thing', where);
+  if (op === 'update') return updateOp('Thing', where, { labels: set, options: map });
+  return mutateOp('Thing', where, [
+    ['labels', 'insert', set],
+    ['options', 'delete', map],
+    ['count', '+=', 1],
+  ]);
+}
+
+function ignoreRefusal(error: OvsdbError): void {
+  if (error.code !== 'constraint-violation') throw error;
 }
 
 function writeJson(dir: string, value: unknown): string {
@@ -206,6 +228,42 @@ describe('against a standalone server', () => {
     expect([index.get('a'), index.get('b').length]).toEqual([[], 1]);
   });
 
+  it('does the same with a server that knows only the monitor of RFC 7047', async () => {
+    await using server = await startServer();
+    await server.control('ovsdb-server/disable-monitor-cond');
+    await using client = openClient([server.remote]);
+    const uuid = await insert(client, 'a');
+    const labels = { labels: wireSet(['x', 'y']) };
+    await client.transactAndSync([updateOp('Thing', whereUuid(uuid), labels), insertOp('Note', { text: 'n' })]);
+    expect(client.table('Thing').get(uuid)?.labels).toEqual(['x', 'y']);
+    await server.control('ovsdb-server/reconnect');
+    await liveTimes(client, 2);
+    expect(client.batches.map((batch) => batch.length)).toEqual([1, 2]);
+    await client.transactAndSync([deleteOp('Thing', whereUuid(uuid))]);
+    expect(client.table('Thing').size).toBe(0);
+  });
+
+  it('holds after any series of transactions what a new client reads', async () => {
+    await using server = await startServer();
+    await using client = openClient([server.remote]);
+    const names = ['a', 'b', 'c'];
+    const step = fc.record({
+      op: fc.constantFrom('insert', 'delete', 'update', 'mutate'),
+      name: fc.constantFrom(...names),
+      labels: fc.uniqueArray(fc.constantFrom('x', 'y', 'z')),
+      options: fc.dictionary(fc.constantFrom('k', 'l', '__proto__'), fc.constantFrom('', 'v', 'w')),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.array(step, { minLength: 1, maxLength: 4 }), { maxLength: 6 }), async (rounds) => {
+        for (const steps of rounds) await client.transact(steps.map(toOperation)).catch(ignoreRefusal);
+        await using fresh = openClient([server.remote]);
+        await fresh.whenLive();
+        expect(new Map(client.table('Thing'))).toEqual(new Map(fresh.table('Thing')));
+      }),
+      { numRuns: 30 },
+    );
+  });
+
   it('works with the OVN northbound database', async () => {
     const schemaPath = findSchema('ovn/ovn-nb.ovsschema');
     await using server = await startServer({ schemaPath, database: 'OVN_Northbound' });
@@ -353,6 +411,18 @@ describe('when the server goes away', () => {
     await liveTimes(client, 2);
     await client.transactAndSync([updateOp('Thing', whereUuid(uuid), { extra: 'x' })]);
     expect(client.table('Thing').get(uuid)).toMatchObject({ name: 'a', extra: 'x' });
+  });
+
+  it('leaves a server that gives up the database, and comes back when it is there again', async () => {
+    await using server = await startServer();
+    await using client = openClient([server.remote]);
+    const uuid = await insert(client, 'a');
+    await server.control('ovsdb-server/remove-db', 'Test');
+    await until('the client has left', () => client.state !== 'live');
+    expect(client.table('Thing').has(uuid)).toBe(true);
+    await server.control('ovsdb-server/add-db', join(server.dir, 'db'));
+    await liveTimes(client, 2);
+    expect(client.table('Thing').has(uuid)).toBe(true);
   });
 
   it('waits for a database that is not there yet', async () => {

@@ -51,6 +51,11 @@ export type ClientOptions = {
   readonly syncTimeoutMs?: number;
   /** Default 5000: a dead server is noticed after at most twice this time. */
   readonly probeIntervalMs?: number;
+  /**
+   * How long no member of a cluster may have all that we have seen before we believe that history was lost (restored
+   * from a backup). Default 30000; an election takes a few seconds.
+   */
+  readonly staleAfterMs?: number;
   /** Default 100 to 5000 ms. */
   readonly backoff?: BackoffOptions;
   /** A number in [0, 1). Default Math.random. */
@@ -83,8 +88,9 @@ export type OvsdbClient = {
    */
   transact(operations: readonly Operation[], options?: TransactOptions): Promise<OperationResult[]>;
   /**
-   * The same, and the cache and all listeners have seen the result when it resolves. The server itself guarantees the
-   * order: it flushes a connection's monitors before every answer on it (ovsdb-server(7), section 4.1.3).
+   * The same, and the cache and all listeners have seen the result when it resolves. The server's order sees to that:
+   * before it sends any answer on a connection it sends the updates of that connection's monitors (ovsdb_jsonrpc_
+   * session_send in ovsdb/jsonrpc-server.c), and a cluster member answers only after it has applied the transaction.
    */
   transactAndSync(operations: readonly Operation[], options?: TransactOptions): Promise<OperationResult[]>;
 };
@@ -99,6 +105,7 @@ const DEFAULTS = {
   requestTimeoutMs: 5000,
   syncTimeoutMs: 60_000,
   probeIntervalMs: 5000,
+  staleAfterMs: 30_000,
   backoff: { minMs: 100, maxMs: 5000 },
   random: Math.random,
   now: (): number => performance.now(),
@@ -126,7 +133,7 @@ class Client implements OvsdbClient {
   #lastTxnId: Uuid | undefined;
   #history: History | undefined;
   #historyLost = false;
-  #behind = 0;
+  #behindSince: number | undefined;
   #liveSince = 0;
 
   constructor(options: ClientOptions) {
@@ -299,22 +306,32 @@ class Client implements OvsdbClient {
     }
   }
 
-  /** Decides about a server by its own words; throws when it is not to be used (any longer). */
-  #judge(row: ServerRow | undefined): void {
+  /**
+   * Decides about a server by its own words. Throws when it is not to be used (any longer); false when it has yet to
+   * catch up with what we have seen, as followers do while their cluster elects a leader.
+   */
+  #judge(row: ServerRow | undefined): boolean {
     const unsuitable = findUnsuitable(row, this.#options.leaderOnly);
     if (unsuitable !== undefined || row === undefined) throw new UnsuitableServerError(unsuitable ?? 'no row');
     const verdict = compareHistory(this.#history, row);
-    if (verdict === 'behind' && ++this.#behind <= 2 * this.#remotes.length) {
-      throw new UnsuitableServerError('the server has less than we have seen');
-    }
-    this.#behind = 0;
-    if (verdict !== 'ok') {
-      this.#history = undefined;
-      this.#lastTxnId = undefined;
-      this.#historyLost = true;
-      if (this.#state !== 'connecting') throw new UnsuitableServerError('the database was replaced');
-    }
+    if (verdict === 'behind' && !this.#isBehindTooLong()) return false;
+    this.#behindSince = undefined;
+    if (verdict !== 'ok') this.#loseHistory();
     this.#history = extendHistory(this.#history, row);
+    return true;
+  }
+
+  #isBehindTooLong(): boolean {
+    const now = this.#options.now();
+    this.#behindSince ??= now;
+    return now - this.#behindSince >= this.#options.staleAfterMs;
+  }
+
+  #loseHistory(): void {
+    this.#history = undefined;
+    this.#lastTxnId = undefined;
+    this.#historyLost = true;
+    if (this.#state !== 'connecting') throw new UnsuitableServerError('the database was replaced');
   }
 
   #setState(event: StateEvent): void {

@@ -1,3 +1,5 @@
+import { copyFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { columnOf, liveTimes, openClient, type TestClient } from '../../test/ovsdb/client.ts';
 import { startCluster, type TestCluster } from '../../test/ovsdb/cluster.ts';
@@ -156,6 +158,26 @@ describe('against a cluster of three', () => {
       'syncing',
     ]);
   });
+
+  it('waits for a member that is behind, and takes it for a restored backup only after a while', async () => {
+    await using cluster = await startCluster(1);
+    const [member] = cluster.members;
+    if (member === undefined) throw new Error('no member');
+    await using client = openClient([member.remote], { requestTimeoutMs: 100, staleAfterMs: 400 });
+    await write(client, 'kept');
+    await member.kill('SIGKILL');
+    copyFileSync(join(member.dir, 'db'), join(member.dir, 'backup'));
+    await member.start();
+    await write(client, 'lost');
+    await member.kill('SIGKILL');
+    copyFileSync(join(member.dir, 'backup'), join(member.dir, 'db'));
+    await member.start();
+    await until('the loss is seen', () => client.state === 'live' && client.table('Note').size === 1);
+    expect(columnOf(client, 'Note', 'text')).toEqual(['kept']);
+    const reasons = client.events.flatMap((event) => event.reason?.message ?? []);
+    expect(reasons).toContain('the server has less than we have seen');
+    expect(client.events.filter((event) => event.historyLost === true)).toHaveLength(1);
+  });
 });
 
 /** Where a member crashes, which member the client talks to, and whether the first attempt took effect. */
@@ -221,6 +243,7 @@ describe('a transaction that must take effect exactly once', () => {
     }
     writing = false;
     await done;
+    expect(client.events.some((event) => event.historyLost === true)).toBe(false);
     expect(await readAll(cluster, wanted.length)).toEqual(Array(3).fill(wanted));
   });
 });

@@ -62,22 +62,34 @@ export class Session {
 
   /**
    * Follows the server's own view of the database. `judge` is called with the first state and with every later one; what
-   * it throws ends the session. Servers without `_Server` (before OVS 2.9) are taken as they are.
+   * it throws ends the session. Resolves when it returns true; throws UnsuitableServerError when that takes too long.
+   * Servers without `_Server` (before OVS 2.9) are taken as they are.
    */
-  async watchServer(judge: (row: ServerRow | undefined) => void): Promise<void> {
+  async watchServer(judge: (row: ServerRow | undefined) => boolean): Promise<void> {
     await this.#optional('set_db_change_aware', [true]);
     const cache = new Cache();
-    const find = (): ServerRow | undefined => findServerRow(cache.table('Database').values(), this.#options.database);
+    const fit = Promise.withResolvers<void>();
+    const look = (): void => {
+      if (judge(findServerRow(cache.table('Database').values(), this.#options.database))) fit.resolve();
+    };
     const feed = this.#addFeed('_Server', ({ updates, format }) => {
       cache.apply(parseUpdates(updates, format));
-      judge(find());
+      look();
     });
     const requests = formatMonitorRequests(SERVER_TABLES, false);
-    const answer = await this.#optional('monitor_cond', ['_Server', '_Server', requests]);
+    const answer = await this.#optional('monitor', ['_Server', '_Server', requests]);
     if (answer === undefined) return;
-    await cache.replace(SERVER_TABLES, parseUpdates(answer, 2));
-    judge(find());
+    await cache.replace(SERVER_TABLES, parseUpdates(answer, 1));
+    look();
     feed.open();
+    await this.#inTime(fit.promise);
+  }
+
+  async #inTime(fit: Promise<void>): Promise<void> {
+    const late = new UnsuitableServerError('the server has less than we have seen');
+    const timer = setTimeout(() => this.close(late), this.#options.requestTimeoutMs);
+    const closed = this.closed.then((reason) => Promise.reject(reason));
+    await Promise.race([fit, closed]).finally(() => clearTimeout(timer));
   }
 
   /** Throws SchemaError when the answer is none, UnsuitableServerError when the server lacks the database. */

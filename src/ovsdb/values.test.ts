@@ -126,6 +126,7 @@ describe('encodeValue', () => {
     ['nothing for an optional', column('string', 0), undefined, ['set', []]],
     ['nothing for a map', column('string', 0, MANY, 'string'), undefined, ['map', []]],
     ['a row name for a uuid', column('uuid', 0, MANY), ['row1'], ['set', [['named-uuid', 'row1']]]],
+    ['a set without its doubles, which servers refuse', column('string', 0, MANY), ['a', 'a'], ['set', ['a']]],
     ['a small number for an integer', column('integer'), 5, 5n],
   ])('writes %s', (_name, type, value, wire) => {
     expect(encodeValue(value, type)).toEqual(wire);

@@ -250,7 +250,7 @@ export function encodeValue(value: Value, type: ColumnType): WireValue {
   if (value === undefined) return emptyWire(type);
   if (value instanceof Map) return encodeMap(value, type);
   if (type.value !== undefined) throw new ValueError('a map column takes a Map');
-  if (Array.isArray(value)) return ['set', value.map((atom: Atom) => encodeAtom(atom, type.key))];
+  if (Array.isArray(value)) return ['set', Array.from(new Set<Atom>(value), (atom) => encodeAtom(atom, type.key))];
   return encodeAtom(value as Atom, type.key);
 }
 
