@@ -45,7 +45,7 @@ type Build = {
 function listBuilds(cache: string, checkout: string): Build[] {
   const dirs = findBinaryDirs(cache);
   const kubernetes = KUBERNETES_PROGRAMS.map((program) => ({
-    title: `Kubernetes' ${program} ${KUBERNETES_VERSION} (the first build of all takes about four minutes)`,
+    title: `Kubernetes' ${program} ${KUBERNETES_VERSION}`,
     target: join(dirs.kubernetes, program),
     cwd: join(checkout, 'test/lab/kubernetes'),
     argv: (output: string) => {
@@ -63,7 +63,7 @@ function listBuilds(cache: string, checkout: string): Build[] {
       env: (output: string) => ({ GOBIN: output }),
     },
     {
-      title: `Helm ${HELM_VERSION} (about two minutes)`,
+      title: `Helm ${HELM_VERSION}`,
       target: join(cache, 'helm', HELM_VERSION),
       argv: () => installModules([`helm.sh/helm/v4/cmd/helm@${HELM_VERSION}`]),
       env: (output: string) => ({ GOBIN: output }),
@@ -80,6 +80,7 @@ export async function ensureBinaries(progress: Progress, places: { cache: string
   const missing = listBuilds(places.cache, places.checkout).filter((build) => !existsSync(build.target));
   if (missing.length === 0) return;
   const log = join(places.cache, 'build.log');
+  progress.say(`building ${missing.length} programs: five to seven minutes the first time ever, log in ${log}`);
   for (const [index, build] of missing.entries()) {
     progress.say(`building ${index + 1} of ${missing.length}: ${build.title}`);
     await runBuild(build, log);
