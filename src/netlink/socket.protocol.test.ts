@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { deleteAddress, ensureAddress, listAddresses } from './addresses.ts';
 import { encodeMessage } from './codec.ts';
@@ -295,6 +295,20 @@ describe('namespaces', () => {
     expect(after.id).toBe(own.id);
     closeNetns(own);
     closeNetns(after);
+  });
+
+  test('a thread that cannot come back takes the process down', () => {
+    const netnsFile = new URL('./netns.ts', import.meta.url).href;
+    const script = `import { closeSync, readdirSync, readlinkSync } from 'node:fs';
+      import { openNetns, withNetns } from ${JSON.stringify(netnsFile)};
+      const own = readlinkSync('/proc/self/ns/net');
+      const isOwn = (fd) => { try { return readlinkSync('/proc/self/fd/' + fd) === own; } catch { return false; } };
+      withNetns(openNetns(${JSON.stringify(left.path)}), () => readdirSync('/proc/self/fd').filter(isOwn).forEach((fd) => closeSync(Number(fd))));
+      console.log('went on');`;
+    const args = ['-c', 'ulimit -c 0; exec "$0" --input-type=module -e "$1"', process.execPath, script];
+    const { signal, stdout, stderr } = spawnSync('sh', args, { encoding: 'utf8' });
+    expect({ signal, stdout }).toEqual({ signal: 'SIGABRT', stdout: '' });
+    expect(stderr).toContain("cannot return to the host's network namespace");
   });
 
   test('a file that is no namespace, and none at all, are not found', () => {
