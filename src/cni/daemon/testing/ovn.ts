@@ -1,0 +1,87 @@
+import { access, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Processes, run } from './processes.ts';
+
+/** A whole OVN of one node: both central databases, northd, Open vSwitch in user space, ovn-controller. Real programs. */
+export type TestOvn = {
+  readonly ovsDb: string;
+  nbctl(...args: string[]): Promise<string>;
+  sbctl(...args: string[]): Promise<string>;
+  vsctl(...args: string[]): Promise<string>;
+};
+
+const SCHEMAS = '/usr/share';
+
+/** Starts OVN in the folder and the network namespace; `node` becomes the chassis. */
+export async function startOvn(
+  processes: Processes,
+  folder: string,
+  at: { netns: string; node: string },
+): Promise<TestOvn> {
+  await mkdir(folder, { recursive: true });
+  const env = {
+    OVS_RUNDIR: folder,
+    OVN_RUNDIR: folder,
+    OVS_LOGDIR: folder,
+    OVN_LOGDIR: folder,
+    OVS_SYSCONFDIR: folder,
+  };
+  const inNetns = ['nsenter', `--net=/run/netns/${at.netns}`];
+  const sockets = { ovs: `unix:${folder}/db.sock`, nb: `unix:${folder}/nb.sock`, sb: `unix:${folder}/sb.sock` };
+  const start = (...command: string[]) =>
+    processes.start([...inNetns, ...command], { env: { ...process.env, ...env } });
+  await createDatabase(folder, 'conf', `${SCHEMAS}/openvswitch/vswitch.ovsschema`);
+  await createDatabase(folder, 'nb', `${SCHEMAS}/ovn/ovn-nb.ovsschema`);
+  await createDatabase(folder, 'sb', `${SCHEMAS}/ovn/ovn-sb.ovsschema`);
+  const serve = (name: string, socket: string) => {
+    const control = `--unixctl=${folder}/${name}-server.ctl`;
+    start('ovsdb-server', join(folder, `${name}.db`), `--remote=p${socket}`, control, '-vconsole:off');
+  };
+  serve('conf', sockets.ovs);
+  serve('nb', sockets.nb);
+  serve('sb', sockets.sb);
+  await Promise.all(['db', 'nb', 'sb'].map((name) => waitForFile(join(folder, `${name}.sock`))));
+  const vsctl = (...args: string[]) => run(['ovs-vsctl', `--db=${sockets.ovs}`, '--timeout=10', ...args], env);
+  await vsctl('--no-wait', 'init');
+  const ids = {
+    'system-id': at.node,
+    hostname: at.node,
+    'ovn-remote': sockets.sb,
+    'ovn-encap-type': 'geneve',
+    'ovn-encap-ip': '127.0.0.1',
+    'ovn-bridge-datapath-type': 'netdev',
+  };
+  const pairs = Object.entries(ids).map(([key, value]) => `external_ids:${key}=${JSON.stringify(value)}`);
+  await vsctl('--no-wait', 'set', 'Open_vSwitch', '.', ...pairs);
+  start('ovs-vswitchd', sockets.ovs, '--disable-system', '-vconsole:off', `--unixctl=${folder}/vswitchd.ctl`);
+  start(
+    'ovn-northd',
+    `--ovnnb-db=${sockets.nb}`,
+    `--ovnsb-db=${sockets.sb}`,
+    '-vconsole:off',
+    `--unixctl=${folder}/northd.ctl`,
+  );
+  start('ovn-controller', sockets.ovs, '-vconsole:off', `--log-file=${folder}/ovn-controller.log`);
+  return {
+    ovsDb: sockets.ovs,
+    vsctl,
+    nbctl: (...args) => run(['ovn-nbctl', `--db=${sockets.nb}`, '--timeout=10', ...args], env),
+    sbctl: (...args) => run(['ovn-sbctl', `--db=${sockets.sb}`, '--timeout=10', ...args], env),
+  };
+}
+
+async function createDatabase(folder: string, name: string, schema: string): Promise<void> {
+  await run(['ovsdb-tool', 'create', join(folder, `${name}.db`), schema]);
+}
+
+async function waitForFile(path: string): Promise<void> {
+  const until = performance.now() + 10_000;
+  for (;;) {
+    try {
+      return await access(path);
+    } catch (error) {
+      if (performance.now() > until) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+}
