@@ -1,8 +1,28 @@
-import type { Context } from './context.ts';
-export type GuestAnswer = { output: string; code: number };
-export async function runGuestCommand(_context: Context, _vm: string, _command: string): Promise<GuestAnswer> {
-  throw new Error('pending');
+import { join } from 'node:path';
+import { type GuestAnswer, runInGuest } from '../guest/console.ts';
+import { pathsOf } from '../guest/guest.ts';
+import { findFigures } from '../kubevirt/handler/figures.ts';
+import { createRecords } from '../kubevirt/handler/record.ts';
+import { type Context, DemoError, expectSoon, getThing } from './context.ts';
+
+export type { GuestAnswer } from '../guest/console.ts';
+
+/** Runs a command over the serial console of the guest where the VMI says that it is. */
+export async function runGuestCommand(context: Context, vm: string, command: string): Promise<GuestAnswer> {
+  const vmi = await getThing(context, 'vmi', vm);
+  const records = createRecords(join(context.lab.dir, 'kubevirt/guests'));
+  const here = (await records.load()).find(
+    (record) => record.vmiUid === vmi.metadata.uid && record.node === vmi.status.nodeName && record.ended === undefined,
+  );
+  if (here === undefined) throw new DemoError(`no guest of ${vm} on ${vmi.status.nodeName}`);
+  return runInGuest(pathsOf(records.dirOf(here.podUid)).console, command, 20_000);
 }
-export async function findDowntimeMs(_context: Context, _uid: string): Promise<number> {
-  throw new Error('pending');
+
+/** QEMU's own figure for how long the guest stood still in a migration, milliseconds. */
+export function findDowntimeMs(context: Context, migrationUid: string): Promise<number> {
+  return expectSoon(
+    `QEMU's figures of migration ${migrationUid}`,
+    10,
+    async () => findFigures(context.lab.dir, migrationUid)?.qemuDowntimeMs,
+  );
 }
