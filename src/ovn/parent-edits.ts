@@ -1,4 +1,5 @@
 import { type Mutation, mutateOp, type Operation, whereUuid } from '../ovsdb/operations.ts';
+import { columnOf } from '../ovsdb/typed.ts';
 import { encodeValue, type Uuid } from '../ovsdb/values.ts';
 import type { Kind } from './kind.ts';
 
@@ -42,8 +43,7 @@ export function createParentEdits(): ParentEdits {
 
 function formatEdit({ holder, add, remove }: Edit): Operation {
   const { table } = holder.kind;
-  const type = table.columns[holder.column];
-  if (type === undefined) throw new TypeError(`${table.name} has no column ${holder.column}`);
+  const type = columnOf(table, holder.column);
   const mutations: Mutation[] = [];
   if (remove.length > 0) mutations.push([holder.column, 'delete', encodeValue(remove, type)]);
   if (add.length > 0) mutations.push([holder.column, 'insert', encodeValue(add, type)]);

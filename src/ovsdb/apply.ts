@@ -18,6 +18,8 @@ export type ApplyOptions = {
   readonly guard?: readonly Operation[];
   /** How often the plan is made at most. Default 6. */
   readonly attempts?: number;
+  /** How long one attempt waits for a connection. Default 5000. */
+  readonly liveTimeoutMs?: number;
   readonly pause?: (ms: number) => Promise<unknown>;
 };
 
@@ -31,7 +33,6 @@ export class RowVanishedError extends OvsdbError {
   }
 }
 
-const WAIT_LIVE_MS = 5000;
 const FIRST_PAUSE_MS = 20;
 /** How many refusals of a plan are taken for a sign of an outdated replica. */
 const MAX_REFUSALS = 1;
@@ -43,10 +44,11 @@ const MAX_REFUSALS = 1;
  * Throws the last error; its `class` says whether later may be better.
  */
 export async function applyPlan(client: ApplyClient, plan: Plan, options: ApplyOptions = {}): Promise<void> {
-  const { guard = [], pause = delay } = options;
+  const { guard = [], pause = delay, liveTimeoutMs = 5000 } = options;
   const mayRetry = createRetryRule(guard.length, options.attempts ?? 6);
   for (let wait = FIRST_PAUSE_MS; ; wait *= 2) {
     try {
+      await waitLive(client, liveTimeoutMs);
       return await applyOnce(client, plan, guard);
     } catch (error) {
       if (!mayRetry(error)) throw error;
@@ -68,7 +70,6 @@ function createRetryRule(guards: number, attempts: number): (error: unknown) => 
 }
 
 async function applyOnce(client: ApplyClient, plan: Plan, guard: readonly Operation[]): Promise<void> {
-  await waitLive(client);
   const operations = plan();
   if (operations.length === 0) return;
   const results = await client.transactAndSync([...guard, ...operations]);
@@ -76,12 +77,12 @@ async function applyOnce(client: ApplyClient, plan: Plan, guard: readonly Operat
   if (lost !== undefined) throw new RowVanishedError(lost);
 }
 
-async function waitLive(client: ApplyClient): Promise<void> {
-  const timeout = AbortSignal.timeout(WAIT_LIVE_MS);
+async function waitLive(client: ApplyClient, timeoutMs: number): Promise<void> {
+  const timeout = AbortSignal.timeout(timeoutMs);
   try {
     await client.whenLive(timeout);
   } catch (error) {
-    if (error === timeout.reason) throw new TimeoutError(`not connected within ${WAIT_LIVE_MS} ms`);
+    if (error === timeout.reason) throw new TimeoutError(`not connected within ${timeoutMs} ms`);
     throw error;
   }
 }

@@ -2,6 +2,7 @@ import type { OvsdbClient } from './client.ts';
 import type { TableSchema } from './schema.ts';
 import {
   type Atom,
+  type ColumnType,
   encodeValue,
   type Row,
   sortedMap,
@@ -36,11 +37,16 @@ export function rowsOf<R extends Row>(replica: Replica, table: Table<R>): Readon
 export function encodeColumns<R extends Row>(table: Table<R>, columns: Columns<R>): WireRow {
   const out: Record<string, WireRow[string]> = Object.create(null);
   for (const [name, value] of Object.entries(columns) as [string, Value][]) {
-    const type = table.columns[name];
-    if (type === undefined) throw new TypeError(`${table.name} has no column ${name}`);
-    out[name] = encodeValue(value, type);
+    out[name] = encodeValue(value, columnOf(table, name));
   }
   return out;
+}
+
+/** The type of a column. Throws TypeError for one that the table lacks. */
+export function columnOf(table: Table, column: string): ColumnType {
+  const type = Object.hasOwn(table.columns, column) ? table.columns[column] : undefined;
+  if (type === undefined) throw new TypeError(`${table.name} has no column ${column}`);
+  return type;
 }
 
 /** The form in which the replica holds the value: sets sorted and without duplicates, maps in key order. */
