@@ -74,7 +74,7 @@ export function parseState(text: string): LabState {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new LabStateError('terminal', `state.json is not JSON: ${String(error)}`);
+    throw new LabStateError('terminal', `state.json is not JSON (\`make lab\` starts afresh): ${String(error)}`);
   }
   const parsed = state.safeParse(value);
   if (parsed.success) return parsed.data;

@@ -52,6 +52,7 @@ export function deriveState(plan: LabPlan): LabState {
 
 /** Brings the lab up, or finds that it is up. Throws LabError that names the part, its log and what to do. */
 export async function bringUp(plan: LabPlan, progress: Progress): Promise<LabState> {
+  refuseForeign(plan.dir);
   const running = await findRunning(plan, progress);
   if (running !== undefined) return running;
   await prepare(plan, progress);
@@ -127,14 +128,17 @@ async function prepare(plan: LabPlan, progress: Progress): Promise<void> {
   await ensureBinaries(progress, plan);
 }
 
-/** Marks the state directory as ours. A directory that holds something else is refused, as `down` deletes it. */
+/** Refuses a directory that holds something else, as `down` deletes the lab's. */
+export function refuseForeign(dir: string): void {
+  if (!existsSync(dir) || readdirSync(dir).length === 0 || existsSync(join(dir, MARKER))) return;
+  throw new LabError('lab', `${dir} holds something that is not a lab's`, {
+    todo: 'set MOORING_LAB to a directory of its own',
+  });
+}
+
+/** Marks the state directory as ours, for `down`. */
 function claimDirectory(lab: LabState): void {
   mkdirSync(lab.dir, { recursive: true });
-  if (readdirSync(lab.dir).length > 0 && !existsSync(join(lab.dir, MARKER))) {
-    throw new LabError('lab', `${lab.dir} is not empty and not a lab's`, {
-      todo: 'set MOORING_LAB to a directory of its own',
-    });
-  }
   writeFileSync(join(lab.dir, MARKER), '');
   writeFileSync(POINTER, `${lab.dir}\n`);
 }
