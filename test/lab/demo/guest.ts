@@ -10,9 +10,9 @@ export type { GuestAnswer } from '../guest/console.ts';
 /** Runs a command over the serial console of the guest where the VMI says that it is. */
 export async function runGuestCommand(context: Context, vm: string, command: string): Promise<GuestAnswer> {
   const vmi = await getThing(context, 'vmi', vm);
-  const records = createRecords(join(context.lab.dir, 'kubevirt/guests'));
+  const records = createRecords(join(context.lab.dir, 'kubevirt/guests', String(vmi.status.nodeName)));
   const here = (await records.load()).find(
-    (record) => record.vmiUid === vmi.metadata.uid && record.node === vmi.status.nodeName && record.ended === undefined,
+    (record) => record.vmiUid === vmi.metadata.uid && record.ended === undefined,
   );
   if (here === undefined) throw new DemoError(`no guest of ${vm} on ${vmi.status.nodeName}`);
   return runInGuest(pathsOf(records.dirOf(here.podUid)).console, command, 20_000);
