@@ -255,7 +255,8 @@ class Client implements OvsdbClient {
   /** Lives through one connection; returns why it ended. */
   async #runSession({ text, remote }: Target): Promise<OvsdbError> {
     this.#setState({ state: 'connecting', remote: text });
-    const socket = await connect(remote, this.#options.requestTimeoutMs, this.#options.tls);
+    const { requestTimeoutMs: timeoutMs, tls } = this.#options;
+    const socket = await connect(remote, { timeoutMs, tls, signal: this.#stop.signal });
     const session = new Session(socket, this.#options);
     this.#session = session;
     if (this.#stop.signal.aborted) session.close(new StoppedError());

@@ -163,11 +163,13 @@ describe('against a cluster of three', () => {
     await using cluster = await startCluster(1);
     const [member] = cluster.members;
     if (member === undefined) throw new Error('no member');
-    await using client = openClient([member.remote], { requestTimeoutMs: 100, staleAfterMs: 400 });
+    await using client = openClient([member.remote], { requestTimeoutMs: 500, staleAfterMs: 1500 });
+    await client.whenLive();
     await write(client, 'kept');
     await member.kill('SIGKILL');
     copyFileSync(join(member.dir, 'db'), join(member.dir, 'backup'));
     await member.start();
+    await liveTimes(client, 2);
     await write(client, 'lost');
     await member.kill('SIGKILL');
     copyFileSync(join(member.dir, 'backup'), join(member.dir, 'db'));

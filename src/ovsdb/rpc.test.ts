@@ -13,13 +13,14 @@ type Json = Record<string, unknown>;
 let dir: string;
 let server: net.Server;
 let peer: net.Socket;
+let silent: net.Server | undefined;
 const opened: Rpc[] = [];
 
 /** Opens a connection to a peer that does only what the test tells it to. */
 async function open(options: Partial<RpcOptions> = {}): Promise<Rpc> {
   const path = join(dir, 'sock');
   const [socket] = await Promise.all([
-    connect({ scheme: 'unix', path }, 5000),
+    connect({ scheme: 'unix', path }, { timeoutMs: 5000 }),
     once(server, 'connection').then(([accepted]) => {
       peer = accepted;
     }),
@@ -27,6 +28,15 @@ async function open(options: Partial<RpcOptions> = {}): Promise<Rpc> {
   const rpc = new Rpc(socket, { onNotification: () => undefined, probeIntervalMs: 60_000, ...options });
   opened.push(rpc);
   return rpc;
+}
+
+/** A TCP port where connections are accepted and nothing is said. */
+async function listen(): Promise<number> {
+  silent = net.createServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const address = silent.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
 }
 
 async function receive(): Promise<Json> {
@@ -44,6 +54,7 @@ afterEach(() => {
   for (const rpc of opened.splice(0)) rpc.close(new StoppedError());
   peer.destroy();
   server.close();
+  silent?.close();
   rmSync(dir, { recursive: true });
 });
 
@@ -150,9 +161,20 @@ describe('Rpc', () => {
 describe('connect', () => {
   it('says that nobody listens', async () => {
     await open();
-    await expect(connect({ scheme: 'unix', path: join(dir, 'other') }, 5000)).rejects.toMatchObject({
+    await expect(connect({ scheme: 'unix', path: join(dir, 'other') }, { timeoutMs: 5000 })).rejects.toMatchObject({
       code: 'connection-lost',
       ambiguous: false,
     });
+  });
+
+  it.each([
+    ['in time', { timeoutMs: 20 }, /within 20 ms/],
+    ['when told to', { timeoutMs: 60_000, signal: AbortSignal.abort() }, /given up/],
+  ])('gives up %s when the other side of a handshake says nothing', async (_name, options, reason) => {
+    await open();
+    const port = await listen();
+    const tls = { material: { ca: '', cert: '', key: '' }, identity: 'any' } as const;
+    const attempt = connect({ scheme: 'ssl', host: '127.0.0.1', port }, { ...options, tls });
+    await expect(attempt).rejects.toThrow(reason);
   });
 });

@@ -47,14 +47,22 @@ function parseEndpoint(text: string): { host: string; port: number } {
   return { host: match[1] ?? match[2] ?? '', port };
 }
 
-/** Connects within `timeoutMs`. Throws ConnectionError. */
-export async function connect(remote: Remote, timeoutMs: number, options?: TlsOptions): Promise<Connection> {
+export type ConnectOptions = {
+  readonly timeoutMs: number;
+  /** Gives the attempt up. */
+  readonly signal?: AbortSignal;
+  /** Needed for `ssl` remotes. */
+  readonly tls?: TlsOptions | undefined;
+};
+
+/** Connects. Throws ConnectionError, or OvsdbError `bad-remote` for an `ssl` remote without TLS options. */
+export async function connect(remote: Remote, options: ConnectOptions): Promise<Connection> {
   if (remote.scheme !== 'ssl') {
     const socket = remote.scheme === 'unix' ? net.connect(remote.path) : net.connect(remote.port, remote.host);
-    return await established(socket, 'connect', timeoutMs);
+    return await established(socket, 'connect', options);
   }
-  if (options === undefined) throw new OvsdbError('bad-remote', 'terminal', 'an ssl remote needs TLS options');
-  return await established(await startTls(remote.host, remote.port, options), 'secureConnect', timeoutMs);
+  if (options.tls === undefined) throw new OvsdbError('bad-remote', 'terminal', 'an ssl remote needs TLS options');
+  return await established(await startTls(remote.host, remote.port, options.tls), 'secureConnect', options);
 }
 
 async function startTls(host: string, port: number, options: TlsOptions): Promise<tls.TLSSocket> {
@@ -89,20 +97,31 @@ export function materialFromFiles(files: TlsMaterial): () => TlsMaterial {
   });
 }
 
-function established(socket: net.Socket, event: 'connect' | 'secureConnect', timeoutMs: number): Promise<Connection> {
-  return new Promise((resolve, reject) => {
-    const fail = (cause: Error): void => {
-      clearTimeout(timer);
-      socket.destroy();
-      reject(new ConnectionError(`cannot connect: ${cause.message}`, { cause }));
-    };
-    const timer = setTimeout(() => fail(new Error(`no connection within ${timeoutMs} ms`)), timeoutMs);
-    socket.once('error', fail);
-    socket.once(event, () => {
-      clearTimeout(timer);
-      socket.off('error', fail);
-      socket.setNoDelay(true);
-      resolve(socket);
-    });
+function established(
+  socket: net.Socket,
+  event: 'connect' | 'secureConnect',
+  { timeoutMs, signal }: ConnectOptions,
+): Promise<Connection> {
+  const { promise, resolve, reject } = Promise.withResolvers<Connection>();
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const giveUp = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
+  const onAbort = (): void => fail(new Error(timeout.aborted ? `no connection within ${timeoutMs} ms` : 'given up'));
+  const done = (): void => {
+    giveUp.removeEventListener('abort', onAbort);
+    socket.off('error', fail);
+  };
+  const fail = (cause: Error): void => {
+    done();
+    socket.on('error', () => undefined).destroy();
+    reject(new ConnectionError(`cannot connect: ${cause.message}`, { cause }));
+  };
+  socket.once('error', fail);
+  socket.once(event, () => {
+    done();
+    socket.setNoDelay(true);
+    resolve(socket);
   });
+  if (giveUp.aborted) onAbort();
+  else giveUp.addEventListener('abort', onAbort, { once: true });
+  return promise;
 }
