@@ -203,8 +203,13 @@ describe('queries', () => {
   });
 
   it('by name, with what ovs-vswitchd said', async () => {
-    await write(updateOp('Interface', [['name', '==', 'm2']], { ofport: -1n, error: 'no such device' }));
-    expect(findInterface(db.ovs, 'm2')).toMatchObject({ ofport: -1, error: 'no such device', installed: false });
+    await write(updateOp('Interface', [['name', '==', 'm2']], { ofport: -1n, error: 'no such device', ifindex: 7n }));
+    expect(findInterface(db.ovs, 'm2')).toMatchObject({
+      ofport: -1,
+      error: 'no such device',
+      ifIndex: 7,
+      installed: false,
+    });
     expect(findInterface(db.ovs, 'none')).toBeUndefined();
   });
 });

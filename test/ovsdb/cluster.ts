@@ -18,16 +18,18 @@ export type TestCluster = AsyncDisposable & {
 
 const ELECTION_TIMER_MS = 1000;
 
-/** Starts a cluster of `size` members with an election timer of one second. */
-export async function startCluster(size = 3): Promise<TestCluster> {
+/** Starts a cluster of `size` members with an election timer of one second; by default with the small test schema. */
+export async function startCluster(size = 3, files: ClusterFiles = {}): Promise<TestCluster> {
   const dir = makeTempDir();
   const members: TestServer[] = [];
+  const database = files.database ?? TEST_SCHEMA.name;
+  const schema = files.schemaPath ?? writeTestSchema(dir.path);
   const raftSocket = (i: number): string => `unix:${join(dir.path, `raft${i}`)}`;
   for (let i = 0; i < size; i++) {
     const home = join(dir.path, String(i));
     mkdirSync(home);
-    await runTool('ovsdb-tool', createArgs(i, { home, raftSocket, schema: writeTestSchema(dir.path) }));
-    const member = new TestServer(home, TEST_SCHEMA.name, []);
+    await runTool('ovsdb-tool', createArgs(i, { home, raftSocket, schema, database }));
+    const member = new TestServer(home, database, []);
     await member.start();
     members.push(member);
     await until('member has joined', async () => /Status: cluster member/.test(await status(member)));
@@ -49,18 +51,26 @@ export async function startCluster(size = 3): Promise<TestCluster> {
   };
 }
 
-type Place = { readonly home: string; readonly schema: string; readonly raftSocket: (i: number) => string };
+/** Another schema than the small one. */
+export type ClusterFiles = { readonly schemaPath?: string; readonly database?: string };
 
-function createArgs(i: number, { home, schema, raftSocket }: Place): string[] {
+type Place = {
+  readonly home: string;
+  readonly schema: string;
+  readonly database: string;
+  readonly raftSocket: (i: number) => string;
+};
+
+function createArgs(i: number, { home, schema, database, raftSocket }: Place): string[] {
   const file = join(home, 'db');
-  if (i > 0) return ['join-cluster', file, TEST_SCHEMA.name, raftSocket(i), raftSocket(0)];
+  if (i > 0) return ['join-cluster', file, database, raftSocket(i), raftSocket(0)];
   return [`--election-timer=${ELECTION_TIMER_MS}`, 'create-cluster', file, schema, raftSocket(0)];
 }
 
 /** What the member says of itself; nothing when it has just crashed. */
 async function status(member: TestServer): Promise<string> {
   try {
-    return await member.control('cluster/status', TEST_SCHEMA.name);
+    return await member.control('cluster/status', member.database);
   } catch (error) {
     if (!member.running) return '';
     throw error;
