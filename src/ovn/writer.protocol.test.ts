@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startCutter } from '../../test/ovn/cutter.ts';
 import { startNb, type TestNb, wish } from '../../test/ovn/database.ts';
-import { CLUSTER, idsOfOwner, SUBNET, SWITCH } from '../../test/ovn/wishes.ts';
+import { CLUSTER, DHCP, idsOfOwner, ROUTE, ROUTER, SUBNET, SWITCH, VPC } from '../../test/ovn/wishes.ts';
 import { insertOp, type Operation, updateOp, whereUuid } from '../ovsdb/operations.ts';
 import { createNbClient, type NbClient } from './database.ts';
 import { takeEpoch } from './epoch.ts';
 import { planOperations } from './plan-operations.ts';
 import { EpochLost, ParentMissing } from './problems.ts';
-import type { WantedSwitch } from './wanted.ts';
+import type { Wanted, WantedSwitch } from './wanted.ts';
 import { createWriter, type Writer } from './writer.ts';
 
 let db: TestNb;
@@ -21,11 +21,12 @@ afterEach(async () => {
 });
 
 /** A writer that notes how many operations each of its transactions had. */
-async function makeWriter(nb: NbClient = db.nb): Promise<Writer> {
+async function makeWriter(nb: NbClient = db.nb, batchSize = 256): Promise<Writer> {
   const epoch = await takeEpoch(nb.client, CLUSTER, 1);
   const { client } = nb;
   return createWriter({
     epoch,
+    batchSize,
     client: {
       whenLive: (signal) => client.whenLive(signal),
       transact: (operations, options) => client.transact(operations, options),
@@ -94,12 +95,12 @@ describe('batches', () => {
   });
 
   it('keeps the number of plans in one transaction bounded', async () => {
-    const epoch = await takeEpoch(db.nb.client, CLUSTER, 1);
-    const writer = createWriter({ client: db.nb.client, epoch, batchSize: 2 });
+    const writer = await makeWriter(db.nb, 2);
     const names = ['a', 'b', 'c', 'd', 'e'];
     for (const name of names) void writer.apply(planSwitch(name));
     await writer.idle();
     expect(await listSwitches()).toEqual(names);
+    expect(sent).toHaveLength(3);
   });
 });
 
@@ -155,11 +156,18 @@ describe('a lost answer', () => {
     }
   });
 
-  it('a switch is not inserted twice when the replica does not show the first one', async () => {
-    const scope = { cluster: CLUSTER, owners: [SUBNET] };
-    const operations = planOperations(db.nb.observed, wish({ switches: [SWITCH] }), scope);
+  it.each<[string, Partial<Wanted>, string]>([
+    ['switch', { switches: [SWITCH] }, 'Logical_Switch'],
+    ['router', { routers: [ROUTER] }, 'Logical_Router'],
+    ['DHCP row', { dhcpOptions: [DHCP] }, 'DHCP_Options'],
+    ['route', { routers: [ROUTER], routes: [ROUTE] }, 'Logical_Router_Static_Route'],
+  ])('a %s is not inserted twice when the replica does not show the first one', async (_name, parts, table) => {
+    const scope = { cluster: CLUSTER, owners: [SUBNET, VPC] };
+    const { routes, ...parents } = { routes: [], ...parts };
+    if (routes.length > 0) await db.nb.client.transactAndSync(planOperations(db.nb.observed, wish(parents), scope));
+    const operations = planOperations(db.nb.observed, wish(parts), scope);
     await db.nb.client.transactAndSync(operations);
     await expect(db.nb.client.transactAndSync(operations)).rejects.toMatchObject({ code: 'wait-timed-out' });
-    expect(await listSwitches()).toEqual([SWITCH.name]);
+    expect(Object.keys((await db.dump())[table] ?? {})).toHaveLength(1);
   });
 });

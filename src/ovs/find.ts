@@ -18,7 +18,7 @@ export type OvsInterface = {
 };
 
 /** The interface of this name, whoever made it. */
-export function findInterface(ovs: OvsClient, name: string): OvsInterface | undefined {
+export function findInterface(ovs: Pick<OvsClient, 'indexes'>, name: string): OvsInterface | undefined {
   return format(ovs.indexes.interfaces.get(name))[0];
 }
 

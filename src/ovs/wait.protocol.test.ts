@@ -79,4 +79,29 @@ describe('waitInstalled', () => {
     abort.abort(reason);
     await waiting;
   });
+
+  it('listens no longer than it waits', async () => {
+    let listeners = 0;
+    const client = {
+      onChange: (listener: () => void) => {
+        listeners++;
+        const stop = db.ovs.client.onChange(listener);
+        return () => {
+          listeners--;
+          stop();
+        };
+      },
+    };
+    const abort = new AbortController();
+    const waits = [never, abort.signal].map((signal) =>
+      waitInstalled({ indexes: db.ovs.indexes, client }, 'm0123', signal),
+    );
+    expect(listeners).toBe(2);
+    abort.abort(new Error('deadline'));
+    await expect(waits[1]).rejects.toThrow('deadline');
+    expect(listeners).toBe(1);
+    await write(...setId('ovn-installed', 'true'));
+    await waits[0];
+    expect(listeners).toBe(0);
+  });
 });

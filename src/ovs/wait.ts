@@ -3,12 +3,15 @@ import { findInterface, type OvsInterface } from './find.ts';
 import { IFACE_ID, IFACE_ID_VER } from './keys.ts';
 import { OvsProblem } from './problems.ts';
 
+/** What waiting needs of the node's database. */
+export type Watched = Pick<OvsClient, 'indexes'> & { readonly client: Pick<OvsClient['client'], 'onChange'> };
+
 /**
  * Resolves when ovn-controller has installed the flows of this interface's logical port; woken by the monitor, without
  * polling. Rejects with the signal's reason, or with OvsProblem: `interface-missing` when there is none of this name,
  * `evicted` when it goes or gets another `iface-id` while waiting, `interface-failed` when ovs-vswitchd cannot use it.
  */
-export function waitInstalled(ovs: OvsClient, name: string, signal: AbortSignal): Promise<void> {
+export function waitInstalled(ovs: Watched, name: string, signal: AbortSignal): Promise<void> {
   const first = findInterface(ovs, name);
   if (first === undefined) {
     return Promise.reject(new OvsProblem('interface-missing', 'retry', `there is no interface ${name}`));
