@@ -83,7 +83,7 @@ describe('waitInstalled', () => {
   it('listens no longer than it waits', async () => {
     let listeners = 0;
     const client = {
-      onChange: (listener: () => void) => {
+      onChange: (listener: Parameters<typeof db.ovs.client.onChange>[0]) => {
         listeners++;
         const stop = db.ovs.client.onChange(listener);
         return () => {
