@@ -57,19 +57,20 @@ export class TestServer {
 
   /** Starts the process and waits until it accepts connections. */
   async start(): Promise<void> {
-    rmSync(this.socket, { force: true });
+    const control = join(this.dir, 'ctl');
+    for (const path of [this.socket, control]) rmSync(path, { force: true });
     const args = [
       this.#file,
       `--remote=punix:${this.socket}`,
-      `--unixctl=${join(this.dir, 'ctl')}`,
+      `--unixctl=${control}`,
       `--log-file=${join(this.dir, 'log')}`,
       '-vconsole:off',
       ...this.#args,
     ];
     this.#process = spawnTool('ovsdb-server', args, this.dir);
-    await until('ovsdb-server listens', () => {
+    await until('ovsdb-server listens', async () => {
       if (!this.running) throw new Error(`ovsdb-server ended; see ${join(this.dir, 'log')}`);
-      return accepts(this.socket);
+      return (await accepts(this.socket)) && (await accepts(control));
     });
   }
 
