@@ -1,13 +1,13 @@
-import { formatCidr } from '../api/address.ts';
+import { formatCidr, parseAddress } from '../api/address.ts';
 import { formatNodeLsp, GATEWAY_LSP, JOIN_SWITCH } from '../api/names.ts';
 import { formatNodeNetwork, NODE_NETWORK_ANNOTATION, parseNodeNetwork } from '../api/node-network.ts';
 import type { Node } from '../api/objects.ts';
 import { formatExternalIds } from '../api/owner.ts';
 import type { Result } from '../api/problem.ts';
 import { allocate } from '../ipam/allocate.ts';
-import type { Lease, Pool } from '../ipam/pool.ts';
+import { hold, isFree, type Lease, type Pool } from '../ipam/pool.ts';
 import type { WantedPort } from '../ovn/wanted.ts';
-import { deriveMac, type Settings } from './settings.ts';
+import { createJoinPool, deriveMac, type JoinNetwork, type Settings } from './settings.ts';
 import type { SubnetPlan } from './subnet.ts';
 
 /** What the node's annotation says it has, if it can be read: the node keeps it as long as nobody else has it. */
@@ -15,6 +15,24 @@ export function findNodeLease(node: Node): Lease | undefined {
   const parsed = parseNodeNetwork(node.metadata.annotations?.[NODE_NETWORK_ANNOTATION] ?? '');
   if (!parsed.ok) return undefined;
   return { ips: [parsed.network.nodeIp.split('/')[0] ?? ''], mac: parsed.network.nodeMac };
+}
+
+/** The join network's pool as the nodes' annotations have it; of two nodes with one address the first by name has it. */
+export function rebuildJoinPool(nodes: readonly Node[], join: JoinNetwork): Pool {
+  const pool = createJoinPool(join);
+  for (const node of nodes.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))) {
+    const lease = findNodeLease(node);
+    if (lease !== undefined && isAvailable(pool, lease)) hold(pool, node.metadata.name, lease);
+  }
+  return pool;
+}
+
+function isAvailable(pool: Pool, { ips, mac }: Lease): boolean {
+  const address = parseAddress(ips[0] ?? '');
+  const isGood = pool.families.some(
+    (family) => address?.family === family.range.cidr.family && isFree(family, address.value),
+  );
+  return isGood && !pool.macs.has(mac);
 }
 
 /** The node's address on the join network. Problem: SubnetFull. */

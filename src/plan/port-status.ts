@@ -84,19 +84,19 @@ function deriveMigrationStatus(
 function describeMove(before: Migration | undefined, state: MigrationState, now: string): Migration {
   const { uid, source, target } = state;
   const known = before?.uid === uid ? before : undefined;
-  const base: Migration = {
+  return {
     ...(uid === undefined ? {} : { uid }),
     ...(source === undefined ? {} : { sourceNode: source }),
     ...(target === undefined ? {} : { targetNode: target }),
     ...pickTimes(known, now),
+    ...describePhase(state, known, now),
   };
-  if (state.phase === 'prepared') return { ...base, phase: 'Prepared' };
-  if (state.phase === 'activated') return { ...base, phase: 'Activated', activatedAt: base.activatedAt ?? now };
-  return {
-    ...base,
-    phase: state.phase === 'rolledBack' ? 'RolledBack' : 'Settled',
-    settledAt: known?.settledAt ?? now,
-  };
+}
+
+function describePhase(state: MigrationState, known: Migration | undefined, now: string): Migration {
+  if (state.phase === 'prepared') return { phase: 'Prepared' };
+  if (state.phase === 'activated') return { phase: 'Activated', activatedAt: known?.activatedAt ?? now };
+  return { phase: state.phase === 'rolledBack' ? 'RolledBack' : 'Settled', settledAt: known?.settledAt ?? now };
 }
 
 function pickTimes(known: Migration | undefined, now: string): Migration {

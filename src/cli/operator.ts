@@ -1,0 +1,147 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { parseArgs } from 'node:util';
+import { pino } from 'pino';
+import { planRanges } from '../ipam/ranges.ts';
+import { createTransport, loadEndpoint, systemClock } from '../kube/index.ts';
+import { createOperator } from '../operator/operator.ts';
+import { createNbClient, createSbClient, type DatabaseOptions } from '../ovn/database.ts';
+import { materialFromFiles } from '../ovsdb/index.ts';
+import { planJoin, type Settings } from '../plan/settings.ts';
+import { createPrometheus, serveHealth } from './metrics.ts';
+
+const OPTIONS = {
+  kubeconfig: { type: 'string', default: '' },
+  'api-server': { type: 'string', default: '' },
+  nb: { type: 'string', default: '' },
+  sb: { type: 'string', default: '' },
+  'ovn-ca': { type: 'string', default: '' },
+  'ovn-cert': { type: 'string', default: '' },
+  'ovn-key': { type: 'string', default: '' },
+  'cluster-id': { type: 'string', default: 'mooring' },
+  'default-cidr': { type: 'string', default: '10.16.0.0/16' },
+  'join-cidr': { type: 'string', default: '100.64.0.0/16' },
+  mtu: { type: 'string', default: '1400' },
+  secondary: { type: 'boolean', default: false },
+  'lease-namespace': { type: 'string', default: '' },
+  'metrics-port': { type: 'string', default: '9475' },
+  'log-level': { type: 'string', default: 'info' },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+const HELP = `mooring-operator: gives VMs and pods their addresses and keeps OVN's Northbound database
+
+Usage: mooring-operator --nb REMOTES --sb REMOTES [options]
+
+  --nb REMOTES            Northbound database: tcp:HOST:PORT, ssl:HOST:PORT or unix:PATH, several with commas
+  --sb REMOTES            Southbound database, in the same form
+  --ovn-ca FILE           CA, certificate and key for ssl remotes; read again at every connection
+  --ovn-cert FILE
+  --ovn-key FILE
+  --kubeconfig FILE       how to reach the API server (default: the pod's service account)
+  --api-server URL        its address, one that needs no Service (default: the configuration's)
+  --cluster-id ID         marks our rows in OVN; never change it (default: mooring)
+  --default-cidr CIDR     of the subnet "default", made when there is none (default: 10.16.0.0/16)
+  --join-cidr CIDR        between router and nodes, IPv4 (default: 100.64.0.0/16)
+  --mtu BYTES             for subnets without mtu (default: 1400)
+  --secondary             another plugin makes the pods' first interface
+  --lease-namespace NS    of the leader's lease (default: the configuration's namespace)
+  --metrics-port PORT     /metrics, /healthz, /readyz (default: 9475)
+  --log-level LEVEL       debug, info, warn or error (default: info)
+`;
+
+type Values = ReturnType<typeof parse>;
+
+function parse() {
+  return parseArgs({ options: OPTIONS, strict: true }).values;
+}
+
+function parseNumber(values: Values, name: 'mtu' | 'metrics-port', min: number): number {
+  const number = Number(values[name]);
+  if (Number.isInteger(number) && number >= min && number <= 65_535) return number;
+  throw new Error(`--${name} must be a number from ${min} to 65535`);
+}
+
+function parseSettings(values: Values): Settings {
+  const join = planJoin(values['join-cidr']);
+  if (!join.ok) throw new Error(`--join-cidr: ${join.problem.message}`);
+  const ranges = planRanges({ cidrBlock: values['default-cidr'] });
+  if (!ranges.ok) throw new Error(`--default-cidr: ${ranges.problem.message}`);
+  if (values['cluster-id'] === '') throw new Error('--cluster-id must not be empty');
+  return {
+    cluster: values['cluster-id'],
+    join: join.value,
+    mtu: parseNumber(values, 'mtu', 576),
+    defaultVpc: 'default',
+    defaultSubnet: 'default',
+    primary: !values.secondary,
+  };
+}
+
+function parseDatabase(values: Values, name: 'nb' | 'sb'): Pick<DatabaseOptions, 'remotes' | 'tls'> {
+  const remotes = values[name].split(',').flatMap((remote) => remote.trim() || []);
+  if (remotes.length === 0) throw new Error(`--${name} must name at least one remote`);
+  if (!remotes.some((remote) => remote.startsWith('ssl:'))) return { remotes };
+  const files = { ca: values['ovn-ca'], cert: values['ovn-cert'], key: values['ovn-key'] };
+  if (Object.values(files).includes('')) throw new Error('ssl remotes need --ovn-ca, --ovn-cert and --ovn-key');
+  return { remotes, tls: { material: materialFromFiles(files), identity: 'any' } };
+}
+
+async function connect(values: Values) {
+  const endpoint = await loadEndpoint({
+    source: values.kubeconfig === '' ? { kind: 'inCluster' } : { kind: 'kubeconfig', path: values.kubeconfig },
+    ...(values['api-server'] === '' ? {} : { server: values['api-server'] }),
+  });
+  return { endpoint, transport: createTransport({ endpoint, clock: systemClock, userAgent: 'mooring-operator' }) };
+}
+
+async function run(values: Values): Promise<void> {
+  const settings = parseSettings(values);
+  const [nb, sb] = [parseDatabase(values, 'nb'), parseDatabase(values, 'sb')];
+  const metricsPort = parseNumber(values, 'metrics-port', 0);
+  const log = pino({ level: values['log-level'], base: {} });
+  const logOvn = (event: string, fields: Readonly<Record<string, unknown>>) => log.debug(fields, event);
+  const { metrics, registry } = createPrometheus('mooring_operator');
+  const { endpoint, transport } = await connect(values);
+  const operator = createOperator({
+    settings,
+    transport,
+    nb: createNbClient({ ...nb, log: logOvn }),
+    sb: createSbClient({ ...sb, log: logOvn }),
+    clock: systemClock,
+    random: Math.random,
+    randomBytes,
+    log,
+    metrics,
+    identity: `${process.env.POD_NAME ?? hostname()}_${randomUUID()}`,
+    lease: { namespace: values['lease-namespace'] || endpoint.namespace, name: 'mooring-operator' },
+    defaultCidr: values['default-cidr'],
+  });
+  const stop = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort(new Error(signal)));
+  const health = await serveHealth(metricsPort, registry, operator.findObstacle);
+  log.info({ metricsPort, cluster: settings.cluster }, 'started');
+  await operator.run(stop.signal);
+  log.info({}, 'stopped');
+  await health.close();
+  await transport.close();
+}
+
+async function main(): Promise<number> {
+  try {
+    const values = parse();
+    if (values.help) {
+      process.stdout.write(HELP);
+      return 0;
+    }
+    await run(values);
+    return 0;
+  } catch (error) {
+    process.stderr.write(
+      `mooring-operator: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
+    return 1;
+  }
+}
+
+process.exit(await main());

@@ -1,0 +1,52 @@
+import type { Node } from '../api/objects.ts';
+import type { Problem } from '../api/problem.ts';
+import type { LogicalPort, Subnet } from '../api/types.gen.ts';
+import type { Pool } from '../ipam/pool.ts';
+import type { Clock, EventRecorder, KubeObject, Logger, Metrics, Resource } from '../kube/index.ts';
+import type { Bindings } from '../ovn/bindings.ts';
+import type { NbClient } from '../ovn/database.ts';
+import type { Writer } from '../ovn/writer.ts';
+import type { Settings } from '../plan/settings.ts';
+import type { Addresses } from './addresses.ts';
+import type { World } from './world.ts';
+
+/** What lives as long as the process. */
+export type Context = {
+  readonly settings: Settings;
+  readonly world: World;
+  readonly addresses: Addresses;
+  readonly api: {
+    readonly ports: Resource<LogicalPort>;
+    readonly subnets: Resource<Subnet>;
+    readonly nodes: Resource<Node>;
+  };
+  readonly nb: NbClient;
+  readonly bindings: Bindings;
+  readonly events: EventRecorder;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+};
+
+/** What a turn has beside it: the leader's writer, and what this term remembers only to be quick. */
+export type Turn = Context & {
+  readonly writer: Writer;
+  readonly joinPool: Pool;
+  /** Keys that wait for something outside of them, with the subnet if it is that: woken when it changes. */
+  readonly blocked: Map<string, string | undefined>;
+  /** LogicalPorts, as `<namespace>/<name>`, whose creation was sent and not answered yet. */
+  readonly pending: Map<string, { readonly key: string; readonly subnet: string }>;
+  /** When the first event came in that this turn is for (monotonic ms); undefined for a turn without one. */
+  readonly since: number | undefined;
+  readonly signal: AbortSignal;
+};
+
+/** Tells a problem where the user looks: as an event on the object that asked. */
+export function reportProblem(turn: Turn, regarding: KubeObject, action: string, problem: Problem): void {
+  turn.events.record(regarding, {
+    type: 'Warning',
+    reason: problem.reason,
+    action,
+    note: problem.message.slice(0, 900),
+  });
+}

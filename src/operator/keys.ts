@@ -1,0 +1,37 @@
+import { findKubevirtOwner, type Pod } from '../api/objects.ts';
+import type { LogicalPort } from '../api/types.gen.ts';
+
+/**
+ * One key is one unit of work: `vm/<ns>/<name>` for everything of a VM or VMI of that name, `pod/<ns>/<name>` for a pod
+ * that is no launcher, `subnet/<name>`, `node/<name>`, `vpc/<name>`, and `rows/<owner>` for rows whose owner is gone.
+ */
+export type Key =
+  | { readonly kind: 'vm' | 'pod'; readonly namespace: string; readonly name: string }
+  | { readonly kind: 'subnet' | 'node' | 'vpc' | 'rows'; readonly name: string };
+
+export const formatWorkloadKey = (kind: 'vm' | 'pod', namespace: string, name: string): string =>
+  `${kind}/${namespace}/${name}`;
+
+/** Throws TypeError for what no formatter here made. */
+export function parseKey(text: string): Key {
+  const at = text.indexOf('/');
+  const [kind, rest] = [text.slice(0, at), text.slice(at + 1)];
+  if (kind === 'subnet' || kind === 'node' || kind === 'vpc' || kind === 'rows') return { kind, name: rest };
+  const [namespace, name, ...more] = rest.split('/');
+  if ((kind !== 'vm' && kind !== 'pod') || !namespace || !name || more.length > 0)
+    throw new TypeError(`no key: ${text}`);
+  return { kind, namespace, name };
+}
+
+/** The key that a pod belongs to: its VMI's when one controls it. */
+export function getPodKey(pod: Pod): string {
+  const { namespace = '', name } = pod.metadata;
+  const vmi = findKubevirtOwner(pod.metadata, 'VirtualMachineInstance');
+  return vmi === undefined ? formatWorkloadKey('pod', namespace, name) : formatWorkloadKey('vm', namespace, vmi.name);
+}
+
+/** The key that a LogicalPort belongs to, by what its owner is called. */
+export function getPortKey(port: LogicalPort): string {
+  const { owner } = port.spec;
+  return formatWorkloadKey(owner.kind === 'Pod' ? 'pod' : 'vm', port.metadata.namespace ?? '', owner.name);
+}

@@ -1,0 +1,15 @@
+import type { Outcome } from '../../kube/index.ts';
+import { formatVpcOwner, planVpc } from '../../plan/network.ts';
+import { NOTHING } from '../../plan/rows.ts';
+import type { Turn } from '../context.ts';
+import { program } from '../port/program.ts';
+
+const UNPROGRAMMED_MS = 2000;
+
+/** One turn for a VPC: the default one is always there, another one as long as a subnet names it. */
+export async function runVpcTurn(turn: Turn, vpc: string): Promise<Outcome> {
+  const { settings, addresses } = turn;
+  const isWanted = vpc === settings.defaultVpc || [...addresses.plans().values()].some((plan) => plan.vpc === vpc);
+  const programming = await program(turn, isWanted ? planVpc(vpc, settings) : NOTHING, [formatVpcOwner(vpc)]);
+  return programming.ok ? { done: true } : { requeueAfterMs: UNPROGRAMMED_MS };
+}

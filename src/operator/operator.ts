@@ -1,0 +1,140 @@
+import { KINDS } from '../api/group.ts';
+import type { Node } from '../api/objects.ts';
+import type { LogicalPort, Subnet } from '../api/types.gen.ts';
+import type { RandomBytes } from '../ipam/allocate.ts';
+import {
+  type Clock,
+  createElector,
+  createEventRecorder,
+  createResource,
+  LEASE,
+  type Lease,
+  type Logger,
+  type Metrics,
+  type Random,
+  type Transport,
+} from '../kube/index.ts';
+import { createBindings } from '../ovn/bindings.ts';
+import type { NbClient, SbClient } from '../ovn/database.ts';
+import type { Settings } from '../plan/settings.ts';
+import { createAddresses } from './addresses.ts';
+import type { Context } from './context.ts';
+import { runTerm } from './term.ts';
+import { createWorld, startWorld, stopWorld, whenWorldReady } from './world.ts';
+
+export type OperatorOptions = {
+  readonly settings: Settings;
+  readonly transport: Transport;
+  readonly nb: NbClient;
+  readonly sb: SbClient;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly randomBytes: RandomBytes;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** Unlike any other operator's, also across restarts. */
+  readonly identity: string;
+  readonly lease: { readonly namespace: string; readonly name: string; readonly retryPeriodMs?: number };
+  /** CIDR of the default subnet, for when there is none yet. */
+  readonly defaultCidr: string;
+  readonly concurrency?: number;
+  readonly resyncMs?: number;
+};
+
+export type Operator = {
+  /** Follows, campaigns, and leads in its turns, until the signal aborts; resolves when all has stopped. */
+  run(signal: AbortSignal): Promise<void>;
+  isLeader(): boolean;
+  /** Why the operator is of no use at the moment, in words; undefined when it is ready to lead. */
+  findObstacle(): string | undefined;
+};
+
+const DEFAULTS = { concurrency: 32, resyncMs: 300_000 };
+
+/** The operator's parts, put together. The clients of both databases are started and stopped by it. */
+export function createOperator(options: OperatorOptions): Operator {
+  const context = createContext(options);
+  const { log, clock, random, nb, sb } = options;
+  let ready = false;
+  const term = {
+    context,
+    defaultCidr: options.defaultCidr,
+    random,
+    concurrency: options.concurrency ?? DEFAULTS.concurrency,
+    resyncMs: options.resyncMs ?? DEFAULTS.resyncMs,
+  };
+  const elector = createElector({
+    ...options.lease,
+    leases: createResource<Lease>(options.transport, LEASE),
+    identity: options.identity,
+    clock,
+    random,
+    log,
+    onStarted: (number, signal) => runTerm(term, number, signal),
+    onStopped: () => undefined,
+  });
+  return {
+    run: async (signal) => {
+      logDatabase(log, 'Northbound', nb);
+      logDatabase(log, 'Southbound', sb);
+      nb.client.start();
+      sb.client.start();
+      startWorld(context.world);
+      whenWorldReady(context.world, signal).then(
+        () => {
+          ready = true;
+          log.info({}, 'caches are complete');
+        },
+        () => undefined,
+      );
+      await elector.run(signal);
+      await Promise.all([stopWorld(context.world), context.events.stop(), nb.client.stop(), sb.client.stop()]);
+    },
+    isLeader: elector.isLeader,
+    findObstacle: () => (ready ? undefined : 'the caches are not complete yet'),
+  };
+}
+
+function createContext(options: OperatorOptions): Context {
+  const { transport, settings, nb, sb, clock, random, log, metrics } = options;
+  const world = createWorld({ transport, clock, random, log, metrics });
+  return {
+    settings,
+    world,
+    addresses: createAddresses(world, settings, options.randomBytes),
+    api: {
+      ports: createResource<LogicalPort>(transport, KINDS.logicalPort),
+      subnets: createResource<Subnet>(transport, KINDS.subnet),
+      nodes: createResource<Node>(transport, KINDS.node),
+    },
+    nb,
+    bindings: createBindings(sb),
+    events: createEventRecorder({
+      transport,
+      component: 'mooring.dev/operator',
+      instance: options.identity,
+      clock,
+      random,
+      log,
+      metrics,
+    }),
+    clock,
+    log,
+    metrics,
+  };
+}
+
+/** Once when a database goes away and once when it is back, however often it was tried in between. */
+function logDatabase(log: Logger, database: string, { client }: Pick<NbClient, 'client'>): void {
+  let away = false;
+  client.onState((event) => {
+    if (event.state === 'live') {
+      if (away) log.info({ database, remote: event.remote, resumed: event.resumed }, 'the database is back');
+      away = false;
+    } else if (event.state === 'backoff' && !away) {
+      away = true;
+      log.warn({ database, remote: event.remote, err: event.reason }, 'the database cannot be reached');
+    }
+    if (event.historyLost) log.error({ database }, 'the database is another one or lost its past; reading all again');
+  });
+}

@@ -1,0 +1,39 @@
+import { planOperations } from '../../ovn/plan-operations.ts';
+import { EpochLost, OvnProblem, ParentMissing } from '../../ovn/problems.ts';
+import type { Wanted } from '../../ovn/wanted.ts';
+import { OvsdbError, TimeoutError } from '../../ovsdb/index.ts';
+import type { Programming } from '../../plan/port-status.ts';
+import type { Turn } from '../context.ts';
+
+/** How long a connection may be away before the status says so: a change of leader takes less. */
+const AWAY_MS = 3000;
+
+/**
+ * Makes the rows of these owners equal to what is wanted. Nothing is sent when the replica shows them so already. What
+ * goes wrong in OVN is a value for the status to tell; the end of our term and faults of the program are thrown.
+ */
+export async function program(turn: Turn, wanted: Wanted, owners: readonly string[]): Promise<Programming> {
+  const { nb, writer, settings } = turn;
+  const plan = () => planOperations(nb.observed, wanted, { cluster: settings.cluster, owners });
+  try {
+    if (plan().length === 0) return { ok: true };
+    await nb.client.whenLive(AbortSignal.any([turn.signal, AbortSignal.timeout(AWAY_MS)])).catch(() => {
+      throw new TimeoutError('the Northbound database cannot be reached');
+    });
+    await writer.apply(plan);
+    return { ok: true };
+  } catch (error) {
+    if (error instanceof EpochLost || turn.signal.aborted) throw error;
+    return { ok: false, problem: explain(error) };
+  }
+}
+
+function explain(error: unknown) {
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof ParentMissing) return { reason: 'SubnetNotReady' as const, message };
+  if (error instanceof OvsdbError && error.class === 'retry') return { reason: 'OVNUnavailable' as const, message };
+  if (error instanceof OvsdbError || error instanceof OvnProblem) {
+    return { reason: 'ProgrammingFailed' as const, message };
+  }
+  throw error;
+}

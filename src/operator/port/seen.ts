@@ -1,0 +1,21 @@
+import type { LogicalPort } from '../../api/types.gen.ts';
+import type { KubeObject } from '../../kube/index.ts';
+import type { MigrationState } from '../../migration/input.ts';
+import type { Lives } from '../../plan/ownership.ts';
+import type { RequestPlan } from '../../plan/requests.ts';
+
+/** What one turn for a VM or a pod has seen: everything that it decides from. */
+export type Seen = {
+  readonly key: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly lives: Lives;
+  readonly ports: readonly LogicalPort[];
+  readonly plan: RequestPlan;
+  /** Where a port belongs now, and who holds it. */
+  readonly stateOf: (port: LogicalPort | undefined) => MigrationState;
+  /** The object that events are about. */
+  readonly regarding?: KubeObject;
+  /** True while an address need not be chosen yet (`allocate: OnFirstStart`). */
+  readonly mayWait: (subnet: string) => boolean;
+};

@@ -1,0 +1,75 @@
+import type { LogicalPort } from '../../api/types.gen.ts';
+import type { Outcome } from '../../kube/index.ts';
+import { formatPortOwner, planLsp } from '../../plan/lsp.ts';
+import type { Programming } from '../../plan/port-status.ts';
+import { planPorts } from '../../plan/ports.ts';
+import { NOTHING } from '../../plan/rows.ts';
+import { forAll } from '../all.ts';
+import { reportProblem, type Turn } from '../context.ts';
+import { program } from './program.ts';
+import type { Seen } from './seen.ts';
+import { writeStatus } from './status.ts';
+import { createPorts, releasePort, settlePending, updatePort } from './write.ts';
+
+const BLOCKED_MS = 30_000;
+const UNPROGRAMMED_MS = 2000;
+
+/**
+ * One turn for a VM or a pod: reservations first, then the rows, then the releases, then the status. Any part of it may
+ * have been done by a turn that was cut short; each part does only what is missing.
+ */
+export async function runPortTurn(turn: Turn, seen: Seen): Promise<Outcome> {
+  const plan = planPorts(seen);
+  for (const { problem } of plan.problems) {
+    if (seen.regarding !== undefined) reportProblem(turn, seen.regarding, 'Planning', problem);
+  }
+  const kept = await forAll(plan.keep, (item) => updatePort(turn, seen, item));
+  await settlePending(turn, seen, plan);
+  const created = await createPorts(turn, seen, plan.create);
+  const live = [...kept, ...created.ports];
+  const programming = await programPorts(turn, seen, { live, release: plan.release });
+  if (programming.ok) await forAll(plan.release, (port) => releasePort(turn, port));
+  await forAll(live, (port) => writeStatus(turn, port, { state: seen.stateOf(port), programming }));
+  return settle(turn, seen, { programming, blockedOn: created.blockedOn, hasProblems: plan.problems.length > 0 });
+}
+
+type Ports = { readonly live: readonly LogicalPort[]; readonly release: readonly LogicalPort[] };
+
+/** The rows of all ports of the key in one transaction. Ports that must yield to an older rival have none. */
+async function programPorts(turn: Turn, seen: Seen, { live, release }: Ports): Promise<Programming> {
+  const plans = turn.addresses.plans();
+  const ports = live.flatMap((port) => {
+    const subnet = plans.get(port.spec.subnet);
+    if (subnet === undefined || turn.addresses.listOlderRivals(port).length > 0) return [];
+    return [planLsp(port, subnet, seen.stateOf(port), turn.settings)];
+  });
+  const owners = [...live, ...release].map(formatPortOwner);
+  const programming = await program(turn, { ...NOTHING, ports }, owners);
+  const { since } = turn;
+  if (programming.ok && since !== undefined) {
+    turn.metrics.observe('event_to_commit_ms', turn.clock.now() - since, {
+      kind: seen.key.split('/')[0] ?? '',
+    });
+  }
+  return programming;
+}
+
+type End = {
+  readonly programming: Programming;
+  readonly blockedOn: string | undefined;
+  readonly hasProblems: boolean;
+};
+
+/** What cannot go on by itself waits for the change that helps, and looks again now and then all the same. */
+function settle(turn: Turn, seen: Seen, end: End): Outcome {
+  const { programming } = end;
+  const isBlocked = end.blockedOn !== undefined || end.hasProblems || !programming.ok;
+  if (!isBlocked) {
+    turn.blocked.delete(seen.key);
+    return { done: true };
+  }
+  turn.blocked.set(seen.key, end.blockedOn);
+  if (programming.ok) return { requeueAfterMs: BLOCKED_MS };
+  if (seen.regarding !== undefined) reportProblem(turn, seen.regarding, 'Programming', programming.problem);
+  return { requeueAfterMs: UNPROGRAMMED_MS };
+}

@@ -1,0 +1,142 @@
+import { createQueue, createRunner, type Queue, type Random, type Timer } from '../kube/index.ts';
+import { takeEpoch } from '../ovn/epoch.ts';
+import { ownerOf } from '../ovn/kind.ts';
+import { KINDS as ROW_KINDS } from '../ovn/kinds.ts';
+import { EpochLost } from '../ovn/problems.ts';
+import { createWriter } from '../ovn/writer.ts';
+import { rebuildJoinPool } from '../plan/node.ts';
+import type { Context, Turn } from './context.ts';
+import { ensureDefaultSubnet } from './default-subnet.ts';
+import { formatWorkloadKey, getPodKey, getPortKey } from './keys.ts';
+import { reconcile } from './reconcile.ts';
+import { getOwnerKey, type Inbox, routeChanges } from './routing.ts';
+import { whenWorldReady } from './world.ts';
+
+export type TermOptions = {
+  readonly context: Context;
+  readonly defaultCidr: string;
+  readonly random: Random;
+  /** Keys worked on at the same time. */
+  readonly concurrency: number;
+  /** Time between two looks at everything, in ms. */
+  readonly resyncMs: number;
+};
+
+/** What does not change from turn to turn. */
+type TermState = Omit<Turn, 'since'>;
+
+/**
+ * Leads for one term: waits until everything has been read, begins an epoch, then works until the signal ends it.
+ * Resolves when all work has stopped. Throws EpochLost when another leader has begun, and what `takeEpoch` throws.
+ */
+export async function runTerm(options: TermOptions, term: number, signal: AbortSignal): Promise<void> {
+  const { context } = options;
+  await whenWorldReady(context.world, signal);
+  await context.nb.client.whenLive(signal);
+  const epoch = await takeEpoch(context.nb.client, context.settings.cluster, term);
+  context.log.info({ term, epoch: String(epoch.value) }, 'epoch begun');
+  await ensureDefaultSubnet(context, options.defaultCidr, signal);
+  context.addresses.forgetPending();
+  const writer = createWriter({
+    client: context.nb.client,
+    epoch,
+    log: (event, fields) => context.log.warn(fields, event),
+  });
+  const state: TermState = {
+    ...context,
+    writer,
+    joinPool: rebuildJoinPool(context.world.nodes.store.list(), context.settings.join),
+    blocked: new Map(),
+    pending: new Map(),
+    signal,
+  };
+  await work(options, state);
+  await writer.idle();
+}
+
+async function work(options: TermOptions, state: TermState): Promise<void> {
+  const { clock, log, metrics, settings } = state;
+  const over = Promise.withResolvers<void>();
+  const queue = createQueue({ clock, random: options.random });
+  const since = new Map<string, number>();
+  const inbox = createInbox(queue, since, () => clock.now());
+  const run = async (key: string) => {
+    const at = since.get(key);
+    since.delete(key);
+    return reconcile({ ...state, since: at }, key);
+  };
+  const runner = createRunner({
+    queue,
+    reconcile: run,
+    concurrency: options.concurrency,
+    clock,
+    log,
+    metrics,
+    onTerminal: (_key, error) => {
+      if (error instanceof EpochLost) over.reject(error);
+    },
+  });
+  state.signal.addEventListener('abort', () => over.resolve(), { once: true });
+  if (state.signal.aborted) return;
+  // The router and the join switch first: all else hangs on them.
+  await run(`vpc/${settings.defaultVpc}`);
+  const ends = [
+    routeChanges(state, inbox, state.blocked),
+    wakeWithDatabase(state, inbox),
+    resyncRegularly(options, state, inbox),
+  ];
+  runner.start();
+  try {
+    await over.promise;
+  } finally {
+    for (const end of ends) end();
+    await runner.stop();
+  }
+}
+
+function createInbox(queue: Queue, since: Map<string, number>, now: () => number): Inbox {
+  return {
+    add: (key) => {
+      if (!since.has(key)) since.set(key, now());
+      queue.add(key);
+    },
+    addAfter: (key, delayMs) => queue.addAfter(key, delayMs),
+  };
+}
+
+/** What could not be written while the database was away is tried as soon as it is back. */
+function wakeWithDatabase({ nb, blocked }: TermState, inbox: Inbox): () => void {
+  return nb.client.onState((event) => {
+    if (event.state === 'live') for (const key of blocked.keys()) inbox.add(key);
+  });
+}
+
+/** Looks at everything once at the start and then regularly, by the same turns as for any change. */
+function resyncRegularly(options: TermOptions, state: TermState, inbox: Inbox): () => void {
+  let timer: Timer | undefined;
+  const resync = () => {
+    for (const key of listEverything(state)) inbox.add(key);
+    timer = state.clock.schedule(options.resyncMs, resync);
+  };
+  resync();
+  return () => timer?.cancel();
+}
+
+/** The keys of all objects, and of all rows of ours: rows without an owner come to light here. */
+function listEverything(state: TermState): Set<string> {
+  const { world, nb, settings } = state;
+  const nameKey = ({ metadata }: { metadata: { namespace?: string; name: string } }) =>
+    formatWorkloadKey('vm', metadata.namespace ?? '', metadata.name);
+  const owners = ROW_KINDS.flatMap((kind) =>
+    nb.observed.findByCluster(kind, settings.cluster).flatMap((row) => ownerOf(row) ?? []),
+  );
+  return new Set([
+    ...world.subnets.store.list().map((subnet) => `subnet/${subnet.metadata.name}`),
+    ...world.nodes.store.list().map((node) => `node/${node.metadata.name}`),
+    ...world.vms.store.list().map(nameKey),
+    ...world.vmis.store.list().map(nameKey),
+    ...world.pods.store.list().map(getPodKey),
+    ...world.ports.store.list().map(getPortKey),
+    ...owners.map((owner) => getOwnerKey(state, owner)),
+  ]);
+}

@@ -1,0 +1,111 @@
+import { findKubevirtOwner, type VirtualMachine, type VirtualMachineInstance } from '../../api/objects.ts';
+import type { LogicalPort } from '../../api/types.gen.ts';
+import { deriveMigration } from '../../migration/derive.ts';
+import type { LauncherRecord, MigrationInput } from '../../migration/input.ts';
+import { parseLauncher, parseVmi, parseVmim } from '../../migration/parse.ts';
+import { formatPortLsp } from '../../plan/lsp.ts';
+import { deriveStanding, type Lives, servesVmi } from '../../plan/ownership.ts';
+import { planVmRequests, type RequestContext, type RequestPlan } from '../../plan/requests.ts';
+import type { WishSource } from '../../plan/wishes.ts';
+import type { Context } from '../context.ts';
+import { formatWorkloadKey } from '../keys.ts';
+import { makeRequestContext } from '../port/request-context.ts';
+import type { Seen } from '../port/seen.ts';
+import { isKubevirtKnown } from '../world.ts';
+
+/** A VM, its VMI, their launchers, migrations and ports, as one record. A bare VMI has no VM. */
+export function observeVm(context: Context, namespace: string, name: string): Seen {
+  const { world } = context;
+  const key = formatWorkloadKey('vm', namespace, name);
+  const vm = world.vms.store.get(`${namespace}/${name}`);
+  const vmi = world.vmis.store.get(`${namespace}/${name}`);
+  const launchers = world.pods.store.byIndex('key', key).flatMap((pod) => parseLauncher(pod) ?? []);
+  const lives = describeLives(context, { vm, vmi, launchers });
+  const vmims = world.vmims.store.byIndex('key', key).map(parseVmim);
+  const input: MigrationInput = { ...(vmi === undefined ? {} : { vmi: parseVmi(vmi) }), vmims, launchers };
+  const regarding = describeObject(vm, vmi);
+  return {
+    key,
+    namespace,
+    name,
+    lives,
+    ports: world.ports.store.byIndex('key', key),
+    plan: planRequests({ vm, vmi }, makeRequestContext(context, namespace)),
+    stateOf: (port) => deriveMigration({ ...selectInput(port, lives, input), ...findBinding(context, port) }),
+    ...(regarding === undefined ? {} : { regarding }),
+    mayWait: (subnet) => vmi === undefined && world.subnets.store.get(subnet)?.spec.allocate === 'OnFirstStart',
+  };
+}
+
+type Objects = { readonly vm: VirtualMachine | undefined; readonly vmi: VirtualMachineInstance | undefined };
+
+function describeLives(
+  context: Context,
+  { vm, vmi, launchers }: Objects & { launchers: readonly LauncherRecord[] },
+): Lives {
+  const isDeleting = (object: VirtualMachine | VirtualMachineInstance) =>
+    object.metadata.deletionTimestamp !== undefined;
+  const vmUid = vmi && findKubevirtOwner(vmi.metadata, 'VirtualMachine')?.uid;
+  return {
+    ...(vm === undefined ? {} : { vm: { uid: vm.metadata.uid ?? '', deleting: isDeleting(vm) } }),
+    ...(vmi === undefined
+      ? {}
+      : {
+          vmi: {
+            uid: vmi.metadata.uid ?? '',
+            deleting: isDeleting(vmi),
+            ...(vmUid === undefined ? {} : { vmUid }),
+          },
+        }),
+    launchers,
+    kubevirtKnown: isKubevirtKnown(context.world),
+  };
+}
+
+/** A port of an earlier life belongs where that life's launchers still are, not where the present VMI is. */
+function selectInput(port: LogicalPort | undefined, lives: Lives, input: MigrationInput): MigrationInput {
+  if (port === undefined || deriveStanding(port, lives) !== 'held' || servesVmi(port, lives)) return input;
+  const holders = new Set(port.spec.attachments?.map((attachment) => attachment.podUID));
+  return { vmims: [], launchers: input.launchers.filter((launcher) => holders.has(launcher.uid)) };
+}
+
+function findBinding({ bindings }: Context, port: LogicalPort | undefined): Pick<MigrationInput, 'binding'> {
+  const binding = port && bindings.findPortBinding(formatPortLsp(port));
+  if (binding === undefined) return {};
+  const { chassis, activated } = binding;
+  return { binding: { activated, ...(chassis === undefined ? {} : { chassis }) } };
+}
+
+function describeObject(vm: VirtualMachine | undefined, vmi: VirtualMachineInstance | undefined) {
+  if (vm !== undefined) return { ...vm, apiVersion: 'kubevirt.io/v1', kind: 'VirtualMachine' };
+  return vmi && { ...vmi, apiVersion: 'kubevirt.io/v1', kind: 'VirtualMachineInstance' };
+}
+
+/**
+ * The NICs of the guest that runs and those of the next one: a NIC that was taken out of the VM keeps its port until the
+ * VMI has let it go, a NIC that was added has one before the VMI knows of it. What both have is as the VMI has it.
+ */
+function planRequests({ vm, vmi }: Objects, context: RequestContext): RequestPlan {
+  const template = vm?.spec?.template;
+  const sources: WishSource[] =
+    vm === undefined
+      ? [{ from: 'the VMI', annotations: vmi?.metadata.annotations }]
+      : [
+          { from: 'the VM', annotations: vm.metadata.annotations },
+          { from: "the VM's template", annotations: template?.metadata?.annotations },
+        ];
+  const plans = [
+    ...(vmi === undefined ? [] : [planVmRequests(vmi.spec, sources, context)]),
+    ...(vm === undefined ? [] : [planVmRequests(template?.spec, sources, context)]),
+  ];
+  return mergePlans(plans);
+}
+
+function mergePlans([first, second]: readonly RequestPlan[]): RequestPlan {
+  if (first === undefined || second === undefined) return first ?? { requests: [], problems: [] };
+  const known = new Set([...first.requests, ...first.problems].map(({ nic }) => nic));
+  return {
+    requests: [...first.requests, ...second.requests.filter(({ nic }) => !known.has(nic))],
+    problems: [...first.problems, ...second.problems.filter(({ nic }) => !known.has(nic))],
+  };
+}

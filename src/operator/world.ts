@@ -1,0 +1,127 @@
+import { KINDS } from '../api/group.ts';
+import {
+  findKubevirtOwner,
+  type Namespace,
+  type NetworkAttachmentDefinition,
+  type Node,
+  type Pod,
+  type VirtualMachine,
+  type VirtualMachineInstance,
+  type VirtualMachineInstanceMigration,
+} from '../api/objects.ts';
+import type { LogicalPort, Subnet } from '../api/types.gen.ts';
+import type { Clock, KubeObject, Logger, Metrics, Random, Transport } from '../kube/index.ts';
+import { formatWorkloadKey, getPodKey, getPortKey } from './keys.ts';
+import { type Watch, watchAlways, watchWhenServed } from './optional-watch.ts';
+
+/** Everything of Kubernetes that the operator reads. Names of indexes: `key` is the workload's key. */
+export type World = {
+  readonly ports: Watch<LogicalPort>;
+  readonly subnets: Watch<Subnet>;
+  readonly pods: Watch<Pod>;
+  readonly nodes: Watch<Node>;
+  readonly namespaces: Watch<Namespace>;
+  readonly vms: Watch<VirtualMachine>;
+  readonly vmis: Watch<VirtualMachineInstance>;
+  readonly vmims: Watch<VirtualMachineInstanceMigration>;
+  readonly nads: Watch<NetworkAttachmentDefinition>;
+};
+
+export type WorldOptions = {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+};
+
+const BY_SUBNET = 'subnet';
+const BY_KEY = 'key';
+/** Ports that wait for an older rival to go, by subnet. */
+const BY_CONFLICT = 'conflict';
+
+/** The caches; they follow nothing before `startWorld`. */
+export function createWorld(options: WorldOptions): World {
+  const vmimKey = (vmim: VirtualMachineInstanceMigration) => [
+    formatWorkloadKey('vm', vmim.metadata.namespace ?? '', vmim.spec?.vmiName ?? ''),
+  ];
+  return {
+    ports: watchAlways<LogicalPort>({
+      ...options,
+      kind: KINDS.logicalPort,
+      indexers: {
+        [BY_KEY]: (port) => [getPortKey(port)],
+        [BY_SUBNET]: (port) => [port.spec.subnet],
+        [BY_CONFLICT]: (port) => (port.status?.phase === 'Conflict' ? [port.spec.subnet] : []),
+      },
+    }),
+    subnets: watchAlways<Subnet>({ ...options, kind: KINDS.subnet }),
+    pods: watchAlways<Pod>({ ...options, kind: KINDS.pod, decode: trimPod, indexers: { [BY_KEY]: listVmKeys } }),
+    nodes: watchAlways<Node>({ ...options, kind: KINDS.node, decode: trimMetadata }),
+    namespaces: watchAlways<Namespace>({ ...options, kind: KINDS.namespace, decode: trimMetadata }),
+    vms: watchWhenServed<VirtualMachine>({ ...options, kind: KINDS.vm, decode: trimStatus<VirtualMachine> }),
+    vmis: watchWhenServed<VirtualMachineInstance>({ ...options, kind: KINDS.vmi }),
+    vmims: watchWhenServed<VirtualMachineInstanceMigration>({
+      ...options,
+      kind: KINDS.vmim,
+      indexers: { [BY_KEY]: vmimKey },
+    }),
+    nads: watchWhenServed<NetworkAttachmentDefinition>({ ...options, kind: KINDS.nad }),
+  };
+}
+
+/** Only launchers are looked up by key; other pods have their name. */
+function listVmKeys(pod: Pod): string[] {
+  return findKubevirtOwner(pod.metadata, 'VirtualMachineInstance') === undefined ? [] : [getPodKey(pod)];
+}
+
+/** Pods are many and large: only what is read stays in memory. */
+function trimPod(raw: KubeObject): Pod {
+  const { apiVersion, kind, metadata, spec, status } = raw as Pod;
+  return {
+    ...header({ apiVersion, kind }),
+    metadata: dropManagedFields(metadata),
+    spec: {
+      ...(spec?.nodeName === undefined ? {} : { nodeName: spec.nodeName }),
+      ...(spec?.hostNetwork === undefined ? {} : { hostNetwork: spec.hostNetwork }),
+    },
+    status: { ...(status?.phase === undefined ? {} : { phase: status.phase }) },
+  };
+}
+
+function header({ apiVersion, kind }: { apiVersion?: string | undefined; kind?: string | undefined }) {
+  return { ...(apiVersion === undefined ? {} : { apiVersion }), ...(kind === undefined ? {} : { kind }) };
+}
+
+function trimMetadata(raw: KubeObject): Node {
+  const { apiVersion, kind, metadata } = raw as Node;
+  return { ...header({ apiVersion, kind }), metadata: dropManagedFields(metadata) };
+}
+
+function trimStatus<T extends KubeObject>(raw: KubeObject): T {
+  const { status: _, ...rest } = raw as T & { status?: unknown };
+  return rest as unknown as T;
+}
+
+function dropManagedFields<M extends object>(metadata: M): M {
+  const { managedFields: _, ...rest } = metadata as M & { managedFields?: unknown };
+  return rest as unknown as M;
+}
+
+const listWatches = (world: World): Watch<KubeObject>[] => Object.values(world) as unknown as Watch<KubeObject>[];
+
+export function startWorld(world: World): void {
+  for (const watch of listWatches(world)) watch.start();
+}
+
+export async function stopWorld(world: World): Promise<void> {
+  await Promise.all(listWatches(world).map((watch) => watch.stop()));
+}
+
+/** Resolves when every cache is complete, or its kind known to be absent. Nothing may be decided before. */
+export async function whenWorldReady(world: World, signal: AbortSignal): Promise<void> {
+  await Promise.all(listWatches(world).map((watch) => watch.whenReady(signal)));
+}
+
+/** True when VMs and VMIs can be seen: only then does their absence mean anything. */
+export const isKubevirtKnown = ({ vms, vmis }: World): boolean => vms.isKnown() && vmis.isKnown();
