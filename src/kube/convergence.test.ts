@@ -103,7 +103,8 @@ async function runLater(server: FakeApiServer, step: Step, advance: (ms: number)
     await server.restart();
   }
   if (step.do === 'pass') {
-    await new Promise((resolve) => setImmediate(resolve));
+    // Lets requests and events that are under way arrive, some of them.
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
     advance(step.ms);
   }
 }

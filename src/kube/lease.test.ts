@@ -151,6 +151,19 @@ describe('leader election', () => {
     await one.stop();
   });
 
+  it('ends its term at the deadline, not at the next attempt after it', async () => {
+    await using h = await createHarness();
+    const one = join(h, 'one', { renewDeadlineMs: 9000 });
+    await eventually('the leader', () => one.elector.isLeader());
+    h.server.fault = (request) => (request.verb === 'update' ? { status: 500 } : undefined);
+    for (let n = 0; n < 4; n += 1) await turn(h);
+    const failed = () => h.log.lines.filter((line) => line.message === 'could not renew the lease').length;
+    await eventually('the last wait', () => failed() === 4 && String(h.clock.pending()) === '1000');
+    h.clock.advance(1000);
+    await eventually('the end', () => one.log.includes('stopped'));
+    await one.stop();
+  });
+
   it('stops at once when another has taken the lease', async () => {
     await using h = await createHarness();
     const one = join(h, 'one');

@@ -174,21 +174,27 @@ async function reread(settings: Settings, held: Held, signal?: AbortSignal): Pro
   }
 }
 
-/** Lets the next candidate in at once. Skipped when the lease is no longer ours for certain. */
+/**
+ * Lets the next candidate in at once. A renewal that was cut off by the stop may have arrived all the same: then the
+ * lease is read again. Skipped when the lease is no longer ours for certain.
+ */
 async function release(settings: Settings, state: State): Promise<void> {
   let { held } = state;
   try {
     await retryConflicts(async () => {
       if (held === undefined || remainingMs(settings, held) <= 0) return;
-      const spec = { ...held.lease.spec, holderIdentity: '', leaseDurationSeconds: 1 };
-      const timeoutMs = settings.retryPeriodMs;
-      await settings.leases.update({ ...held.lease, spec }, { timeoutMs }).catch(async (error: unknown) => {
-        // A renewal that was cut off by the stop may have arrived all the same.
-        if (held !== undefined && isConflict(error)) held = await reread(settings, held);
+      const current = held;
+      held = await writeRelease(settings, current).catch(async (error: unknown) => {
+        if (isConflict(error)) held = await reread(settings, current);
         throw error;
       });
     });
   } catch (error) {
     settings.log.warn({ lease: settings.name, err: error }, 'could not release the lease');
   }
+}
+
+async function writeRelease(settings: Settings, { lease }: Held): Promise<undefined> {
+  const spec = { ...lease.spec, holderIdentity: '', leaseDurationSeconds: 1 };
+  await settings.leases.update({ ...lease, spec }, { timeoutMs: settings.retryPeriodMs });
 }

@@ -29,7 +29,7 @@ export type Queue = {
 /** What a queue needs. */
 export type QueueOptions = { clock: Clock; random: Random; backoff?: BackoffLimits };
 
-const DEFAULT_BACKOFF: BackoffLimits = { baseMs: 100, maxMs: 60_000 };
+const DEFAULT_BACKOFF: BackoffLimits = { baseMs: 100, maxMs: 20_000 };
 
 /** An empty queue. */
 export function createQueue(options: QueueOptions): Queue {

@@ -40,6 +40,26 @@ describe('reflector F45: half-open watches, lost, doubled and reordered events',
     expect(count(h, 'watch')).toBe(1);
   });
 
+  it('counts an accepted watch as confirmation, and one that lasted as health, though nothing came', async () => {
+    await using h = await createHarness();
+    h.server.fault = () => ({ status: 500 });
+    const reflector = h.reflect({ idleMs: 150_000 });
+    await h.passBackoff();
+    await eventually('the second failure', () => failures(h).length === 2);
+    h.server.fault = undefined;
+    await h.passBackoff();
+    for (const quiet of [59_000, 60_000]) {
+      const before = failures(h).length;
+      await eventually('the idle timer', () => h.clock.pending().includes(150_000));
+      expect(reflector.lastSyncAge()).toBe(0);
+      h.clock.advance(quiet);
+      firstWatch(h)?.reset();
+      await eventually('the next failure', () => failures(h).length > before);
+      await h.passBackoff();
+    }
+    expect(failures(h).map((line) => line.fields.failures)).toEqual([1, 2, 3, 1]);
+  });
+
   it('gives up a request that is never answered', async () => {
     await using h = await createHarness();
     h.server.fault = () => 'silence';
@@ -103,6 +123,10 @@ describe('reflector F45: half-open watches, lost, doubled and reordered events',
     h.addPod('end');
     await eventually('the end', () => reflector.store.get('a/end'));
     expect(keysOf(reflector)).toEqual(['a/end', 'a/kept']);
+    for (const line of held) firstWatch(h)?.send(line);
+    firstWatch(h)?.end();
+    await openWatch(h, 2);
+    expect(h.server.requests.at(-1)?.query.get('resourceVersion')).toBe('8');
     expect(reflector.store.get('a/kept')).toMatchObject({ spec: { turn: 2 } });
   });
 

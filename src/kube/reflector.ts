@@ -51,6 +51,7 @@ export type Reflector<T> = {
 const DEFAULTS = { pageSize: 500, idleMs: 150_000, relistMs: 600_000, watchSeconds: 300 };
 const DEFAULT_BACKOFF: BackoffLimits = { baseMs: 500, maxMs: 15_000 };
 const QUICK_END_MS = 1000;
+const HEALTHY_MS = 60_000;
 
 type Context<T extends KubeObject> = {
   options: ReflectorOptions<T> & typeof DEFAULTS;
@@ -170,6 +171,8 @@ async function watch<T extends KubeObject>(context: Context<T>, outer: AbortSign
     }
     if (events === 0 && clock.now() - startedAt < QUICK_END_MS) throw quickEnd();
   } catch (error) {
+    // A watch on a quiet kind proves itself by lasting, not by events.
+    if (clock.now() - startedAt >= HEALTHY_MS) context.failures = 0;
     if (relistNow.signal.aborted && !outer.aborted) context.version = undefined;
     else if (!isIdle(error) || outer.aborted) throw error;
   } finally {
@@ -201,6 +204,9 @@ function openWatch<T extends KubeObject>(context: Context<T>, signal: AbortSigna
     },
     signal,
     idleMs: options.idleMs,
+    onOpen: () => {
+      context.seenAt = options.clock.now();
+    },
   });
 }
 

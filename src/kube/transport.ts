@@ -18,8 +18,17 @@ export type ApiRequest = {
   timeoutMs?: number;
 };
 
-/** A long answer read line by line. `idleMs`: the most time without a byte before the connection counts as dead. */
-export type StreamRequest = { path: string; query?: Query; signal?: AbortSignal | undefined; idleMs?: number };
+/**
+ * A long answer read line by line. `idleMs`: the most time without a byte before the connection counts as dead;
+ * `onOpen` is called when the server has accepted.
+ */
+export type StreamRequest = {
+  path: string;
+  query?: Query;
+  signal?: AbortSignal | undefined;
+  idleMs?: number;
+  onOpen?: () => void;
+};
 
 /** Calls to one API server. Every failure is an `ApiError`, except an abort by the caller: that is the signal's reason. */
 export type Transport = {
@@ -100,6 +109,7 @@ async function* streamLines(options: TransportOptions, agent: Agent, request: St
       const text = await readBody(answer.body, 1024 * 1024);
       throw parseApiError(answer.statusCode, parseJson(text), retryAfter(answer));
     }
+    request.onOpen?.();
     guard.expectWithin(request.idleMs, 'Idle');
     const chunks = withSignOfLife(answer.body, () => guard.expectWithin(request.idleMs, 'Idle'));
     yield* splitLines(chunks, options.maxLineBytes ?? 16 * 1024 * 1024);
