@@ -18,9 +18,14 @@ export type TestCluster = AsyncDisposable & {
 
 const ELECTION_TIMER_MS = 1000;
 
+/** Another schema than the small one. */
+export type ClusterFiles = { readonly schemaPath?: string; readonly database?: string };
+
 /** Starts a cluster of `size` members with an election timer of one second; by default with the small test schema. */
 export async function startCluster(size = 3, files: ClusterFiles = {}): Promise<TestCluster> {
+  await using cleanup = new AsyncDisposableStack();
   const dir = makeTempDir();
+  cleanup.defer(() => dir.remove());
   const members: TestServer[] = [];
   const database = files.database ?? TEST_SCHEMA.name;
   const schema = files.schemaPath ?? writeTestSchema(dir.path);
@@ -30,10 +35,16 @@ export async function startCluster(size = 3, files: ClusterFiles = {}): Promise<
     mkdirSync(home);
     await runTool('ovsdb-tool', createArgs(i, { home, raftSocket, schema, database }));
     const member = new TestServer(home, database, []);
+    cleanup.defer(() => member.kill());
     await member.start();
     members.push(member);
     await until('member has joined', async () => /Status: cluster member/.test(await status(member)));
   }
+  const owned = cleanup.move();
+  return { ...makeControls(members), [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+function makeControls(members: readonly TestServer[]): Omit<TestCluster, typeof Symbol.asyncDispose> {
   const find = async (role: 'leader' | 'follower'): Promise<TestServer> =>
     await until(`a ${role}`, () => findMember(members, role));
   return {
@@ -44,15 +55,8 @@ export async function startCluster(size = 3, files: ClusterFiles = {}): Promise<
     settled: async () => {
       await until('one leader for all', () => isSettled(members));
     },
-    [Symbol.asyncDispose]: async () => {
-      for (const member of members) await member.kill();
-      dir.remove();
-    },
   };
 }
-
-/** Another schema than the small one. */
-export type ClusterFiles = { readonly schemaPath?: string; readonly database?: string };
 
 type Place = {
   readonly home: string;

@@ -126,19 +126,18 @@ export type ServerOptions = {
   readonly args?: readonly string[];
 };
 
-/** Starts a standalone server on a new database. `stop` kills it and removes its directory. */
+/** Starts a standalone server on a new database. Disposing kills it and removes its directory. */
 export async function startServer(options: ServerOptions = {}): Promise<TestServer & AsyncDisposable> {
+  await using cleanup = new AsyncDisposableStack();
   const dir = makeTempDir();
+  cleanup.defer(() => dir.remove());
   const schema = options.schemaPath ?? writeTestSchema(dir.path);
   await runTool('ovsdb-tool', ['create', join(dir.path, 'db'), schema]);
   const server = new TestServer(dir.path, options.database ?? TEST_SCHEMA.name, options.args ?? []);
+  cleanup.defer(() => server.kill());
   await server.start();
-  return Object.assign(server, {
-    [Symbol.asyncDispose]: async () => {
-      await server.kill();
-      dir.remove();
-    },
-  });
+  const owned = cleanup.move();
+  return Object.assign(server, { [Symbol.asyncDispose]: () => owned.disposeAsync() });
 }
 
 /** Writes the small test schema as a file into `dir` and returns its path. */

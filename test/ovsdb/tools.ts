@@ -47,8 +47,18 @@ export async function runTool(name: string, args: readonly string[]): Promise<st
   return stdout;
 }
 
+const running = new Set<ChildProcess>();
+
+/** Nothing outlives the test run, also when a test was cut off before it could clean up. */
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /** Starts a server program in the foreground. */
 export function spawnTool(name: string, args: readonly string[], cwd: string): ChildProcess {
   const { command, prefix } = findProgram(name);
-  return spawn(command, [...prefix, ...args], { cwd, stdio: 'ignore' });
+  const child = spawn(command, [...prefix, ...args], { cwd, stdio: 'ignore' });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+  return child;
 }
