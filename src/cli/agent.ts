@@ -20,6 +20,8 @@ const OPTIONS = {
   'cni-conf-dir': { type: 'string', default: '/etc/cni/net.d' },
   shim: { type: 'string', default: '/usr/local/bin/mooring-cni' },
   'default-mtu': { type: 'string', default: '1400' },
+  'add-seconds': { type: 'string', default: '60' },
+  'reap-seconds': { type: 'string', default: '20' },
   'metrics-port': { type: 'string', default: '9476' },
   'log-level': { type: 'string', default: 'info' },
   help: { type: 'boolean', short: 'h', default: false },
@@ -40,6 +42,8 @@ Usage: mooring-agent [options]
   --cni-conf-dir DIR    where runtimes look for networks (default: /etc/cni/net.d)
   --shim FILE           the plugin to install (default: /usr/local/bin/mooring-cni)
   --default-mtu BYTES   for subnets without mtu (default: 1400)
+  --add-seconds N       how long one ADD may take (default: 60)
+  --reap-seconds N      how often leftovers are looked for (default: 20)
   --metrics-port PORT   /metrics, /healthz, /readyz (default: 9476)
   --log-level LEVEL     debug, info, warn or error (default: info)
 `;
@@ -50,7 +54,9 @@ function parse() {
   return parseArgs({ options: OPTIONS, strict: true }).values;
 }
 
-function parseNumber(values: Values, name: 'default-mtu' | 'metrics-port', min: number): number {
+type NumberOption = 'default-mtu' | 'metrics-port' | 'add-seconds' | 'reap-seconds';
+
+function parseNumber(values: Values, name: NumberOption, min: number): number {
   const number = Number(values[name]);
   if (Number.isInteger(number) && number >= min && number <= 65_535) return number;
   throw new Error(`--${name} must be a number from ${min} to 65535`);
@@ -69,6 +75,8 @@ async function run(values: Values): Promise<void> {
   if (node === '') throw new Error('--node or NODE_NAME must name this node');
   const defaultMtu = parseNumber(values, 'default-mtu', 576);
   const metricsPort = parseNumber(values, 'metrics-port', 0);
+  const deadlines = { addMs: parseNumber(values, 'add-seconds', 1) * 1000, otherMs: 20_000 };
+  const reapMs = parseNumber(values, 'reap-seconds', 1) * 1000;
   const log = pino({ level: values['log-level'], base: { node } });
   const common = { clock: systemClock, random: Math.random, log };
   const { metrics, registry } = createPrometheus('mooring_agent');
@@ -92,6 +100,8 @@ async function run(values: Values): Promise<void> {
     stateDir: values['state-dir'],
     install: { shim: values.shim, binDir: values['cni-bin-dir'], confDir: values['cni-conf-dir'] },
     defaultMtu,
+    deadlines,
+    reapMs,
   });
   const health = await serveHealth(metricsPort, registry, agent.findObstacle);
   ovs.client.start();

@@ -100,6 +100,8 @@ export function createAgent(options: AgentOptions): Agent {
       for (const end of ends) end();
       await server.stop();
       await runner.stop();
+      // Calls whose callers were cut off take back what they have made.
+      await context.calls.drain();
     },
   };
 }

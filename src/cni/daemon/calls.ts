@@ -9,6 +9,8 @@ export type Calls = {
   /** The same, after telling all earlier calls for the key to give up: a runtime may send DEL while ADD still runs. */
   overtake<T>(key: AttachmentKey, call: (signal: AbortSignal) => Promise<T>): Promise<T>;
   isBusy(key: AttachmentKey): boolean;
+  /** Resolves when no call is under way any more. */
+  drain(): Promise<void>;
 };
 
 type Lane = { tail: Promise<unknown>; running: Set<AbortController> };
@@ -43,5 +45,8 @@ export function createCalls(): Calls {
       return run(key, call);
     },
     isBusy: (key) => lanes.has(formatKey(key)),
+    drain: async () => {
+      while (lanes.size > 0) await Promise.all([...lanes.values()].map((lane) => lane.tail));
+    },
   };
 }

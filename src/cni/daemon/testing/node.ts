@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { formatNodeLabel } from '../../../api/names.ts';
 import type { KubeObject } from '../../../kube/types.ts';
 import type { ApiRequest } from './api-process.ts';
-import { startOvn, type TestOvn } from './ovn.ts';
+import { startOvn, type TestOvn, waitForFile } from './ovn.ts';
 import { createProcesses, end, type Processes, run } from './processes.ts';
 
 export const NODE = 'node-a';
@@ -43,6 +43,7 @@ export type TestNode = {
   put(collection: string, object: KubeObject): Promise<KubeObject>;
   remove(collection: string, key: string): Promise<void>;
   list(collection: string): Promise<KubeObject[]>;
+  /** Starts the agent and waits for its socket. */
   startAgent(): Promise<void>;
   /** Ends the agent by SIGKILL unless told otherwise. */
   stopAgent(signal?: NodeJS.Signals): Promise<void>;
@@ -98,10 +99,16 @@ export async function startTestNode(): Promise<TestNode> {
         ovn.ovsDb,
         '--metrics-port',
         '0',
+        '--reap-seconds',
+        '1',
+        '--add-seconds',
+        '8',
       ];
       const dirs = ['run', 'state', 'cni-bin', 'cni-conf'].flatMap((dir) => [`--${dir}-dir`, `${folder}/${dir}`]);
       const command = ['nsenter', `--net=/run/netns/${id}`, process.execPath, AGENT, ...flags, ...dirs, '--shim', shim];
+      await rm(`${folder}/run/cni.sock`, { force: true });
       agent = processes.start(command, { stdio: ['ignore', log, log] });
+      await waitForFile(`${folder}/run/cni.sock`);
     },
     stopAgent: async (signal = 'SIGKILL') => {
       if (agent !== undefined) await end(agent, signal);

@@ -1,6 +1,6 @@
 import { access, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Processes, run } from './processes.ts';
+import { end, type Processes, run } from './processes.ts';
 
 /** A whole OVN of one node: both central databases, northd, Open vSwitch in user space, ovn-controller. Real programs. */
 export type TestOvn = {
@@ -8,6 +8,10 @@ export type TestOvn = {
   nbctl(...args: string[]): Promise<string>;
   sbctl(...args: string[]): Promise<string>;
   vsctl(...args: string[]): Promise<string>;
+  /** Stops the local database in its tracks until it is resumed. */
+  suspendDatabase(): Promise<{ resume(): void }>;
+  /** Kills ovs-vswitchd and starts it again: it makes its devices anew. */
+  restartSwitch(): Promise<void>;
 };
 
 const SCHEMAS = '/usr/share';
@@ -35,9 +39,9 @@ export async function startOvn(
   await createDatabase(folder, 'sb', `${SCHEMAS}/ovn/ovn-sb.ovsschema`);
   const serve = (name: string, socket: string) => {
     const control = `--unixctl=${folder}/${name}-server.ctl`;
-    start('ovsdb-server', join(folder, `${name}.db`), `--remote=p${socket}`, control, '-vconsole:off');
+    return start('ovsdb-server', join(folder, `${name}.db`), `--remote=p${socket}`, control, '-vconsole:off');
   };
-  serve('conf', sockets.ovs);
+  const database = serve('conf', sockets.ovs);
   serve('nb', sockets.nb);
   serve('sb', sockets.sb);
   await Promise.all(['db', 'nb', 'sb'].map((name) => waitForFile(join(folder, `${name}.sock`))));
@@ -53,7 +57,9 @@ export async function startOvn(
   };
   const pairs = Object.entries(ids).map(([key, value]) => `external_ids:${key}=${JSON.stringify(value)}`);
   await vsctl('--no-wait', 'set', 'Open_vSwitch', '.', ...pairs);
-  start('ovs-vswitchd', sockets.ovs, '--disable-system', '-vconsole:off', `--unixctl=${folder}/vswitchd.ctl`);
+  const startSwitch = () =>
+    start('ovs-vswitchd', sockets.ovs, '--disable-system', '-vconsole:off', `--unixctl=${folder}/vswitchd.ctl`);
+  let vswitchd = startSwitch();
   start(
     'ovn-northd',
     `--ovnnb-db=${sockets.nb}`,
@@ -65,6 +71,14 @@ export async function startOvn(
   return {
     ovsDb: sockets.ovs,
     vsctl,
+    suspendDatabase: async () => {
+      database.kill('SIGSTOP');
+      return { resume: () => void database.kill('SIGCONT') };
+    },
+    restartSwitch: async () => {
+      await end(vswitchd, 'SIGKILL');
+      vswitchd = startSwitch();
+    },
     nbctl: (...args) => run(['ovn-nbctl', `--db=${sockets.nb}`, '--timeout=10', ...args], env),
     sbctl: (...args) => run(['ovn-sbctl', `--db=${sockets.sb}`, '--timeout=10', ...args], env),
   };
@@ -74,7 +88,8 @@ async function createDatabase(folder: string, name: string, schema: string): Pro
   await run(['ovsdb-tool', 'create', join(folder, `${name}.db`), schema]);
 }
 
-async function waitForFile(path: string): Promise<void> {
+/** Waits until the file is there, 10 s at most. */
+export async function waitForFile(path: string): Promise<void> {
   const until = performance.now() + 10_000;
   for (;;) {
     try {

@@ -1,0 +1,50 @@
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { formatConflist, installConflist, installShim } from './install.ts';
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'install-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const at = () => ({ shim: join(folder, 'image-shim'), binDir: join(folder, 'bin'), confDir: join(folder, 'net.d') });
+
+test('the shim is executable, and written once', async () => {
+  await writeFile(at().shim, 'one');
+  expect(await installShim(at())).toBe(true);
+  expect(await installShim(at())).toBe(false);
+  expect((await stat(join(folder, 'bin/mooring'))).mode & 0o777).toBe(0o755);
+});
+
+test('an older shim is replaced by rename, so that running calls keep theirs', async () => {
+  await writeFile(at().shim, 'one');
+  await installShim(at());
+  const before = await stat(join(folder, 'bin/mooring'));
+  await writeFile(at().shim, 'two');
+  expect(await installShim(at())).toBe(true);
+  const after = await stat(join(folder, 'bin/mooring'));
+  expect(after.ino).not.toBe(before.ino);
+  expect(await readFile(join(folder, 'bin/mooring'), 'utf8')).toBe('two');
+  expect(await readdir(join(folder, 'bin'))).toEqual(['mooring']);
+});
+
+test('a shim that the image lacks is an error', async () => {
+  await expect(installShim(at())).rejects.toMatchObject({ code: 'ENOENT' });
+});
+
+test('the conflist is one that containerd 1.6 takes, first in order, and repaired when changed', async () => {
+  expect(await installConflist(at())).toBe(true);
+  const path = join(folder, 'net.d/10-mooring.conflist');
+  expect(JSON.parse(await readFile(path, 'utf8'))).toEqual({
+    cniVersion: '1.0.0',
+    name: 'mooring',
+    plugins: [{ type: 'mooring' }],
+  });
+  expect(await installConflist(at())).toBe(false);
+  await writeFile(path, '{}');
+  expect(await installConflist(at())).toBe(true);
+  expect(await readFile(path, 'utf8')).toBe(formatConflist());
+});
