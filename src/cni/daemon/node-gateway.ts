@@ -101,8 +101,10 @@ async function configure({ links, ports }: Context, plan: NodePortsPlan): Promis
   }
 }
 
+/** No chassis claims a localport, and OVN 25.03 therefore never says that it is installed: only the node's own port tells. */
 function describeUninstalled({ ports }: Context, plan: NodePortsPlan): string | undefined {
-  const missing = plan.ports.filter(({ name }) => ports.find(name)?.installed !== true).map(({ ifaceId }) => ifaceId);
+  const claimed = plan.ports.filter(({ ifaceId }) => ifaceId !== GATEWAY_LSP);
+  const missing = claimed.filter(({ name }) => ports.find(name)?.installed !== true).map(({ ifaceId }) => ifaceId);
   if (missing.length === 0) return undefined;
   return `OVN has not installed ${missing.join(' and ')} on this node; is ovn-controller connected?`;
 }
