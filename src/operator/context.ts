@@ -32,8 +32,10 @@ export type Context = {
 export type Turn = Context & {
   readonly writer: Writer;
   readonly joinPool: Pool;
-  /** Keys that wait for something outside of them, with the subnet if it is that: woken when it changes. */
-  readonly blocked: Map<string, string | undefined>;
+  /** Keys that wait for something outside of them, with the subnets among it. */
+  readonly blocked: Map<string, readonly string[]>;
+  /** Lets the keys look again that wait for this subnet, or all that wait. */
+  readonly wake: (subnet?: string) => void;
   /** LogicalPorts, as `<namespace>/<name>`, whose creation was sent and not answered yet. */
   readonly pending: Map<string, { readonly key: string; readonly subnet: string }>;
   /** When the first event came in that this turn is for (monotonic ms); undefined for a turn without one. */

@@ -14,16 +14,11 @@ export type Inbox = { add(key: string): void; addAfter(key: string, delayMs: num
 /** Counts in a Subnet's status may lag behind by this much: not every pod is worth a write. */
 const COUNT_DELAY_MS = 5000;
 
-/** The keys that wait for something outside of them, with the subnet if it is that. */
-export type Blocked = ReadonlyMap<string, string | undefined>;
+type Wake = (subnet?: string) => void;
 
 /** Turns every change of the world and of OVN into keys, as long as the returned function was not called. */
-export function routeChanges(context: Context, inbox: Inbox, blocked: Blocked): () => void {
-  const ends = [
-    ...routeWorkloads(context, inbox),
-    ...routeNetworks(context, inbox, blocked),
-    ...routeOvn(context, inbox),
-  ];
+export function routeChanges(context: Context, inbox: Inbox, wake: Wake): () => void {
+  const ends = [...routeWorkloads(context, inbox), ...routeNetworks(context, inbox, wake), ...routeOvn(context, inbox)];
   return () => {
     for (const end of ends) end();
   };
@@ -42,11 +37,8 @@ function routeWorkloads({ world }: Context, inbox: Inbox): (() => void)[] {
   ];
 }
 
-function routeNetworks(context: Context, inbox: Inbox, blocked: Blocked): (() => void)[] {
+function routeNetworks(context: Context, inbox: Inbox, wake: Wake): (() => void)[] {
   const { world, settings } = context;
-  const wake = (subnet?: string) => {
-    for (const [key, waitsFor] of blocked) if (subnet === undefined || waitsFor === subnet) inbox.add(key);
-  };
   return [
     world.ports.onChange((change) => routePort(context, change, { inbox, wake })),
     world.subnets.onChange((change) => {
@@ -69,7 +61,7 @@ function routeNetworks(context: Context, inbox: Inbox, blocked: Blocked): (() =>
   ];
 }
 
-type Hands = { readonly inbox: Inbox; readonly wake: (subnet: string) => void };
+type Hands = { readonly inbox: Inbox; readonly wake: Wake };
 
 function routePort({ world, addresses }: Context, change: Change<LogicalPort>, { inbox, wake }: Hands): void {
   const { object: port } = change;

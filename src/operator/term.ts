@@ -23,7 +23,7 @@ export type TermOptions = {
 };
 
 /** What does not change from turn to turn. */
-type TermState = Omit<Turn, 'since'>;
+type TermState = Omit<Turn, 'since' | 'wake'>;
 
 /**
  * Leads for one term: waits until everything has been read, begins an epoch, then works until the signal ends it.
@@ -60,10 +60,13 @@ async function work(options: TermOptions, state: TermState): Promise<void> {
   const queue = createQueue({ clock, random: options.random });
   const since = new Map<string, number>();
   const inbox = createInbox(queue, since, () => clock.now());
+  const wake = (subnet?: string) => {
+    for (const [key, subnets] of state.blocked) if (subnet === undefined || subnets.includes(subnet)) inbox.add(key);
+  };
   const run = async (key: string) => {
     const at = since.get(key);
     since.delete(key);
-    return reconcile({ ...state, since: at }, key);
+    return reconcile({ ...state, wake, since: at }, key);
   };
   const runner = createRunner({
     queue,
@@ -81,8 +84,8 @@ async function work(options: TermOptions, state: TermState): Promise<void> {
   // The router and the join switch first: all else hangs on them.
   await run(`vpc/${settings.defaultVpc}`);
   const ends = [
-    routeChanges(state, inbox, state.blocked),
-    wakeWithDatabase(state, inbox),
+    routeChanges(state, inbox, wake),
+    wakeWithDatabase(state, wake),
     resyncRegularly(options, state, inbox),
   ];
   runner.start();
@@ -105,9 +108,9 @@ function createInbox(queue: Queue, since: Map<string, number>, now: () => number
 }
 
 /** What could not be written while the database was away is tried as soon as it is back. */
-function wakeWithDatabase({ nb, blocked }: TermState, inbox: Inbox): () => void {
+function wakeWithDatabase({ nb }: TermState, wake: () => void): () => void {
   return nb.client.onState((event) => {
-    if (event.state === 'live') for (const key of blocked.keys()) inbox.add(key);
+    if (event.state === 'live') wake();
   });
 }
 

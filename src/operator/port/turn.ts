@@ -30,7 +30,8 @@ export async function runPortTurn(turn: Turn, seen: Seen): Promise<Outcome> {
   const programming = await programPorts(turn, seen, { live, release: plan.release });
   if (programming.ok) await forAll(plan.release, (port) => releasePort(turn, port));
   await forAll(live, (port) => writeStatus(turn, port, { state: seen.stateOf(port), programming }));
-  return settle(turn, seen, { programming, blockedOn: created.blockedOn, hasProblems: plan.problems.length > 0 });
+  const waitsFor = [...created.blockedOn, ...(programming.ok ? [] : live.map((port) => port.spec.subnet))];
+  return settle(turn, seen, { programming, waitsFor, hasProblems: plan.problems.length > 0 });
 }
 
 type Ports = { readonly live: readonly LogicalPort[]; readonly release: readonly LogicalPort[] };
@@ -56,19 +57,17 @@ async function programPorts(turn: Turn, seen: Seen, { live, release }: Ports): P
 
 type End = {
   readonly programming: Programming;
-  readonly blockedOn: string | undefined;
+  readonly waitsFor: readonly string[];
   readonly hasProblems: boolean;
 };
 
 /** What cannot go on by itself waits for the change that helps, and looks again now and then all the same. */
-function settle(turn: Turn, seen: Seen, end: End): Outcome {
-  const { programming } = end;
-  const isBlocked = end.blockedOn !== undefined || end.hasProblems || !programming.ok;
-  if (!isBlocked) {
+function settle(turn: Turn, seen: Seen, { programming, waitsFor, hasProblems }: End): Outcome {
+  if (waitsFor.length === 0 && !hasProblems && programming.ok) {
     turn.blocked.delete(seen.key);
     return { done: true };
   }
-  turn.blocked.set(seen.key, end.blockedOn);
+  turn.blocked.set(seen.key, waitsFor);
   if (programming.ok) return { requeueAfterMs: BLOCKED_MS };
   if (seen.regarding !== undefined) reportProblem(turn, seen.regarding, 'Programming', programming.problem);
   return { requeueAfterMs: UNPROGRAMMED_MS };

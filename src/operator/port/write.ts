@@ -10,8 +10,8 @@ import type { Seen } from './seen.ts';
 
 type Creation = PortsPlan['create'][number];
 
-/** The ports that were made, and whether some must be asked for again. */
-export type Created = { readonly ports: readonly LogicalPort[]; readonly blockedOn?: string };
+/** The ports that were made, or the subnets that could not give what was asked for. */
+export type Created = { readonly ports: readonly LogicalPort[]; readonly blockedOn: readonly string[] };
 
 /**
  * Reserves the addresses of all missing NICs, or of none of them, by making their LogicalPorts. The API server's answer
@@ -28,13 +28,14 @@ export async function createPorts(turn: Turn, seen: Seen, creations: readonly Cr
   const leases = turn.addresses.allocate(requests);
   if (!leases.ok) {
     if (seen.regarding !== undefined) reportProblem(turn, seen.regarding, 'Allocating', leases.problem);
-    return { ports: [], blockedOn: due[0]?.request.subnet ?? '' };
+    return { ports: [], blockedOn: requests.map((request) => request.subnet) };
   }
   const given = due.flatMap((creation, index) => {
     const lease = leases.value[index];
     return lease === undefined ? [] : [{ creation, lease }];
   });
-  return { ports: await forAll(given, ({ creation, lease }) => createPort(turn, seen, creation, lease)) };
+  const ports = await forAll(given, ({ creation, lease }) => createPort(turn, seen, creation, lease));
+  return { ports, blockedOn: [] };
 }
 
 const formatHolder = ({ namespace }: Seen, { owner, request }: Creation): string =>

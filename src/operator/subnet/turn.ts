@@ -34,6 +34,7 @@ export async function runSubnetTurn(turn: Turn, name: string): Promise<Outcome> 
   const wanted = mergeWanted([planVpc(plan.vpc, turn.settings), planSubnetRows(subnet, plan, turn.settings)]);
   // The rows of a subnet that became unusable stay: ports may still be on them.
   const programming = plan.usable ? await program(turn, wanted, [vpcOwner, owner]) : ({ ok: true } as const);
+  if (programming.ok) turn.wake(name);
   await writeStatus(turn, subnet, { plan, programming });
   return programming.ok ? { done: true } : { requeueAfterMs: UNPROGRAMMED_MS };
 }
