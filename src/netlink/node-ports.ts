@@ -46,11 +46,12 @@ function configurePort(host: RouteSocket, port: NodePort): number {
   return link.index;
 }
 
+/** Strangers go first: the kernel takes an address's neighbours of the same network along with it (promote_secondaries). */
 function ensureAddresses(host: RouteSocket, ifIndex: number, addresses: readonly string[]): void {
   const wanted = new Set(addresses.map((cidr) => formatCidr(parseCidr(cidr))));
-  for (const cidr of wanted) ensureAddress(host, ifIndex, cidr, { noDad: true });
   for (const { cidr, family } of listAddresses(host, ifIndex)) {
     const linkLocal = family === AF.inet6 && cidr.startsWith('fe80:');
     if (!wanted.has(cidr) && !linkLocal) deleteAddress(host, ifIndex, cidr);
   }
+  for (const cidr of wanted) ensureAddress(host, ifIndex, cidr, { noDad: true });
 }

@@ -52,6 +52,7 @@ export type Agent = {
 
 const DEADLINES = { addMs: 60_000, otherMs: 20_000 };
 const SECOND = 1000;
+const RETRY_MS = 2 * SECOND;
 
 /** The node agent: the CNI socket and the loops beside it, each level-triggered under one key. */
 export function createAgent(options: AgentOptions): Agent {
@@ -72,8 +73,16 @@ export function createAgent(options: AgentOptions): Agent {
   const reaper = createReaper(context, join(options.stateDir, 'spool'));
   const queue = createQueue({ clock, random, backoff: { baseMs: 200, maxMs: 30 * SECOND } });
   const loops = createLoops(context, { reaper, gateway, options, wake: queue.add });
-  const reconcile = async (key: string, signal: AbortSignal): Promise<Outcome> =>
-    (await loops.get(key)?.(signal)) ?? { done: true };
+  const reconcile = async (key: string, signal: AbortSignal): Promise<Outcome> => {
+    try {
+      return (await loops.get(key)?.(signal)) ?? { done: true };
+    } catch (error) {
+      // No error ends a loop: a runner would drop the key of one that is not worth a retry as it stands.
+      if (signal.aborted) throw error;
+      log.warn({ loop: key, err: error }, 'a loop has failed and goes on');
+      return { requeueAfterMs: RETRY_MS };
+    }
+  };
   const runner = createRunner({ queue, reconcile, concurrency: 2, clock, log, metrics });
   const server = createCniServer({
     path: options.socket,

@@ -45,7 +45,7 @@ function isV4(cidr: string): boolean {
 
 /** Keeps both ports as the Node's annotation says. */
 export type NodeGateway = {
-  /** One turn; idempotent. */
+  /** One turn; idempotent. Throws what OVS or the kernel says, to be tried again. */
   ensure(signal: AbortSignal): Promise<void>;
   /** Why the gateway does not work yet, undefined when both ports do. */
   findObstacle(): string | undefined;
@@ -55,21 +55,28 @@ export function createNodeGateway(context: Context): NodeGateway {
   let obstacle: string | undefined = 'the node gateway has not been set up yet';
   /** What was configured last, and on which devices: userspace OVS makes new ones when it starts again. */
   let configured = '';
+  const ensure = async (signal: AbortSignal): Promise<string | undefined> => {
+    const network = findNetwork(context);
+    if (typeof network === 'string') return network;
+    const plan = planNodePorts(context.node, network, context.ports.findBridge()?.datapath === 'netdev');
+    await context.ports.ensureNode(plan.ports, signal);
+    const state = describeState(context, plan);
+    if (state !== configured) {
+      configured = '';
+      if (!(await configure(context, plan))) return 'OVS has not made the devices of the node gateway yet';
+      configured = state;
+      context.log.info({ nodeIp: network.nodeIp }, 'the node gateway is configured');
+    }
+    return describeUninstalled(context, plan);
+  };
   return {
     ensure: async (signal) => {
-      const found = findNetwork(context);
-      obstacle = typeof found === 'string' ? found : obstacle;
-      if (typeof found === 'string') return;
-      const plan = planNodePorts(context.node, found, context.ports.findBridge()?.datapath === 'netdev');
-      await context.ports.ensureNode(plan.ports, signal);
-      const state = describeState(context, plan);
-      if (state !== configured) {
-        const done = await configure(context, plan);
-        configured = done ? state : '';
-        obstacle = done ? obstacle : 'OVS has not made the devices of the node gateway yet';
-        if (done) context.log.info({ nodeIp: found.nodeIp }, 'the node gateway is configured');
+      try {
+        obstacle = await ensure(signal);
+      } catch (error) {
+        obstacle = `the node gateway: ${error instanceof Error ? error.message : String(error)}`;
+        throw error;
       }
-      if (configured !== '') obstacle = describeUninstalled(context, plan);
     },
     findObstacle: () => obstacle,
   };
