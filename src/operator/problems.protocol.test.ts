@@ -1,0 +1,208 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createCast } from '../../test/operator/objects.ts';
+import { COLLECTIONS, type Stage, startStage, until } from '../../test/operator/stage.ts';
+import type { KubeObject } from '../kube/index.ts';
+import { eventually } from '../kube/testing/eventually.ts';
+import { takeEpoch } from '../ovn/epoch.ts';
+import { deleteOp, insertOp, updateOp, wireMap } from '../ovsdb/operations.ts';
+
+let stage: Stage;
+let cast: ReturnType<typeof createCast>;
+beforeEach(async () => {
+  stage = await startStage();
+  cast = createCast(stage.api);
+});
+afterEach(async () => {
+  await stage[Symbol.asyncDispose]();
+});
+
+const findLsp = (name: string) => until(`switch port ${name}`, async () => (await stage.listLsps()).get(name));
+const whenEvent = (text: string) => eventually(`event ${text}`, () => stage.events().includes(text));
+const getReady = (subnet: string) => stage.findSubnet(subnet)?.status?.conditions?.find(({ type }) => type === 'Ready');
+const getCondition = (port: string, type: string) =>
+  stage.findPort(port)?.status?.conditions?.find((condition) => condition.type === type);
+
+describe('what users get wrong', () => {
+  it('a CIDR with host bits: condition and event, and it works once corrected', async () => {
+    await stage.start();
+    cast.subnet('bad', { cidrBlock: '10.9.0.5/24' });
+    await eventually('the condition', () => getReady('bad')?.reason === 'InvalidCIDR');
+    expect(getReady('bad')?.message).toContain('did you mean 10.9.0.0/24');
+    await whenEvent('Subnet/bad InvalidCIDR');
+    cast.patch('subnets', 'bad', { spec: { cidrBlock: '10.9.0.0/24' } });
+    await eventually('ready', () => getReady('bad')?.reason === 'Ready');
+  });
+
+  it('overlapping subnets: the older one has the range, the younger waits for it', async () => {
+    await stage.start();
+    await eventually('the default subnet', () => getReady('default')?.reason === 'Ready');
+    cast.subnet('second', { cidrBlock: '10.16.0.0/20' });
+    await eventually('the condition', () => getReady('second')?.reason === 'CIDROverlap');
+    cast.patch('subnets', 'default', { spec: { cidrBlock: '10.99.0.0/24' } });
+    await eventually('ready', () => getReady('second')?.reason === 'Ready');
+  });
+
+  it('a full subnet: an event says so, and who waits gets the first address that is freed (F31)', async () => {
+    await stage.start({ defaultCidr: '10.16.0.0/30' });
+    cast.pod('p1');
+    const first = await findLsp('pod/a/p1/eth0');
+    cast.pod('p2');
+    await whenEvent('Pod/p2 SubnetFull');
+    expect(stage.findPort('a/p2.eth0.pod')).toBeUndefined();
+    await eventually('the condition', () => getReady('default')?.reason === 'SubnetFull');
+    cast.remove('pods', 'a/p1');
+    expect((await findLsp('pod/a/p2/eth0')).addresses.split(' ')[1]).toBe(first.addresses.split(' ')[1]);
+  });
+
+  it('a NAD that does not exist: an event on the VM, and the port as soon as NAD and subnet are there', async () => {
+    await stage.start();
+    const spec = {
+      domain: { devices: { interfaces: [{ name: 'biz', bridge: {} }] } },
+      networks: [{ name: 'biz', multus: { networkName: 'attachnet' } }],
+    };
+    cast.vm('db', { spec });
+    await whenEvent('VirtualMachine/db NetworkAttachmentNotFound');
+    cast.nad('attachnet', { type: 'mooring', provider: 'attachnet.a.ovn' });
+    await whenEvent('VirtualMachine/db SubnetNotFound');
+    cast.subnet('net', { cidrBlock: '172.17.0.0/24', provider: 'attachnet.a.ovn' });
+    expect((await findLsp('vm/a/db/biz')).addresses).toMatch(/ 172\.17\.0\.2$/);
+  });
+
+  it('one address asked for by two VMs: exactly one has it (F32)', async () => {
+    await stage.start();
+    const annotations = { 'ovn.kubernetes.io/ip_address': '10.16.0.77' };
+    cast.vm('one', { annotations });
+    cast.vm('two', { annotations });
+    await eventually('a loser', () => stage.events().some((event) => event.endsWith('AddressInUse')));
+    await until('a winner', async () => (await stage.listLsps()).size === 1);
+    expect(stage.listPorts().map(({ spec }) => spec.ips)).toEqual([['10.16.0.77']]);
+  });
+
+  it('two LogicalPorts with one address, as after a restore: the younger is told and not programmed', async () => {
+    await stage.start();
+    const pod = cast.pod('p1');
+    const first = await findLsp('pod/a/p1/eth0');
+    const [mac = '', ip = ''] = first.addresses.split(' ');
+    const other = cast.pod('p2', { annotations: { 'v1.multus-cni.io/default-network': 'nothing' } });
+    const copy = stage.findPort('a/p1.eth0.pod');
+    stage.api.storage.create(COLLECTIONS.ports, {
+      metadata: { name: 'p2.eth0.pod', namespace: 'a', creationTimestamp: '2999-01-01T00:00:00Z' },
+      spec: { ...copy?.spec, owner: { kind: 'Pod', name: 'p2', uid: other.metadata.uid }, ips: [ip], mac },
+    } as KubeObject);
+    await eventually('Conflict', () => stage.findPort('a/p2.eth0.pod')?.status?.phase === 'Conflict');
+    expect((await stage.listLsps()).has('pod/a/p2/eth0')).toBe(false);
+    expect(pod.metadata.uid).toBe(stage.findPort('a/p1.eth0.pod')?.spec.owner.uid);
+    cast.remove('pods', 'a/p1');
+    expect((await findLsp('pod/a/p2/eth0')).addresses).toBe(first.addresses);
+    await eventually('no conflict', () => stage.findPort('a/p2.eth0.pod')?.status?.phase === 'Ready');
+  });
+});
+
+describe('what others do to the database', () => {
+  it('a changed, a deleted and an ownerless row are put right (F52)', async () => {
+    await stage.start();
+    cast.pod('p1', { node: 'n1' });
+    const name = 'pod/a/p1/eth0';
+    const before = await until('bound', async () => {
+      const lsp = (await stage.listLsps()).get(name);
+      return lsp?.chassis === 'n1' ? lsp : undefined;
+    });
+    const where: [string, '==', string][] = [['name', '==', name]];
+    const { client } = stage.nb.nb;
+    await client.transactAndSync([updateOp('Logical_Switch_Port', where, { addresses: 'unknown' })]);
+    await until('the addresses', async () => (await stage.listLsps()).get(name)?.addresses === before.addresses);
+    await client.transactAndSync([
+      updateOp('Logical_Switch', [['name', '==', 'subnet/default']], { ports: ['set', []] }),
+    ]);
+    await until('the port', async () => (await stage.listLsps()).get(name)?.addresses === before.addresses);
+    const ids = wireMap([
+      ['mooring-cluster', 'test'],
+      ['mooring-owner', 'LogicalPort/a/ghost'],
+    ]);
+    await client.transactAndSync([
+      insertOp('Logical_Switch', { name: 'ghost', external_ids: ids }),
+      insertOp('Logical_Switch', { name: 'foreign', external_ids: wireMap([['mooring-cluster', 'other']]) }),
+    ]);
+    await until('the ghost gone', async () => !('ghost' in ((await stage.nb.dump()).Logical_Switch ?? {})));
+    expect(Object.keys((await stage.nb.dump()).Logical_Switch ?? {})).toContain('foreign');
+  });
+
+  it('an emptied database is filled again under a new epoch (F49)', async () => {
+    await stage.start();
+    cast.pod('p1');
+    const before = await findLsp('pod/a/p1/eth0');
+    const tables = ['Logical_Switch', 'Logical_Router', 'Address_Set', 'DHCP_Options'];
+    await stage.nb.nb.client.transactAndSync(tables.map((table) => deleteOp(table, [])));
+    expect(await findLsp('pod/a/p1/eth0')).toEqual(before);
+  });
+
+  it('a newer leader ends our term: we write nothing until we lead again (F29)', async () => {
+    const started = await stage.start();
+    cast.pod('p1');
+    await findLsp('pod/a/p1/eth0');
+    const epoch = await takeEpoch(stage.nb.nb.client, 'test', 1);
+    cast.pod('p2');
+    await eventually('the end of the term', () => started.log.lines.some((line) => line.message === 'ovn-epoch-lost'));
+    await findLsp('pod/a/p2/eth0');
+    const epochs = started.log.lines.filter((line) => line.message === 'epoch begun');
+    expect(epochs.map(({ fields }) => BigInt(String(fields.epoch)) > epoch.value)).toEqual([false, true]);
+  });
+});
+
+describe('what goes away', () => {
+  it('the Northbound database: a condition says so, and all is made up for when it is back', async () => {
+    const started = await stage.start();
+    cast.pod('p1');
+    await findLsp('pod/a/p1/eth0');
+    await stage.nb.server.kill();
+    cast.pod('p2');
+    await eventually('the condition', () => getCondition('a/p2.eth0.pod', 'Programmed')?.reason === 'OVNUnavailable');
+    await whenEvent('Pod/p2 OVNUnavailable');
+    await stage.nb.server.start();
+    await findLsp('pod/a/p2/eth0');
+    await eventually('the condition', () => getCondition('a/p2.eth0.pod', 'Programmed')?.status === 'True');
+    const away = started.log.lines.filter((line) => line.message === 'the database cannot be reached');
+    expect(away.map(({ fields }) => fields.database)).toEqual(['Northbound']);
+  });
+
+  it('the API server: what happened meanwhile is done when it is back', async () => {
+    await stage.start();
+    cast.pod('p1');
+    await findLsp('pod/a/p1/eth0');
+    await stage.api.stop();
+    cast.remove('pods', 'a/p1');
+    cast.pod('p2');
+    expect([...(await stage.listLsps()).keys()]).toEqual(['pod/a/p1/eth0']);
+    await stage.api.restart();
+    await findLsp('pod/a/p2/eth0');
+    await until('the release', async () => !(await stage.listLsps()).has('pod/a/p1/eth0'));
+  });
+
+  it("KubeVirt's kinds: pods have their ports, and no VM's port is released for want of VMs", async () => {
+    const started = await stage.start();
+    cast.vm('db');
+    await findLsp('vm/a/db/default');
+    await started.stop();
+    stage.api.fault = ({ collection }) => (collection.startsWith('kubevirt.io/') ? { status: 404 } : undefined);
+    await stage.start();
+    cast.pod('p1');
+    await findLsp('pod/a/p1/eth0');
+    await until('all looked at', async () => getCondition('a/db.default.vm', 'Bound')?.reason === 'NotAttached');
+    expect((await stage.listLsps()).has('vm/a/db/default')).toBe(true);
+    expect(stage.findPort('a/db.default.vm')).toBeDefined();
+  });
+
+  it('the leader: the other operator goes on, and nothing is done twice', async () => {
+    const first = await stage.start();
+    await eventually('a leader', () => first.operator.isLeader());
+    const second = await stage.start();
+    cast.pod('p1');
+    const before = await findLsp('pod/a/p1/eth0');
+    expect(second.operator.isLeader()).toBe(false);
+    await first.stop();
+    cast.pod('p2');
+    await findLsp('pod/a/p2/eth0');
+    expect((await stage.listLsps()).get('pod/a/p1/eth0')).toEqual(before);
+    expect(stage.listPorts()).toHaveLength(2);
+  });
+});
