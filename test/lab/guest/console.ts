@@ -8,12 +8,13 @@ const LINE_LIMIT = 4000;
 const REPEAT_MS = 300;
 
 /**
- * The line that the guest's agent (rootfs/agent) reads: "run ID SECONDS BASE64". Throws when it would not fit into the guest's
+ * The line that the guest's agent (rootfs/agent) reads: "run ID SECONDS LENGTH BASE64". Throws when it would not fit into the guest's
  * terminal line (4095 bytes in canonical mode, termios(3)).
  */
 export function formatRequest(id: string, command: string, timeoutMs: number): string {
   const seconds = Math.max(1, Math.ceil(timeoutMs / 1000));
-  const line = `run ${id} ${seconds} ${Buffer.from(command).toString('base64')}\n`;
+  const code = Buffer.from(command).toString('base64');
+  const line = `run ${id} ${seconds} ${code.length} ${code}\n`;
   if (line.length > LINE_LIMIT) throw new Error(`command is too long for the console: ${command.length} bytes`);
   return line;
 }
