@@ -5,7 +5,7 @@ LAB_FLAGS = $(if $(--kubevirt),--kubevirt=$(--kubevirt)) $(if $(--nodes),--nodes
 NODE = node --disable-warning=ExperimentalWarning
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit protocol lab-test lab lab-down lab-status images bench generate format docs clean
+.PHONY: help setup demo test lint types unit protocol lab-test lab lab-down lab-status images bench generate lock format clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ bench: setup ## one benchmark: `make bench NAME=cni` writes out/bench/cni.json
 
 generate: setup ## types of CRDs and OVSDB tables, reference documents
 	@$(NODE) scripts/codegen/crds.ts && $(NODE) scripts/codegen/ovsdb.ts && $(NODE) scripts/codegen/docs.ts
+
+lock: ## complete package-lock.json after `npm install PACKAGE`
+	@$(NODE) scripts/lock/complete.ts
 
 format: setup ## format everything
 	@biome check --write .
