@@ -178,8 +178,14 @@ function deriveConditions(vmi: Vmi, pod: Pod | undefined, phase: string, now: st
     ({ type }) => type !== 'PodScheduled' && type !== 'Synchronized',
   );
   const scheduled = findCondition(pod?.status?.conditions, 'PodScheduled');
-  const unscheduled = scheduled?.status === 'False' ? [scheduled] : [];
+  const unscheduled = scheduled?.status === 'False' ? [copyCondition(scheduled)] : [];
   return [...withCondition(present, { type: 'Ready', ...deriveReady(pod, phase) }, now), ...unscheduled];
+}
+
+/** A pod's condition without the fields that a VMI's condition does not have and the API server would drop. */
+function copyCondition({ type, status, reason, message, lastProbeTime, lastTransitionTime }: Condition): Condition {
+  const text = { ...(reason === undefined ? {} : { reason }), ...(message === undefined ? {} : { message }) };
+  return { type, status, ...text, lastProbeTime: lastProbeTime ?? null, lastTransitionTime: lastTransitionTime ?? null };
 }
 
 function deriveReady(pod: Pod | undefined, phase: string): Omit<Condition, 'type'> {

@@ -17,7 +17,10 @@ export const NODE_LABELS: Readonly<Record<string, string>> = {
   [`machine-type.node.kubevirt.io/${MACHINE_TYPE}`]: 'true',
 };
 
-/** Makes launchers fit on a node, and says that its handler lives: labels, device counts, heartbeat. */
+/**
+ * Makes launchers fit on a node, and says that its handler lives: labels, device counts, heartbeat. A kubelet that does
+ * not account for local storage reports none, and launchers ask for 50M of it.
+ */
 export async function beat(client: Client, node: string, now: string): Promise<void> {
   const nodes = client.resource<KubeNode & KubeObject>(NODE);
   await nodes.patch(
@@ -28,14 +31,14 @@ export async function beat(client: Client, node: string, now: string): Promise<v
 }
 
 async function ensureDevices(nodes: Resource<KubeNode & KubeObject>, name: string): Promise<void> {
-  const devices = Object.fromEntries(
-    ['kvm', 'tun', 'vhost-net'].map((device) => [`devices.kubevirt.io/${device}`, DEVICE_COUNT]),
-  );
-  await nodes.patchStatus({ name }, { status: { capacity: devices, allocatable: devices } });
+  const devices = ['kvm', 'tun', 'vhost-net'].map((device) => [`devices.kubevirt.io/${device}`, DEVICE_COUNT]);
+  const capacity = { ...Object.fromEntries(devices), 'ephemeral-storage': '100Gi' };
+  await nodes.patchStatus({ name }, { status: { capacity, allocatable: capacity } });
 }
 
 /** True when a node lacks what `beat` gives: it is new, or its kubelet has written its own capacity anew. */
 export function needsBeat(node: KubeNode): boolean {
   const labelled = node.metadata.labels?.['kubevirt.io/schedulable'] !== undefined;
-  return !labelled || node.status?.capacity?.['devices.kubevirt.io/kvm'] === undefined;
+  const { capacity = {} } = node.status ?? {};
+  return !labelled || capacity['devices.kubevirt.io/kvm'] === undefined || capacity['ephemeral-storage'] === undefined;
 }
