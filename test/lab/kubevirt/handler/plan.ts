@@ -56,13 +56,13 @@ function isWaiting({ record, pod }: Guest): boolean {
 }
 
 /** A guest is wanted while its launcher lives and it holds the VMI now, or a migration still needs it. */
-function isWanted({ record, pod }: Guest, { vmi, pods }: NodeView): boolean {
+function isWanted({ record, pod }: Guest, { node, vmi, pods }: NodeView): boolean {
   if (isOver(pod) || vmi === undefined || isFinal(vmi) || vmi.metadata.uid !== record.vmiUid) return false;
   const state = vmi.status?.migrationState;
   if (state?.targetPod === record.podName) return state.failed !== true && !isLeaving(vmi, record);
   if (state?.sourcePod === record.podName && state.completed !== true) return true;
-  const current = findCurrentPod(vmi, pods);
-  return current?.metadata.uid === record.podUid;
+  if (vmi.status?.nodeName !== node) return false;
+  return findCurrentPod(vmi, pods)?.metadata.uid === record.podUid;
 }
 
 /** A target whose VMI is deleted before the guest has come is not waited for. */
