@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest';
+import { parseWishes, type WishKeys } from './wishes.ts';
+
+const PRIMARY: WishKeys = { nic: 'default' };
+const SECONDARY: WishKeys = { nic: 'biz', nad: { namespace: 'default', name: 'attachnet' } };
+
+const wish = (keys: WishKeys, ...annotations: Record<string, string>[]): unknown => {
+  const sources = annotations.map((one, index) => ({ from: `source ${index + 1}`, annotations: one }));
+  const parsed = parseWishes(keys, sources);
+  return parsed.ok ? parsed.value : parsed.problem;
+};
+
+describe('parseWishes', () => {
+  it.each<[string, WishKeys, Record<string, string>, object]>([
+    ['nothing asked', PRIMARY, {}, {}],
+    ['an address', PRIMARY, { 'ovn.kubernetes.io/ip_address': '10.16.0.15' }, { ips: ['10.16.0.15'] }],
+    [
+      'dual stack',
+      PRIMARY,
+      { 'ovn.kubernetes.io/ip_address': '10.16.0.15, fd00::15' },
+      { ips: ['10.16.0.15', 'fd00::15'] },
+    ],
+    ['a MAC', PRIMARY, { 'ovn.kubernetes.io/mac_address': '00:00:00:53:6B:B6' }, { mac: '00:00:00:53:6B:B6' }],
+    ['a subnet', PRIMARY, { 'ovn.kubernetes.io/logical_switch': 'net1' }, { subnet: 'net1' }],
+    [
+      "a secondary NIC's keys",
+      SECONDARY,
+      { 'attachnet.default.ovn.kubernetes.io/ip_address': '172.17.0.20' },
+      { ips: ['172.17.0.20'] },
+    ],
+    ["the primary's keys mean nothing to it", SECONDARY, { 'ovn.kubernetes.io/ip_address': '10.16.0.15' }, {}],
+    ['empty values', PRIMARY, { 'ovn.kubernetes.io/ip_address': '', 'ovn.kubernetes.io/logical_switch': ' ' }, {}],
+    [
+      'what the other system writes is no input',
+      PRIMARY,
+      { 'ovn.kubernetes.io/allocated': 'true', 'ovn.kubernetes.io/routed': 'true' },
+      {},
+    ],
+    [
+      'our own annotation, by NIC',
+      SECONDARY,
+      {
+        'mooring.dev/nics':
+          '{"biz":{"subnet":"net2","ips":["10.0.0.9"],"mac":"02:00:00:00:00:09"},"default":{"subnet":"x"}}',
+      },
+      { subnet: 'net2', ips: ['10.0.0.9'], mac: '02:00:00:00:00:09' },
+    ],
+  ])('%s', (_cause, keys, annotations, expected) => {
+    expect(wish(keys, annotations)).toEqual(expected);
+  });
+
+  it('agrees with itself in another spelling', () => {
+    const both = {
+      'ovn.kubernetes.io/mac_address': '0A:00:00:00:00:01',
+      'mooring.dev/nics': '{"default":{"mac":"0a:00:00:00:00:01"}}',
+    };
+    expect(wish(PRIMARY, both)).toMatchObject({ mac: '0a:00:00:00:00:01' });
+  });
+
+  it.each<[string, WishKeys, Record<string, string>[], RegExp]>([
+    [
+      'two objects that want different addresses',
+      PRIMARY,
+      [{ 'ovn.kubernetes.io/ip_address': '10.16.0.15' }, { 'ovn.kubernetes.io/ip_address': '10.16.0.16' }],
+      /source 2 asks for 10\.16\.0\.16, another source for 10\.16\.0\.15/,
+    ],
+    [
+      'two annotations that want different subnets',
+      PRIMARY,
+      [{ 'ovn.kubernetes.io/logical_switch': 'a', 'mooring.dev/nics': '{"default":{"subnet":"b"}}' }],
+      /asks for b, another source for a/,
+    ],
+    [
+      'the spelling for NICs of other plugins',
+      SECONDARY,
+      [{ 'attachnet.default.kubernetes.io/ip_address': '172.17.0.20' }],
+      /use attachnet\.default\.ovn\.kubernetes\.io\/ip_address/,
+    ],
+  ])('tells of %s', (_cause, keys, annotations, expected) => {
+    const problem = wish(keys, ...annotations) as { reason: string; message: string };
+    expect(problem.reason).toBe('RequestDisagreement');
+    expect(problem.message).toMatch(expected);
+  });
+
+  it.each([
+    ['no JSON', 'x'],
+    ['a list', '[]'],
+    ['a NIC that is no object', '{"default":1}'],
+    ['a subnet that is no text', '{"default":{"subnet":1}}'],
+    ['a MAC that is no text', '{"default":{"mac":[]}}'],
+    ['three addresses', '{"default":{"ips":["1","2","3"]}}'],
+    ['addresses that are no list', '{"default":{"ips":"10.0.0.1"}}'],
+    ['too much', `{"default":{"subnet":"${'x'.repeat(70_000)}"}}`],
+  ])('refuses our annotation with %s', (_cause, text) => {
+    expect(wish(PRIMARY, { 'mooring.dev/nics': text })).toMatchObject({ reason: 'InvalidRequest' });
+  });
+
+  it('is not fooled by names that every object has', () => {
+    expect(wish({ nic: 'constructor' }, { 'mooring.dev/nics': '{}' })).toEqual({});
+    expect(wish({ nic: '__proto__' }, { 'mooring.dev/nics': '{"__proto__":{"subnet":"x"}}' })).toEqual({ subnet: 'x' });
+  });
+
+  it('says that pools are not supported instead of ignoring them (F63)', () => {
+    expect(wish(PRIMARY, { 'ovn.kubernetes.io/ip_pool': '10.16.0.15' })).toMatchObject({ reason: 'InvalidRequest' });
+  });
+});
