@@ -1,4 +1,4 @@
-import { EventEmitter, once } from 'node:events';
+import { EventEmitter } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
 /** A command that QEMU refused; `kind` is QMP's error class (docs/interop/qmp-spec.txt, section 2.4.2). */
@@ -95,19 +95,34 @@ export class Qmp extends EventEmitter<{ event: [QmpEvent]; close: [] }> {
   }
 }
 
+const RETRY_MS = 20;
+
 /** Connects to the monitor at `path` and leaves negotiation mode; waits for the socket to appear until `timeoutMs`. */
 export async function connectQmp(path: string, timeoutMs = 5_000): Promise<Qmp> {
-  const deadline = AbortSignal.timeout(timeoutMs);
+  const end = performance.now() + timeoutMs;
   for (;;) {
+    const left = Math.max(1, end - performance.now());
     try {
-      const socket = connect(path);
-      await once(socket, 'connect', { signal: deadline });
-      const qmp = new Qmp(socket);
-      await qmp.execute('qmp_capabilities', undefined, timeoutMs);
-      return qmp;
+      return await tryConnect(path, left);
     } catch (error) {
-      if (deadline.aborted) throw new Error(`QMP at ${path}: ${String(error)}`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      if (left <= RETRY_MS) throw new Error(`QMP at ${path}: ${error instanceof Error ? error.message : error}`);
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
+  }
+}
+
+/** The socket's own listeners stay for its whole life: an error without one would end the process. */
+async function tryConnect(path: string, timeoutMs: number): Promise<Qmp> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const socket = connect(path, resolve);
+  socket.on('error', reject);
+  const qmp = new Qmp(socket);
+  try {
+    await promise;
+    await qmp.execute('qmp_capabilities', undefined, timeoutMs);
+    return qmp;
+  } catch (error) {
+    qmp.close();
+    throw error;
   }
 }
