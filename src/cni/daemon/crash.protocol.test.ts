@@ -37,7 +37,6 @@ describe('without an agent', () => {
     const pod = await node.addPod('alone');
     const outcome = await node.cni({ command: 'ADD', pod });
     expect(JSON.parse(outcome.output)).toMatchObject({ code: 11, msg: expect.stringContaining('mooring-agent') });
-    expect(outcome.ms).toBeGreaterThan(9000);
     expect(JSON.parse((await node.cni({ command: 'STATUS', pod })).output)).toMatchObject({ code: 50 });
     const version = JSON.parse((await node.cni({ command: 'VERSION', pod })).output) as { supportedVersions: string[] };
     expect(version.supportedVersions).toContain('1.0.0');

@@ -31,7 +31,7 @@ export async function del(context: Context, key: AttachmentKey): Promise<void> {
 
 function describeRest(context: Context, key: AttachmentKey) {
   const hostInterface = formatHostInterface(key.containerId, key.ifname);
-  const unknown = { netns: '', netnsId: '', network: '', ifaceId: '', gate: false };
+  const unknown = { netns: '', network: '', ifaceId: '', gate: false };
   const entry = { ...unknown, pod: { namespace: '', name: '', uid: '' }, hostInterface, ...context.journal.find(key) };
   return { ...entry, ...key, state: 'releasing' as const };
 }

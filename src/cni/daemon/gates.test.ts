@@ -9,7 +9,6 @@ const entry: JournalEntry = {
   state: 'attached',
   network: 'mooring',
   netns: '/run/netns/x',
-  netnsId: '1:2',
   hostInterface: 'm1',
   ifaceId: 'vm/default/db/default',
   pod: { namespace: 'default', name: 'launcher-b', uid: 'target' },

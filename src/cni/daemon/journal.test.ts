@@ -11,7 +11,6 @@ const entry: JournalEntry = {
   state: 'attached',
   network: 'mooring',
   netns: '/run/netns/x',
-  netnsId: '4:4026532',
   hostInterface: 'm00112233445566',
   ifaceId: 'pod/default/web/eth0',
   pod: { namespace: 'default', name: 'web', uid: 'u1' },

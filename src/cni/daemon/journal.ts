@@ -14,8 +14,6 @@ export type JournalEntry = AttachmentKey & {
   /** Name of the network configuration; GC is per network. */
   readonly network: string;
   readonly netns: string;
-  /** `device:inode` of the netns: a new namespace at the same path is another sandbox. Empty until known. */
-  readonly netnsId: string;
   readonly hostInterface: string;
   readonly ifaceId: string;
   readonly pod: PodIdentity;
@@ -80,7 +78,6 @@ const entrySchema = z.object({
   state: z.enum(['wiring', 'attached', 'releasing']),
   network: z.string(),
   netns: z.string(),
-  netnsId: z.string(),
   hostInterface: z.string(),
   ifaceId: z.string(),
   pod: z.object({ namespace: z.string(), name: z.string(), uid: z.string() }),

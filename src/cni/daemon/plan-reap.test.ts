@@ -10,7 +10,6 @@ const entry: JournalEntry = {
   state: 'attached',
   network: 'mooring',
   netns: '/run/netns/x',
-  netnsId: '1:2',
   hostInterface: 'm1',
   ifaceId: 'pod/default/web/eth0',
   pod,
@@ -31,7 +30,7 @@ const healthy: ReapInput = {
   entries: [entry],
   ports: [port],
   podUids: new Set(['u1']),
-  lost: new Set(),
+  links: new Set(['m1']),
   busy: () => false,
   suspects: new Set(),
 };
@@ -47,9 +46,9 @@ describe('what the reaper removes', () => {
   test.each([
     ['nothing of a healthy attachment', healthy, [[], []]],
     ['a pod that is gone, at the second look', { ...healthy, podUids: new Set() }, [[], [KEY]]],
-    ['a sandbox that is gone, at the second look', { ...healthy, lost: new Set(['c1/eth0']) }, [[], [KEY]]],
+    ['a sandbox that is gone, at the second look', { ...healthy, links: new Set() }, [[], [KEY]]],
     ['a port that the journal has forgotten', { ...healthy, entries: [], podUids: new Set() }, [[], [KEY]]],
-    ['an attachment that OVS has forgotten', { ...healthy, ports: [], lost: new Set(['c1/eth0']) }, [[], [KEY]]],
+    ['an attachment that OVS has forgotten', { ...healthy, ports: [], links: new Set() }, [[], [KEY]]],
     ['nothing by absence before the API was read', { ...healthy, podUids: undefined }, [[], []]],
     ['an ADD cut off by a crash, at once', { ...healthy, entries: [{ ...entry, state: 'wiring' }] }, [[KEY], [KEY]]],
     [
@@ -62,7 +61,7 @@ describe('what the reaper removes', () => {
       { ...healthy, entries: [{ ...entry, state: 'wiring' }], busy: () => true },
       [[], []],
     ],
-    ['nothing when there is nothing', { ...healthy, entries: [], ports: [] }, [[], []]],
+    ['nothing when there is nothing', { ...healthy, entries: [], ports: [], links: new Set() }, [[], []]],
   ] as [string, ReapInput, unknown][])('%s', (_cause, input, wanted) => {
     expect(twoRounds(input)).toEqual(wanted);
   });
@@ -71,12 +70,25 @@ describe('what the reaper removes', () => {
     const first = planReap({ ...healthy, podUids: new Set() });
     expect(first.suspects).toEqual(new Set(['c1/eth0']));
     const second = planReap({ ...healthy, suspects: first.suspects });
-    expect(second).toEqual({ remove: [], suspects: new Set() });
+    expect(second).toEqual({ remove: [], strays: [], suspects: new Set() });
+  });
+
+  test('a host end that belongs to nothing goes at the second look', () => {
+    const input = { ...healthy, links: new Set(['m1', 'm9']) };
+    const first = planReap(input);
+    expect(first.strays).toEqual([]);
+    expect(planReap({ ...input, suspects: first.suspects }).strays).toEqual(['m9']);
+  });
+
+  test('the host end of an ADD under way is known by its journal entry', () => {
+    const input: ReapInput = { ...healthy, ports: [], entries: [{ ...entry, state: 'wiring' }], busy: () => true };
+    const suspects = new Set(['m1', 'c1/eth0']);
+    expect(planReap({ ...input, suspects })).toEqual({ remove: [], strays: [], suspects: new Set() });
   });
 
   test('two sandboxes of one pod are told apart', () => {
-    const newer = { ...entry, containerId: 'c2' };
-    const input = { ...healthy, entries: [entry, newer], lost: new Set(['c1/eth0']) };
+    const newer = { ...entry, containerId: 'c2', hostInterface: 'm2' };
+    const input = { ...healthy, entries: [entry, newer], links: new Set(['m2']) };
     expect(twoRounds(input)[1]).toEqual([KEY]);
   });
 });

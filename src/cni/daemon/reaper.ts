@@ -1,12 +1,12 @@
-import { mkdir, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseRequest, type WireRequest } from '../protocol.ts';
 import type { Context } from './context.ts';
 import { del } from './del.ts';
-import { formatKey, type JournalEntry } from './journal.ts';
-import { planReap } from './plan-reap.ts';
+import { planReap, type ReapInput } from './plan-reap.ts';
 import { release } from './release.ts';
 import { parseKey } from './request.ts';
+import { ALIAS_PREFIX } from './wire.ts';
 
 /** Removes what no DEL will come for any more. Level-triggered: each round looks at everything. */
 export type Reaper = {
@@ -24,40 +24,36 @@ export function createReaper(context: Context, folder: string): Reaper {
       const plan = planReap({ ...(await observe(context)), suspects });
       suspects = plan.suspects;
       for (const key of plan.remove) {
+        if (context.calls.isBusy(key)) continue;
         await context.calls.run(key, () => release(context, key));
         context.log.info({ ...key }, 'an attachment without sandbox or pod was removed');
         context.metrics.count('reaped');
       }
-      return { removed: plan.remove.length, suspected: suspects.size };
+      for (const hostName of plan.strays) {
+        await context.links.run({ kind: 'detachVeth', hostName });
+        context.log.info({ hostName }, 'a host end that belongs to nothing was removed');
+      }
+      return { removed: plan.remove.length + plan.strays.length, suspected: suspects.size };
     },
     replaySpool: () => replaySpool(context, folder),
   };
 }
 
-async function observe(context: Context) {
-  const entries = context.journal.list();
-  const lost = new Set<string>();
-  for (const entry of entries) if (await isLost(entry)) lost.add(formatKey(entry));
-  const { cluster, ports, calls } = context;
-  const uids = () => new Set(cluster.listPods().map((pod) => pod.metadata?.uid ?? ''));
-  // Ports are listed before pods: a pod that is scheduled in between must not look like one that is gone.
+const HOST_END = /^m[0-9a-f]{14}$/;
+
+async function observe({ cluster, ports, calls, journal, links }: Context): Promise<Omit<ReapInput, 'suspects'>> {
+  // What is made last is read first: an attachment that comes into being meanwhile must not look like half of one.
+  const { links: found } = await links.run({ kind: 'listLinks', prefix: 'm' });
+  const ours = found.filter(({ name, alias }) => HOST_END.test(name) && alias?.startsWith(ALIAS_PREFIX) === true);
   const list = ports.list();
-  return { entries, ports: list, lost, busy: calls.isBusy, podUids: cluster.hasSynced() ? uids() : undefined };
-}
-
-const NSFS_MAGIC = 0x6e736673;
-
-/** The sandbox's namespace is not mounted any more, or another one is mounted in its place. */
-async function isLost(entry: JournalEntry): Promise<boolean> {
-  if (entry.netns === '' || entry.netnsId === '') return false;
-  try {
-    if ((await statfs(entry.netns)).type !== NSFS_MAGIC) return true;
-    const { dev, ino } = await stat(entry.netns, { bigint: true });
-    return `${dev}:${ino}` !== entry.netnsId;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return true;
-    throw error;
-  }
+  const podUids = new Set(cluster.listPods().map((pod) => pod.metadata?.uid ?? ''));
+  return {
+    links: new Set(ours.map(({ name }) => name)),
+    ports: list,
+    entries: journal.list(),
+    podUids: cluster.hasSynced() ? podUids : undefined,
+    busy: calls.isBusy,
+  };
 }
 
 async function replaySpool(context: Context, folder: string): Promise<number> {

@@ -10,6 +10,9 @@ import type { Stages } from './stages.ts';
 import type { Undo } from './undo.ts';
 import { until } from './until.ts';
 
+/** How the kernel's alias of every host end of ours begins. */
+export const ALIAS_PREFIX = 'mooring ';
+
 /** One ADD under way. */
 export type Work = {
   readonly context: Context;
@@ -35,7 +38,7 @@ export async function wire(work: Work, target: AttachmentTarget, signal: AbortSi
   undo.add('veth', async () => {
     await links.run({ kind: 'detachVeth', hostName: plan.hostInterface });
   });
-  const { netnsId } = await links.run(planVeth(context, request, plan));
+  await links.run(planVeth(context, request, plan));
   stages.enter('ovs');
   signal.throwIfAborted();
   undo.add('ovs', () => ports.remove([plan.hostInterface]));
@@ -44,7 +47,7 @@ export async function wire(work: Work, target: AttachmentTarget, signal: AbortSi
   stages.enter('installed');
   const changed = both(ports.onChange, context.cluster.onChange);
   await until(changed, () => checkInstalled(context, request, plan), signal);
-  await journal.put({ ...entry, state: 'attached', netnsId });
+  await journal.put({ ...entry, state: 'attached' });
 }
 
 function both(...sources: ((listener: () => void) => () => void)[]): (listener: () => void) => () => void {
@@ -79,7 +82,6 @@ function describeEntry(request: AttachRequest, { plan, pod }: AttachmentTarget):
     containerId,
     ifname,
     netns,
-    netnsId: '',
     network: request.config.name,
     state: 'wiring',
     hostInterface: plan.hostInterface,
@@ -102,7 +104,7 @@ function planVeth(context: Context, request: AttachRequest, plan: AttachmentPlan
     routes: plan.routes,
     expectHostNetnsDifferent: true,
     disableTxChecksum: context.ports.findBridge()?.datapath === 'netdev',
-    alias: `mooring ${namespace}/${name}/${plan.podInterface}`.slice(0, 200),
+    alias: `${ALIAS_PREFIX}${namespace}/${name}/${plan.podInterface}`.slice(0, 200),
     ...(plan.gate === undefined ? {} : { gate: { binding: plan.gate } }),
   } as const;
 }
