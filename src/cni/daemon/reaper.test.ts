@@ -1,0 +1,95 @@
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { formatRequest } from '../protocol.ts';
+import { add } from './add.ts';
+import { createReaper } from './reaper.ts';
+import { createFakeWorld, type FakeWorld, REQUEST } from './testing/fake-context.ts';
+
+let folder: string;
+let world: FakeWorld;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'spool-'));
+  world = createFakeWorld();
+  await add(world.context, REQUEST, new AbortController().signal);
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const DEL = [
+  ['CNI_COMMAND', 'DEL'],
+  ['CNI_CONTAINERID', 'c1'],
+  ['CNI_IFNAME', 'eth0'],
+] as const;
+const spool = (name: string, variables: readonly (readonly [string, string])[]) =>
+  writeFile(join(folder, name), formatRequest({ env: new Map(variables), stdin: '{}' }));
+
+describe('the spool', () => {
+  test('is carried out and emptied', async () => {
+    await spool('1.del', DEL);
+    expect(await createReaper(world.context, folder).replaySpool()).toBe(1);
+    expect(world.ports.size).toBe(0);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  test('puts aside what it does not understand and carries out the rest', async () => {
+    await writeFile(join(folder, '0.del'), 'garbage');
+    await spool('1.del', [['CNI_COMMAND', 'ADD'], ...DEL.slice(1)]);
+    await spool('2.del', [
+      ['CNI_COMMAND', 'DEL'],
+      ['CNI_CONTAINERID', '../../x'],
+    ]);
+    await spool('3.del', DEL);
+    await writeFile(join(folder, '.4.tmp'), 'half');
+    await createReaper(world.context, folder).replaySpool();
+    expect(world.ports.size).toBe(0);
+    expect((await readdir(folder)).sort()).toEqual(['.4.tmp', '0.del.bad', '1.del.bad', '2.del.bad']);
+  });
+
+  test('keeps a DEL that cannot be carried out, for the next time', async () => {
+    await spool('1.del', DEL);
+    world.fault = (step) => {
+      if (step === 'ports.remove' || step === 'journal.put') throw new Error('all is broken');
+    };
+    await expect(createReaper(world.context, folder).replaySpool()).rejects.toThrow('all is broken');
+    expect(await readdir(folder)).toEqual(['1.del']);
+  });
+
+  test('is made when it is not there: the shim does not make it', async () => {
+    const path = join(folder, 'spool');
+    expect(await createReaper(world.context, path).replaySpool()).toBe(0);
+    await mkdir(path, { recursive: true });
+    expect(await readdir(path)).toEqual([]);
+  });
+});
+
+describe('a round', () => {
+  test('removes what is suspected twice, and nothing that is healthy', async () => {
+    const reaper = createReaper(world.context, folder);
+    expect(await reaper.round()).toEqual({ removed: 0, suspected: 0 });
+    world.links.clear();
+    expect(await reaper.round()).toEqual({ removed: 0, suspected: 1 });
+    expect(world.ports.size).toBe(1);
+    expect(await reaper.round()).toEqual({ removed: 1, suspected: 0 });
+    expect(world.ports.size).toBe(0);
+    expect(world.entries.size).toBe(0);
+  });
+
+  test('removes a host end that belongs to nothing', async () => {
+    const reaper = createReaper(world.context, folder);
+    world.links.add('mffffffffffffff');
+    world.links.add('mgmt0');
+    await reaper.round();
+    await reaper.round();
+    expect([...world.links].sort()).toEqual(['mgmt0', [...world.ports.keys()][0]].sort());
+  });
+
+  test('does not take a pod for gone that came while it looked', async () => {
+    const reaper = createReaper(world.context, folder);
+    world.pods.clear();
+    await reaper.round();
+    world.pods.set('shop/web', { metadata: { uid: 'u1' } });
+    expect(await reaper.round()).toEqual({ removed: 0, suspected: 0 });
+    expect(world.ports.size).toBe(1);
+  });
+});
