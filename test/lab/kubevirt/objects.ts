@@ -231,3 +231,19 @@ export function areContainersReady(pod: Pod): boolean {
 export function findCondition(conditions: readonly Condition[] | undefined, type: string): Condition | undefined {
   return conditions?.find((condition) => condition.type === type);
 }
+
+/** Where an object is and which one it is; absent parts are empty. */
+export type Identity = { name: string; namespace: string; uid: string };
+
+export function identityOf({ metadata }: { metadata: Meta }): Identity {
+  return { name: metadata.name ?? '', namespace: metadata.namespace ?? '', uid: metadata.uid ?? '' };
+}
+
+export function isDeleting({ metadata }: { metadata: Meta }): boolean {
+  return metadata.deletionTimestamp !== undefined;
+}
+
+/** True when the metadata of `object` names `owner` as an owner. */
+export function isOwnedBy(object: { metadata: Meta }, owner: { metadata: Meta }): boolean {
+  return (object.metadata.ownerReferences ?? []).some((one) => one.uid === owner.metadata.uid);
+}

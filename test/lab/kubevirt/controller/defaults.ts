@@ -9,7 +9,6 @@ const USER = 107;
 /** What virt-api's mutating webhook fills into a VMI's spec (pkg/virt-api/webhooks/mutating-webhook), for amd64. */
 export function withDefaults(spec: VmiSpec, seed: string): VmiSpec {
   const { domain } = spec;
-  const guest = domain.memory?.guest ?? domain.resources?.requests?.['memory'];
   return {
     ...spec,
     architecture: spec.architecture ?? 'amd64',
@@ -23,10 +22,15 @@ export function withDefaults(spec: VmiSpec, seed: string): VmiSpec {
       features: { acpi: { enabled: true }, ...domain.features },
       firmware: { uuid: formatUuid(seed), ...domain.firmware },
       machine: domain.machine ?? { type: 'q35' },
-      ...(guest === undefined ? {} : { memory: { ...domain.memory, guest } }),
+      ...defaultMemory(spec),
       resources: domain.resources ?? {},
     },
   };
+}
+
+function defaultMemory({ domain }: VmiSpec): Partial<VmiSpec['domain']> {
+  const guest = domain.memory?.guest ?? domain.resources?.requests?.memory;
+  return guest === undefined ? {} : { memory: { ...domain.memory, guest } };
 }
 
 /** Without networks and interfaces a VMI gets one NIC on the pod network, bound by bridge. */

@@ -1,6 +1,8 @@
 import {
   areContainersReady,
   findCondition,
+  identityOf,
+  isDeleting,
   isDown,
   isFinal,
   LABEL,
@@ -20,7 +22,6 @@ const FINALIZER = 'kubevirt.io/migrationJobFinalize';
 const NON_ROOT = 'kubevirt.io/nonroot';
 const UNSCHEDULABLE_TIMEOUT = 'kubevirt.io/migrationUnschedulablePodTimeoutSeconds';
 const UNSCHEDULABLE_SECONDS = 300;
-const HANDED_OFF = ['PreparingTarget', 'TargetReady', 'Running'];
 const BEFORE_HAND_OFF = ['Pending', 'Scheduling', 'Scheduled'];
 
 /** Migration settings of a KubeVirt CR that says nothing about them. */
@@ -86,24 +87,24 @@ function planAdmission({ migration }: Job): Write | undefined {
 }
 
 /** The deletion of a migration ends it before hand-off, asks the handler in Running, and only waits between the two. */
-function planAbort({ migration, vmi, target, context }: Job): Write | undefined {
-  if (migration.metadata.deletionTimestamp === undefined) return undefined;
-  const phase = migration.status?.phase ?? 'Pending';
+function planAbort(job: Job): Write | undefined {
+  const { migration, vmi, target, context } = job;
+  if (!isDeleting(migration)) return undefined;
+  const { phase = 'Pending', conditions = [] } = migration.status ?? {};
   if (BEFORE_HAND_OFF.includes(phase)) return cancelBeforeHandOff(migration, target, context);
   const state = ownState(vmi, migration);
-  if (phase === 'Running' && state !== undefined && state.abortRequested !== true && state.endTimestamp === undefined) {
+  if (phase === 'Running' && state !== undefined && mayAbort(state)) {
     const note = noteOn(migration, 'SuccessfulAbortMigration', 'Migration is ready to be canceled by virt-handler.');
     return { ...updateState(vmi, { ...state, abortRequested: true }), note };
   }
-  const conditions = migration.status?.conditions ?? [];
   if (findCondition(conditions, 'migrationAbortRequested') !== undefined) return undefined;
-  const asked = {
-    type: 'migrationAbortRequested',
-    status: 'True',
-    lastProbeTime: context.now,
-    lastTransitionTime: null,
-  };
+  const times = { lastProbeTime: context.now, lastTransitionTime: null };
+  const asked = { type: 'migrationAbortRequested', status: 'True', ...times };
   return updateStatus(migration, { ...migration.status, conditions: [...conditions, asked] }, context);
+}
+
+function mayAbort(state: MigrationState): boolean {
+  return state.abortRequested !== true && state.endTimestamp === undefined;
 }
 
 function cancelBeforeHandOff(migration: Vmim, target: Pod | undefined, context: Context): Write {
@@ -115,13 +116,10 @@ function cancelBeforeHandOff(migration: Vmim, target: Pod | undefined, context: 
 /** Failure because the VMI or the target launcher is lost. */
 function planLoss(job: Job): Write | undefined {
   const { migration, vmi, target, context } = job;
-  const phase = migration.status?.phase;
   if (isFinal(vmi)) return fail(job, 'Migration failed because vmi shutdown during migration.');
-  if (phase === undefined || phase === 'Pending') return undefined;
   const state = ownState(vmi, migration);
-  if (state?.completed === true && state.failed !== true) return undefined;
-  const lost = target === undefined || isDown(target);
-  if (!lost || (state?.endTimestamp !== undefined && state.failed !== true)) return undefined;
+  if (!isTargetNeeded(migration, state)) return undefined;
+  if (target !== undefined && !isDown(target)) return undefined;
   if (state !== undefined && state.failed !== true) {
     const { now } = context;
     const startTimestamp = state.startTimestamp ?? now;
@@ -131,28 +129,38 @@ function planLoss(job: Job): Write | undefined {
   return fail(job, target === undefined ? gone : 'Migration failed because target pod shutdown during migration');
 }
 
+/** From the making of the target until the guest has moved for good. */
+function isTargetNeeded(migration: Vmim, state: MigrationState | undefined): boolean {
+  const phase = migration.status?.phase ?? 'Pending';
+  const moved = state?.endTimestamp !== undefined && state.failed !== true;
+  return phase !== 'Pending' && !moved;
+}
+
 function fail({ migration, context }: Job, message: string): Write {
   const note = { ...noteOn(migration, 'FailedMigration', message), type: 'Warning' } as const;
   return { ...updateStatus(migration, { ...migration.status, phase: 'Failed' }, context), note };
 }
 
 function planForward(job: Job): Write | undefined {
-  const { migration, vmi, target } = job;
+  const { migration, vmi } = job;
   switch (migration.status?.phase) {
     case undefined:
       return planFirstPhase(job);
     case 'Pending':
       return planTarget(job);
     case 'Scheduling':
-      if (target !== undefined && areContainersReady(target)) return toPhase(job, 'Scheduled');
-      return target === undefined ? undefined : planUnschedulable(job, target);
+      return planScheduling(job);
     case 'Scheduled':
       return planHandOff(job);
     default:
-      return HANDED_OFF.includes(migration.status?.phase ?? '')
-        ? planByState(job, ownState(vmi, migration))
-        : undefined;
+      return planByState(job, ownState(vmi, migration));
   }
+}
+
+function planScheduling(job: Job): Write | undefined {
+  const { target } = job;
+  if (target === undefined) return undefined;
+  return areContainersReady(target) ? toPhase(job, 'Scheduled') : planUnschedulable(job, target);
 }
 
 function planFirstPhase(job: Job): Write {
@@ -170,24 +178,25 @@ function planFirstPhase(job: Job): Write {
 function planTarget(job: Job): Write | undefined {
   const { migration, vmi, observed, context, target } = job;
   if (target !== undefined) return toPhase(job, 'Scheduling');
-  if (vmi.status?.phase !== 'Running' || vmi.metadata.deletionTimestamp !== undefined) return undefined;
+  if (vmi.status?.phase !== 'Running' || isDeleting(vmi)) return undefined;
   if (findCondition(vmi.status.conditions, 'LiveMigratable')?.status !== 'True') {
     return fail(job, 'VMI is not live-migratable');
   }
   if (observed.pods.filter((pod) => !isDown(pod)).length !== 1) return undefined;
-  if (vmi.metadata.annotations?.[NON_ROOT] === undefined) {
-    const annotations = { ...vmi.metadata.annotations, [NON_ROOT]: 'true' };
-    return {
-      verb: 'update',
-      kind: 'VirtualMachineInstance',
-      object: { ...vmi, metadata: { ...vmi.metadata, annotations } },
-    };
-  }
+  const marked = planNonRootMark(vmi);
   const source = observed.nodes.find((node) => node.metadata.name === vmi.status?.nodeName);
-  if (source === undefined) return undefined;
+  if (marked !== undefined || source === undefined) return marked;
   const pod = renderTarget(vmi, migration, source, context);
-  const message = `Created migration target pod ${pod.metadata.generateName ?? ''}`;
+  const message = `Created migration target pod ${pod.metadata.generateName}`;
   return { verb: 'create', kind: 'Pod', object: pod, note: noteOn(migration, 'SuccessfulCreate', message) };
+}
+
+/** virt-controller marks a VMI at its first migration; only targets show it. */
+function planNonRootMark(vmi: Vmi): Write | undefined {
+  if (vmi.metadata.annotations?.[NON_ROOT] !== undefined) return undefined;
+  const annotations = { ...vmi.metadata.annotations, [NON_ROOT]: 'true' };
+  const object = { ...vmi, metadata: { ...vmi.metadata, annotations } };
+  return { verb: 'update', kind: 'VirtualMachineInstance', object };
 }
 
 function planUnschedulable({ migration, context }: Job, target: Pod): Write | undefined {
@@ -200,24 +209,28 @@ function planUnschedulable({ migration, context }: Job, target: Pod): Write | un
 
 /** Hand-off to the target's handler: the VMI gets a fresh migrationState, whatever the last one held. */
 function planHandOff(job: Job): Write | undefined {
-  const { migration, vmi, observed, target } = job;
-  const uid = migration.metadata.uid ?? '';
+  const { migration, vmi } = job;
   if (ownState(vmi, migration) !== undefined) return toPhase(job, 'PreparingTarget');
-  const sourcePod = findCurrentPod(vmi, observed.pods)?.metadata.name;
-  const { nodeName: targetNode } = target?.spec ?? {};
-  const targetPod = target?.metadata.name;
-  if (sourcePod === undefined || targetNode === undefined || targetPod === undefined) return undefined;
-  const sourceNode = vmi.status?.nodeName ?? '';
-  const names = { sourceNode, sourcePod, targetNode, targetPod };
-  const state = { migrationUid: uid, migrationConfiguration: CONFIGURATION, ...names };
-  const labels = { ...vmi.metadata.labels, [LABEL.targetNode]: targetNode };
+  const state = deriveState(job);
+  if (state?.targetNode === undefined) return undefined;
+  const labels = { ...vmi.metadata.labels, [LABEL.targetNode]: state.targetNode };
   const object = { ...vmi, metadata: { ...vmi.metadata, labels }, status: { ...vmi.status, migrationState: state } };
   const message = 'Migration target pod is ready for preparation by virt-handler.';
+  const note = noteOn(migration, 'SuccessfulHandOver', message);
+  return { verb: 'update', kind: 'VirtualMachineInstance', object, note };
+}
+
+function deriveState({ migration, vmi, observed, target }: Job): MigrationState | undefined {
+  const source = findCurrentPod(vmi, observed.pods);
+  const targetNode = target?.spec.nodeName;
+  if (source === undefined || target === undefined || targetNode === undefined) return undefined;
   return {
-    verb: 'update',
-    kind: 'VirtualMachineInstance',
-    object,
-    note: noteOn(migration, 'SuccessfulHandOver', message),
+    migrationUid: identityOf(migration).uid,
+    migrationConfiguration: CONFIGURATION,
+    sourceNode: vmi.status?.nodeName ?? '',
+    sourcePod: identityOf(source).name,
+    targetNode,
+    targetPod: identityOf(target).name,
   };
 }
 

@@ -1,4 +1,14 @@
-import { type Condition, findCondition, isFinal, type Vm, type Vmi, type VmStatus } from '../objects.ts';
+import {
+  type Condition,
+  findCondition,
+  identityOf,
+  isDeleting,
+  isFinal,
+  isOwnedBy,
+  type Vm,
+  type Vmi,
+  type VmStatus,
+} from '../objects.ts';
 import { isSame, withCondition } from './conditions.ts';
 import { deriveVmi, generationOf, VM_FINALIZER, vmOwner, withGeneration } from './defaults.ts';
 import type { Context, Note, Observed, Write } from './plan.ts';
@@ -15,14 +25,18 @@ export function strategyOf(vm: Vm): Strategy {
 /** The next write that the VM itself asks for: its finalizer, the making and the deletion of its VMI, its own end. */
 export function planVm({ vm, vmi }: Observed, context: Context): Write | undefined {
   if (vm === undefined) return undefined;
-  if (vm.metadata.deletionTimestamp !== undefined) return planVmEnd(vm, vmi);
-  if (!vm.metadata.finalizers?.includes(VM_FINALIZER)) {
-    return updateVm(vm, { ...vm.metadata, finalizers: [...(vm.metadata.finalizers ?? []), VM_FINALIZER] });
+  if (isDeleting(vm)) return planVmEnd(vm, vmi);
+  const { finalizers = [] } = vm.metadata;
+  if (!finalizers.includes(VM_FINALIZER)) {
+    return updateVm(vm, { ...vm.metadata, finalizers: [...finalizers, VM_FINALIZER] });
   }
   if (vmi === undefined) return wantsStart(vm, context) ? createVmi(vm, context) : undefined;
+  return planPresent(vm, vmi);
+}
+
+function planPresent(vm: Vm, vmi: Vmi): Write | undefined {
   if (!isOwnedBy(vmi, vm)) return isOrphan(vmi) ? adopt(vm, vmi) : undefined;
-  if (vmi.metadata.deletionTimestamp !== undefined) return undefined;
-  return mustStop(vm, vmi) ? stop(vm, vmi) : undefined;
+  return !isDeleting(vmi) && mustStop(vm, vmi) ? stop(vm, vmi) : undefined;
 }
 
 function planVmEnd(vm: Vm, vmi: Vmi | undefined): Write | undefined {
@@ -35,14 +49,22 @@ function planVmEnd(vm: Vm, vmi: Vmi | undefined): Write | undefined {
 }
 
 function wantsStart(vm: Vm, { now }: Context): boolean {
-  const strategy = strategyOf(vm);
-  const asked = vm.status?.stateChangeRequests?.[0]?.action === 'Start';
-  if (!(strategy === 'Always' || strategy === 'RerunOnFailure' || strategy === 'Once' || asked)) return false;
-  if (strategy === 'RerunOnFailure' && vm.status?.runStrategy === strategy && vm.status.created === undefined) {
-    return vm.status.startFailure !== undefined || vm.status.observedGeneration === undefined || asked;
-  }
   const retry = vm.status?.startFailure?.retryAfterTimestamp;
-  return retry === undefined || retry <= now;
+  const waits = retry !== undefined && retry > now;
+  return !waits && (wasAskedToStart(vm) || startsByItself(vm));
+}
+
+function wasAskedToStart(vm: Vm): boolean {
+  return vm.status?.stateChangeRequests?.[0]?.action === 'Start';
+}
+
+/** After a guest has shut itself down, RerunOnFailure and Once start no other. */
+function startsByItself(vm: Vm): boolean {
+  const strategy = strategyOf(vm);
+  if (strategy === 'Always') return true;
+  if (strategy !== 'RerunOnFailure' && strategy !== 'Once') return false;
+  const { startFailure, runStrategy } = vm.status ?? {};
+  return startFailure !== undefined || runStrategy !== strategy;
 }
 
 function mustStop(vm: Vm, vmi: Vmi): boolean {
@@ -87,10 +109,6 @@ function updateVm(vm: Vm, metadata: Vm['metadata']): Write {
   return { verb: 'update', kind: 'VirtualMachine', object: { ...vm, metadata } };
 }
 
-function isOwnedBy(vmi: Vmi, vm: Vm): boolean {
-  return (vmi.metadata.ownerReferences ?? []).some((owner) => owner.uid === vm.metadata.uid);
-}
-
 function isOrphan(vmi: Vmi): boolean {
   return !(vmi.metadata.ownerReferences ?? []).some((owner) => owner.controller === true);
 }
@@ -107,47 +125,67 @@ export function planVmStatus(observed: Observed, context: Context): Write | unde
 function deriveVmStatus(vm: Vm, found: Vmi | undefined, context: Context): VmStatus {
   const vmi = found !== undefined && isOwnedBy(found, vm) ? found : undefined;
   const { created: _, ready: __, stateChangeRequests: ___, startFailure: ____, ...kept } = vm.status ?? {};
-  const requests = pendingRequests(vm, vmi);
-  const startFailure = deriveStartFailure(vm, vmi, context);
-  const ready = findCondition(vmi?.status?.conditions, 'Ready');
-  const deleting = vm.metadata.deletionTimestamp !== undefined;
+  const { generation = 1 } = vm.metadata;
   return {
     ...kept,
     conditions: deriveConditions(vm, vmi, context.now),
-    ...(vmi === undefined ? {} : { created: true }),
-    ...(ready?.status === 'True' ? { ready: true } : {}),
-    printableStatus: derivePrintable(vm, vmi, startFailure !== undefined),
+    ...deriveFlags(vmi),
+    printableStatus: derivePrintable(vm, vmi, context),
     runStrategy: strategyOf(vm),
-    desiredGeneration: vm.metadata.generation ?? 1,
-    ...(deleting ? {} : { observedGeneration: vm.metadata.generation ?? 1 }),
-    ...(requests.length === 0 ? {} : { stateChangeRequests: requests }),
-    ...(startFailure === undefined ? {} : { startFailure }),
+    desiredGeneration: generation,
+    ...(isDeleting(vm) ? {} : { observedGeneration: generation }),
+    ...pendingRequests(vm, vmi),
+    ...deriveStartFailure(vm, vmi, context),
   };
 }
 
-function pendingRequests(vm: Vm, vmi: Vmi | undefined): NonNullable<VmStatus['stateChangeRequests']> {
+function deriveFlags(vmi: Vmi | undefined): Pick<VmStatus, 'created' | 'ready'> {
+  if (vmi === undefined) return {};
+  const ready = findCondition(vmi.status?.conditions, 'Ready')?.status === 'True';
+  return { created: true, ...(ready ? { ready } : {}) };
+}
+
+function pendingRequests(vm: Vm, vmi: Vmi | undefined): Pick<VmStatus, 'stateChangeRequests'> {
   const requests = vm.status?.stateChangeRequests ?? [];
-  return requests.filter(({ action, uid }) =>
-    action === 'Stop' ? uid === vmi?.metadata.uid : vmi === undefined || isLeaving(vmi),
+  const pending = requests.filter(({ action, uid }) =>
+    action === 'Stop'
+      ? uid === vmi?.metadata.uid
+      : vmi === undefined || isLeaving(vmi) || requests[0]?.action === 'Stop',
   );
+  return pending.length === 0 ? {} : { stateChangeRequests: pending };
 }
 
 function isLeaving(vmi: Vmi): boolean {
-  return vmi.metadata.deletionTimestamp !== undefined || isFinal(vmi);
+  return isDeleting(vmi) || isFinal(vmi);
 }
 
 /** A VMI that failed before its guest ran makes the VM wait, longer each time. */
-function deriveStartFailure(vm: Vm, vmi: Vmi | undefined, { now }: Context): VmStatus['startFailure'] {
-  const known = vm.status?.startFailure;
-  const { uid = '' } = vmi?.metadata ?? {};
-  const phases = vmi?.status?.phaseTransitionTimestamps ?? [];
-  const ran = phases.some(({ phase }) => phase === 'Running');
-  if (strategyOf(vm) === 'Halted' || ran) return undefined;
-  if (vmi?.status?.phase !== 'Failed' || known?.lastFailedVMIUID === uid) return known;
+function deriveStartFailure(vm: Vm, vmi: Vmi | undefined, context: Context): Pick<VmStatus, 'startFailure'> {
+  const { startFailure } = vm.status ?? {};
+  if (strategyOf(vm) === 'Halted' || (vmi !== undefined && hasRun(vmi))) return {};
+  if (vmi !== undefined && isNewFailure(vmi, startFailure)) {
+    return { startFailure: countFailure(startFailure, identityOf(vmi).uid, context) };
+  }
+  return startFailure === undefined ? {} : { startFailure };
+}
+
+function isNewFailure(vmi: Vmi, known: VmStatus['startFailure']): boolean {
+  return vmi.status?.phase === 'Failed' && known?.lastFailedVMIUID !== vmi.metadata.uid;
+}
+
+function hasRun(vmi: Vmi): boolean {
+  return (vmi.status?.phaseTransitionTimestamps ?? []).some(({ phase }) => phase === 'Running');
+}
+
+function countFailure(
+  known: VmStatus['startFailure'],
+  lastFailedVMIUID: string,
+  { now }: Context,
+): NonNullable<VmStatus['startFailure']> {
   const consecutiveFailCount = (known?.consecutiveFailCount ?? 0) + 1;
   const seconds = BACKOFF_SECONDS[Math.min(consecutiveFailCount, BACKOFF_SECONDS.length) - 1] ?? 300;
   const retryAfterTimestamp = formatSeconds(Date.parse(now) + seconds * 1000);
-  return { consecutiveFailCount, lastFailedVMIUID: uid, retryAfterTimestamp };
+  return { consecutiveFailCount, lastFailedVMIUID, retryAfterTimestamp };
 }
 
 /** RFC 3339 in whole seconds, as Kubernetes writes times. */
@@ -155,12 +193,21 @@ export function formatSeconds(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
 
-function derivePrintable(vm: Vm, vmi: Vmi | undefined, failing: boolean): string {
-  if (vm.metadata.deletionTimestamp !== undefined) return 'Terminating';
-  if (vmi === undefined || isFinal(vmi)) return failing ? 'CrashLoopBackOff' : 'Stopped';
-  if (vmi.metadata.deletionTimestamp !== undefined) return 'Stopping';
-  if (vmi.status?.phase !== 'Running') return isUnschedulable(vmi) ? 'ErrorUnschedulable' : 'Starting';
-  if (findCondition(vmi.status.conditions, 'Paused')?.status === 'True') return 'Paused';
+function derivePrintable(vm: Vm, vmi: Vmi | undefined, context: Context): string {
+  if (isDeleting(vm)) return 'Terminating';
+  if (vmi === undefined || isFinal(vmi)) {
+    return deriveStartFailure(vm, vmi, context).startFailure === undefined ? 'Stopped' : 'CrashLoopBackOff';
+  }
+  if (isDeleting(vmi)) return 'Stopping';
+  return vmi.status?.phase === 'Running' ? printRunning(vmi) : printStarting(vmi);
+}
+
+function printStarting(vmi: Vmi): string {
+  return isUnschedulable(vmi) ? 'ErrorUnschedulable' : 'Starting';
+}
+
+function printRunning(vmi: Vmi): string {
+  if (findCondition(vmi.status?.conditions, 'Paused')?.status === 'True') return 'Paused';
   return isMigrating(vmi) ? 'Migrating' : 'Running';
 }
 

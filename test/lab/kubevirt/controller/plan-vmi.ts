@@ -3,6 +3,8 @@ import {
   areContainersReady,
   type Condition,
   findCondition,
+  identityOf,
+  isDeleting,
   isDown,
   isFinal,
   LABEL,
@@ -44,7 +46,7 @@ function createdAt(pod: Pod): string {
 export function planVmi(observed: Observed, context: Context): Write | undefined {
   const { vmi, pods } = observed;
   if (vmi === undefined) return undefined;
-  if (vmi.metadata.deletionTimestamp !== undefined) return planVmiEnd(vmi, pods, context);
+  if (isDeleting(vmi)) return planVmiEnd(vmi, pods, context);
   if (vmi.status?.phase === undefined) return admit(vmi, context);
   const current = findCurrentPod(vmi, pods);
   if (vmi.status.phase === 'Pending' && pods.length === 0) return planLauncher(vmi, observed, context);
@@ -137,21 +139,30 @@ function planVmiUpdate(vmi: Vmi, observed: Observed, context: Context): Write | 
 function deriveStatus(vmi: Vmi, pods: readonly Pod[], { now, image }: Context): VmiStatus {
   const current = findCurrentPod(vmi, pods);
   const phase = derivePhase(vmi, current);
+  const { activePods: _, ...kept } = vmi.status ?? {};
+  const active = pods.map((pod) => [pod.metadata.uid ?? '', pod.spec.nodeName ?? '']);
   const status: VmiStatus = {
-    ...vmi.status,
+    ...kept,
     phase,
-    activePods: Object.fromEntries(pods.map((pod) => [pod.metadata.uid ?? '', pod.spec.nodeName ?? ''])),
+    ...(active.length === 0 ? {} : { activePods: Object.fromEntries(active) }),
     conditions: deriveConditions(vmi, current, phase, now),
-    ...(current === undefined ? {} : { launcherContainerImageVersion: image }),
-    ...(current?.status?.qosClass === undefined ? {} : { qosClass: current.status.qosClass }),
+    ...describePod(current, image),
+    ...(phase === 'Scheduled' && kept.phase === 'Scheduling' ? describePlace(vmi, current) : {}),
   };
-  if (pods.length === 0) delete status.activePods;
-  if (phase === 'Scheduled' && vmi.status?.phase === 'Scheduling' && current !== undefined) {
-    status.interfaces = deriveInterfaces(vmi, current);
-    status.migrationTransport = 'Unix';
-    if (current.spec.nodeName !== undefined) status.nodeName = current.spec.nodeName;
-  }
-  return withPhaseTime(status, vmi.status?.phase, now);
+  return withPhaseTime(status, kept.phase, now);
+}
+
+function describePod(pod: Pod | undefined, image: string): Partial<VmiStatus> {
+  if (pod === undefined) return {};
+  const qosClass = pod.status?.qosClass;
+  return { launcherContainerImageVersion: image, ...(qosClass === undefined ? {} : { qosClass }) };
+}
+
+/** What a VMI learns when its launcher is ready. */
+function describePlace(vmi: Vmi, pod: Pod | undefined): Partial<VmiStatus> {
+  const nodeName = pod?.spec.nodeName;
+  if (pod === undefined || nodeName === undefined) return {};
+  return { interfaces: deriveInterfaces(vmi, pod), migrationTransport: 'Unix', nodeName };
 }
 
 export function withPhaseTime<
@@ -167,9 +178,13 @@ function derivePhase(vmi: Vmi, pod: Pod | undefined): string {
   const phase = vmi.status?.phase ?? 'Pending';
   if (isFinal(vmi)) return phase;
   if (pod === undefined) return phase === 'Pending' ? phase : 'Failed';
-  if (phase === 'Running') return phase;
-  if (isDown(pod) || (pod.metadata.deletionTimestamp !== undefined && phase !== 'Pending')) return 'Failed';
+  return phase === 'Running' ? phase : deriveEarlyPhase(phase, pod);
+}
+
+function deriveEarlyPhase(phase: string, pod: Pod): string {
+  if (isDown(pod)) return 'Failed';
   if (phase === 'Pending') return 'Scheduling';
+  if (isDeleting(pod)) return 'Failed';
   return phase === 'Scheduling' && areContainersReady(pod) ? 'Scheduled' : phase;
 }
 
@@ -185,7 +200,13 @@ function deriveConditions(vmi: Vmi, pod: Pod | undefined, phase: string, now: st
 /** A pod's condition without the fields that a VMI's condition does not have and the API server would drop. */
 function copyCondition({ type, status, reason, message, lastProbeTime, lastTransitionTime }: Condition): Condition {
   const text = { ...(reason === undefined ? {} : { reason }), ...(message === undefined ? {} : { message }) };
-  return { type, status, ...text, lastProbeTime: lastProbeTime ?? null, lastTransitionTime: lastTransitionTime ?? null };
+  return {
+    type,
+    status,
+    ...text,
+    lastProbeTime: lastProbeTime ?? null,
+    lastTransitionTime: lastTransitionTime ?? null,
+  };
 }
 
 function deriveReady(pod: Pod | undefined, phase: string): Omit<Condition, 'type'> {
@@ -235,14 +256,8 @@ function parseNetworkStatus(text: string | undefined): NetworkStatus[] {
 
 /** Deletion: launchers first, then the phase, then the finalizers once no launcher is left in the API. */
 function planVmiEnd(vmi: Vmi, pods: readonly Pod[], context: Context): Write | undefined {
-  const name = vmi.metadata.name ?? '';
-  const pod = pods.find((one) => one.metadata.deletionTimestamp === undefined);
-  if (pod !== undefined) {
-    const { name: podName = '', namespace = '', uid = '' } = pod.metadata;
-    const message = `Deleted virtual machine pod ${podName}`;
-    const note = { on: KIND, name, type: 'Normal', reason: 'SuccessfulDelete', message } as const;
-    return { verb: 'delete', kind: 'Pod', name: podName, namespace, uid, note };
-  }
+  const pod = pods.find((one) => !isDeleting(one));
+  if (pod !== undefined) return deleteLauncher(vmi, pod);
   const finalizers = remainingFinalizers(vmi, pods);
   if (finalizers.length < (vmi.metadata.finalizers ?? []).length) {
     return { verb: 'update', kind: KIND, object: { ...vmi, metadata: { ...vmi.metadata, finalizers } } };
@@ -250,6 +265,14 @@ function planVmiEnd(vmi: Vmi, pods: readonly Pod[], context: Context): Write | u
   const status = deriveStatus(vmi, pods, context);
   if (pods.length === 0 && !isFinal(vmi)) status.phase = 'Failed';
   return isSame(status, vmi.status) ? undefined : { verb: 'update', kind: KIND, object: { ...vmi, status } };
+}
+
+function deleteLauncher(vmi: Vmi, pod: Pod): Write {
+  const identity = identityOf(pod);
+  const message = `Deleted virtual machine pod ${identity.name}`;
+  const on = { on: KIND, name: identityOf(vmi).name } as const;
+  const note = { ...on, type: 'Normal', reason: 'SuccessfulDelete', message } as const;
+  return { verb: 'delete', kind: 'Pod', ...identity, note };
 }
 
 function remainingFinalizers(vmi: Vmi, pods: readonly Pod[]): string[] {

@@ -17,34 +17,46 @@ const SOURCE: KubeNode = {
 };
 
 type Loose = Record<string, unknown>;
-type Container = { command?: string[]; terminationMessagePath?: string; env?: { valueFrom?: { fieldRef?: Loose } }[] };
+type FieldRef = { apiVersion?: string };
+type Volume = { downwardAPI?: { defaultMode?: number; items: { fieldRef: FieldRef }[] } };
+type Spec = { volumes: Volume[]; containers: Container[]; initContainers: Container[] };
+const DEFAULTED = [
+  ...['schedulerName', 'tolerations', 'priority', 'preemptionPolicy', 'dnsPolicy', 'nodeName'],
+  ...['serviceAccountName', 'serviceAccount'],
+];
+type Container = {
+  command?: string[];
+  terminationMessagePath?: string;
+  terminationMessagePolicy?: string;
+  env?: { valueFrom?: { fieldRef?: FieldRef } }[];
+};
 
 /** Takes away what the API server, its admission, the scheduler, kubelet and Multus add to a pod. */
 function strip(recorded: FlowObject | Pod): Loose {
-  const pod = structuredClone(recorded) as unknown as Pod & { spec: Loose };
-  const { generateName, namespace, labels, annotations, ownerReferences } = pod.metadata;
-  const { [NETWORK_STATUS]: _, 'kubevirt.io/migration-target-ready-timestamp': __, ...notes } = annotations ?? {};
-  for (const field of ['schedulerName', 'tolerations', 'priority', 'preemptionPolicy', 'dnsPolicy', 'nodeName']) {
-    delete pod.spec[field];
-  }
-  for (const field of ['serviceAccountName', 'serviceAccount']) delete pod.spec[field];
-  const containers = [...(pod.spec['containers'] as Container[]), ...(pod.spec['initContainers'] as Container[])];
-  for (const container of containers) {
-    delete container.terminationMessagePath;
-    for (const entry of container.env ?? []) delete entry.valueFrom?.fieldRef?.['apiVersion'];
-  }
-  for (const container of pod.spec['initContainers'] as Loose[]) delete container['terminationMessagePolicy'];
-  for (const volume of pod.spec['volumes'] as { downwardAPI?: Loose & { items: { fieldRef: Loose }[] } }[]) {
-    delete volume.downwardAPI?.['defaultMode'];
-    for (const item of volume.downwardAPI?.items ?? []) delete item.fieldRef['apiVersion'];
-  }
+  const pod = structuredClone(recorded) as unknown as Pod & { spec: Spec };
+  const { generateName, namespace, labels, annotations = {}, ownerReferences } = pod.metadata;
+  const { [NETWORK_STATUS]: _, 'kubevirt.io/migration-target-ready-timestamp': __, ...notes } = annotations;
+  for (const field of DEFAULTED) delete (pod.spec as Loose)[field];
+  for (const container of [...pod.spec.containers, ...pod.spec.initContainers]) stripContainer(container);
+  for (const container of pod.spec.initContainers) delete container.terminationMessagePolicy;
+  for (const volume of pod.spec.volumes) stripVolume(volume);
   return { metadata: { generateName, namespace, labels, annotations: notes, ownerReferences }, spec: pod.spec };
+}
+
+function stripContainer(container: Container): void {
+  delete container.terminationMessagePath;
+  for (const entry of container.env ?? []) delete entry.valueFrom?.fieldRef?.apiVersion;
+}
+
+function stripVolume({ downwardAPI }: Volume): void {
+  delete downwardAPI?.defaultMode;
+  for (const item of downwardAPI?.items ?? []) delete item.fieldRef.apiVersion;
 }
 
 /** The number that KubeVirt draws for a launcher. */
 function timeoutOf(recorded: FlowObject): number {
-  const command = (recorded.spec?.['containers'] as Container[])[0]?.command ?? [];
-  return Number.parseInt(command[2] ?? '', 10);
+  const { containers } = recorded.spec as Spec;
+  return Number.parseInt(containers[0]?.command?.[2] ?? '', 10);
 }
 
 type Case = { title: string; recorded: FlowObject; vmi: Vmi; migration: Vmim | undefined };
@@ -52,21 +64,23 @@ type Case = { title: string; recorded: FlowObject; vmi: Vmi; migration: Vmim | u
 /** Every launcher of the flows at its first record, with the VMI as the same step or the last one before recorded it. */
 function collectCases(): Case[] {
   return listFlows().flatMap((flow) => {
-    const seen = new Set<string>();
     const last = new Map<string, FlowObject>();
     return loadFlow(flow).flatMap((step) => {
-      for (const object of step.objects) last.set(`${object.kind}/${object.metadata?.uid ?? ''}`, object);
-      const pods = step.objects.filter((o) => o.kind === 'Pod' && !seen.has(o.metadata?.uid ?? ''));
-      return pods.flatMap((recorded): Case[] => {
-        seen.add(recorded.metadata?.uid ?? '');
-        const vmi = last.get(`VirtualMachineInstance/${recorded.metadata?.labels?.[LABEL.createdBy] ?? ''}`);
-        const uid = recorded.metadata?.labels?.[LABEL.migrationUid] ?? '';
-        const migration = last.get(`VirtualMachineInstanceMigration/${uid}`) as Vmim | undefined;
-        const title = `${flow}: ${recorded.metadata?.name ?? ''} at ${step.step}`;
-        return vmi === undefined ? [] : [{ title, recorded, vmi: vmi as unknown as Vmi, migration }];
-      });
+      const before = new Set(last.keys());
+      for (const object of step.objects) last.set(`${object.kind}/${object.metadata?.uid}`, object);
+      const fresh = step.objects.filter((one) => one.kind === 'Pod' && !before.has(`Pod/${one.metadata?.uid}`));
+      return fresh.flatMap((recorded) =>
+        findCase(`${flow}: ${recorded.metadata?.name} at ${step.step}`, recorded, last),
+      );
     });
   });
+}
+
+function findCase(title: string, recorded: FlowObject, last: ReadonlyMap<string, FlowObject>): Case[] {
+  const { labels = {} } = recorded.metadata ?? {};
+  const vmi = last.get(`VirtualMachineInstance/${labels[LABEL.createdBy]}`) as Vmi | undefined;
+  const migration = last.get(`VirtualMachineInstanceMigration/${labels[LABEL.migrationUid]}`) as Vmim | undefined;
+  return vmi === undefined ? [] : [{ title, recorded, vmi, migration }];
 }
 
 /** A launcher's label with its node is written later, and a target's copy of it depends on when the step was recorded. */

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CommandError } from '../../command.ts';
-import { startGuest } from '../../guest/guest.ts';
+import { type GuestOptions, startGuest } from '../../guest/guest.ts';
 import type { GuestImage } from '../../guest/image.ts';
 import type { LabNode } from '../../state.ts';
 import { formatHostname } from '../names.ts';
-import type { BindingPlugin, MigrationState, Pod, Vmi } from '../objects.ts';
+import { type BindingPlugin, identityOf, type MigrationState, type Pod, type Vmi } from '../objects.ts';
 import { parseMebibytes } from '../quantity.ts';
 import { parseResolver } from './dhcp.ts';
 import { saveFigures } from './figures.ts';
@@ -13,7 +13,7 @@ import { findLauncherPid } from './launcher.ts';
 import type { Monitors } from './monitors.ts';
 import { findProcess, isSetUp, kill, readPodNetwork, setUpNetwork, startDhcp } from './netns.ts';
 import type { Guest } from './plan.ts';
-import type { GuestRecord, Records } from './record.ts';
+import type { GuestRecord, Process, Records } from './record.ts';
 import { startSourceRelay, startTargetRelay } from './relay.ts';
 import { namesOf, planNics, WiringError } from './wiring.ts';
 
@@ -39,25 +39,31 @@ export async function startLauncher(tools: NodeTools, vmi: Vmi, pod: Pod, migrat
   const pid = await findLauncherPid(tools.node, pod);
   if (pid === undefined) return false;
   const netns = `/proc/${pid}/ns/net`;
-  const record = await ensureWired(tools, vmi, { pod, netns });
-  const dir = tools.records.dirOf(record.podUid);
-  const dhcp = record.dhcp ?? (await serveDhcp({ record, dir, netns, pid }, vmi));
+  const wired = await ensureWired(tools, vmi, { pod, netns });
+  const dir = tools.records.dirOf(wired.podUid);
+  const record = { ...wired, dhcp: wired.dhcp ?? (await serveDhcp({ record: wired, dir, netns, pid }, vmi)) };
+  const options = { image: tools.image, dir, netns, name: record.vmi, ...deriveMachine(record, vmi) };
+  if (migrationUid === undefined) {
+    await tools.records.save({ ...record, stage: 'booted', qemu: await startQemu(options) });
+    return true;
+  }
   const incoming = join(dir, 'mig');
-  const relay = migrationUid === undefined ? undefined : await openTarget(tools, dir, incoming);
-  const qemuPid = await startGuest({
-    ...{ image: tools.image, dir, netns, name: record.vmi },
+  const relay = await openTarget(tools, dir, incoming);
+  const qemu = await startQemu({ ...options, incoming });
+  await tools.records.save({ ...record, stage: 'incoming', relay, migrationUid, qemu });
+  return true;
+}
+
+function deriveMachine(record: GuestRecord, vmi: Vmi): Pick<GuestOptions, 'nics' | 'memoryMiB'> {
+  return {
     nics: record.nics.map((nic) => ({ tap: namesOf(nic).tap, mac: nic.mac, mtu: nic.mtu })),
     memoryMiB: parseMebibytes(vmi.spec.domain.memory?.guest ?? '128Mi'),
-    ...(migrationUid === undefined ? {} : { incoming }),
-  });
-  const stage = migrationUid === undefined ? 'booted' : 'incoming';
-  await tools.records.save({
-    ...{ ...record, dhcp, stage },
-    ...(relay === undefined ? {} : { relay }),
-    ...(migrationUid === undefined ? {} : { migrationUid }),
-    qemu: findProcess(qemuPid) ?? { pid: qemuPid, start: '' },
-  });
-  return true;
+  };
+}
+
+async function startQemu(options: GuestOptions): Promise<Process> {
+  const pid = await startGuest(options);
+  return findProcess(pid) ?? { pid, start: '' };
 }
 
 async function ensureWired(
@@ -65,26 +71,25 @@ async function ensureWired(
   vmi: Vmi,
   { pod, netns }: { pod: Pod; netns: string },
 ): Promise<GuestRecord> {
-  const known = (await tools.records.load()).find((one) => one.podUid === pod.metadata.uid);
-  if (known?.stage === 'prepared' || (known !== undefined && (await isSetUp(netns, known.nics)))) return known;
-  if (known !== undefined) throw new WiringError('the node half was stopped while it wired the launcher');
-  const record: GuestRecord = {
-    podUid: pod.metadata.uid ?? '',
-    podName: pod.metadata.name ?? '',
-    namespace: vmi.metadata.namespace ?? '',
-    vmi: vmi.metadata.name ?? '',
-    vmiUid: vmi.metadata.uid ?? '',
-    node: tools.node.name,
-    stage: 'preparing',
-    nics: planNics(vmi.spec, await readPodNetwork(netns), tools.plugins()),
-  };
-  await tools.records.save(record);
-  await setUpNetwork(netns, record.nics).catch((error: unknown) => {
+  const { uid: podUid, name: podName } = identityOf(pod);
+  const known = (await tools.records.load()).find((one) => one.podUid === podUid);
+  if (known !== undefined) return resumeWiring(known, netns);
+  const { name, namespace, uid: vmiUid } = identityOf(vmi);
+  const nics = planNics(vmi.spec, await readPodNetwork(netns), tools.plugins());
+  const identity = { podUid, podName, namespace, vmi: name, vmiUid, node: tools.node.name };
+  await tools.records.save({ ...identity, stage: 'preparing', nics });
+  await setUpNetwork(netns, nics).catch((error: unknown) => {
     throw error instanceof CommandError ? new WiringError(error.message) : error;
   });
-  const prepared: GuestRecord = { ...record, stage: 'prepared' };
+  const prepared: GuestRecord = { ...identity, stage: 'prepared', nics };
   await tools.records.save(prepared);
   return prepared;
+}
+
+/** Goes on after a restart. As in KubeVirt, a netns that was left half wired is a failure. */
+async function resumeWiring(known: GuestRecord, netns: string): Promise<GuestRecord> {
+  if (known.stage !== 'preparing' || (await isSetUp(netns, known.nics))) return { ...known, stage: 'prepared' };
+  throw new WiringError('the node half was stopped while it wired the launcher');
 }
 
 type Launcher = { record: GuestRecord; dir: string; netns: string; pid: number };
@@ -128,7 +133,7 @@ export async function forget(tools: NodeTools, { record }: Guest): Promise<void>
 }
 
 /** Starts the outgoing migration over the migration network. */
-export async function send(tools: NodeTools, { record, migrate }: Guest, state: MigrationState): Promise<void> {
+export async function send(tools: NodeTools, { record, migrate }: Guest, state: MigrationState): Promise<undefined> {
   const dir = tools.records.dirOf(record.podUid);
   const qmp = await tools.monitors.find(record.podUid, dir);
   const port = Object.entries(state.targetDirectMigrationNodePorts ?? {}).find(([, role]) => role === 49152)?.[0];

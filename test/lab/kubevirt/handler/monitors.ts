@@ -8,6 +8,10 @@ export type Monitors = {
   drop(podUid: string): void;
 };
 
+/** QEMU opens its monitor soon after its start; one that has closed rarely comes back. */
+const FIRST_MS = 2000;
+const AGAIN_MS = 50;
+
 /** `onEvent` hears every event of every guest, and `CLOSED` when a monitor goes away with its QEMU. */
 export function createMonitors(onEvent: (podUid: string, event: QmpEvent) => void): Monitors {
   const open = new Map<string, Qmp>();
@@ -15,7 +19,8 @@ export function createMonitors(onEvent: (podUid: string, event: QmpEvent) => voi
     find: async (podUid, dir) => {
       const known = open.get(podUid);
       if (known !== undefined && !known.closed) return known;
-      const qmp = await connectQmp(pathsOf(dir).qmp, 2000).catch(() => undefined);
+      const limit = known === undefined ? FIRST_MS : AGAIN_MS;
+      const qmp = await connectQmp(pathsOf(dir).qmp, limit).catch(() => undefined);
       if (qmp === undefined) return undefined;
       open.set(podUid, qmp);
       qmp.on('event', (event) => onEvent(podUid, event));

@@ -1,5 +1,5 @@
 import { findCurrentPod } from '../controller/plan-vmi.ts';
-import { isDown, isFinal, LABEL, type MigrationState, type Pod, type Vmi } from '../objects.ts';
+import { isDeleting, isDown, isFinal, LABEL, type MigrationState, type Pod, type Vmi } from '../objects.ts';
 import type { GuestRecord } from './record.ts';
 
 /** One guest of this node as the node knows it: its record and what QEMU says now. */
@@ -35,15 +35,22 @@ export type Action =
 
 /** The next thing to do on a node for one VMI, or undefined while something else must happen first. */
 export function planNode(view: NodeView): Action | undefined {
-  const dropped = view.guests.find((guest) => !isWanted(guest, view) && !isWaiting(guest));
-  if (dropped !== undefined)
-    return isOver(dropped.pod) ? { do: 'forget', guest: dropped } : { do: 'reap', guest: dropped };
-  const { vmi } = view;
+  return planEnds(view) ?? planLive(view);
+}
+
+/** Guests that nobody wants any more. */
+function planEnds(view: NodeView): Action | undefined {
+  const guest = view.guests.find((one) => !isWanted(one, view) && !isWaiting(one));
+  if (guest === undefined) return undefined;
+  return isOver(guest.pod) ? { do: 'forget', guest } : { do: 'reap', guest };
+}
+
+function planLive(view: NodeView): Action | undefined {
+  const { vmi, node } = view;
   if (vmi === undefined || isFinal(vmi)) return undefined;
-  const state = vmi.status?.migrationState;
-  const here = vmi.status?.nodeName === view.node;
-  if (!here) return state?.targetNode === view.node ? planTarget(view, vmi, state) : undefined;
-  return planArrival(view, vmi, state) ?? planOwner(view, vmi);
+  const { migrationState: state, nodeName } = vmi.status ?? {};
+  if (nodeName === node) return planArrival(view, vmi, state) ?? planOwner(view, vmi);
+  return state?.targetNode === node ? planTarget(view, vmi, state) : undefined;
 }
 
 function isOver(pod: Pod | undefined): boolean {
@@ -58,25 +65,28 @@ function isWaiting({ record, pod }: Guest): boolean {
 /** A guest is wanted while its launcher lives and it holds the VMI now, or a migration still needs it. */
 function isWanted({ record, pod }: Guest, { node, vmi, pods }: NodeView): boolean {
   if (isOver(pod) || vmi === undefined || isFinal(vmi) || vmi.metadata.uid !== record.vmiUid) return false;
+  const asked = isPartOfMigration(record, vmi);
+  if (asked !== undefined) return asked;
+  return vmi.status?.nodeName === node && findCurrentPod(vmi, pods)?.metadata.uid === record.podUid;
+}
+
+/** What the VMI's migration says about a guest; undefined when it does not decide. */
+function isPartOfMigration(record: GuestRecord, vmi: Vmi): boolean | undefined {
   const state = vmi.status?.migrationState;
   if (state?.targetPod === record.podName) return state.failed !== true && !isLeaving(vmi, record);
-  if (state?.sourcePod === record.podName && state.completed !== true) return true;
-  if (vmi.status?.nodeName !== node) return false;
-  return findCurrentPod(vmi, pods)?.metadata.uid === record.podUid;
+  return state?.sourcePod === record.podName && state.completed !== true ? true : undefined;
 }
 
 /** A target whose VMI is deleted before the guest has come is not waited for. */
 function isLeaving(vmi: Vmi, record: GuestRecord): boolean {
-  return (
-    record.stage === 'incoming' && vmi.metadata.deletionTimestamp !== undefined && vmi.status?.nodeName !== record.node
-  );
+  return record.stage === 'incoming' && isDeleting(vmi) && vmi.status?.nodeName !== record.node;
 }
 
 function planOwner(view: NodeView, vmi: Vmi): Action | undefined {
   const pod = findCurrentPod(vmi, view.pods);
   const guest = view.guests.find((one) => one.record.podUid === pod?.metadata.uid);
   if (pod === undefined || isDown(pod)) return planLoss(vmi, pod);
-  const deleted = vmi.metadata.deletionTimestamp !== undefined || pod.metadata.deletionTimestamp !== undefined;
+  const deleted = isDeleting(vmi) || isDeleting(pod);
   if (guest?.record.qemu === undefined) return planBirth(vmi, pod, deleted);
   if (!guest.alive) return planDeath(vmi, guest, deleted);
   if (deleted) return { do: 'shutdown', guest };
@@ -102,15 +112,18 @@ function planDeath(vmi: Vmi, { record }: Guest, deleted: boolean): Action | unde
 
 /** The target's side until the VMI's node is this one. */
 function planTarget(view: NodeView, vmi: Vmi, state: MigrationState): Action | undefined {
-  const pod = view.pods.find((one) => one.metadata.name === state.targetPod);
-  const guest = view.guests.find((one) => one.record.podName === state.targetPod);
   if (state.failed === true) {
     return vmi.metadata.labels?.[LABEL.targetNode] === view.node ? { do: 'drop-label' } : undefined;
   }
-  if (vmi.metadata.deletionTimestamp !== undefined || isOver(pod) || pod === undefined) return undefined;
-  if (guest?.record.qemu === undefined) return { do: 'receive', pod };
-  if (!guest.alive) return guest.record.released === true ? undefined : { do: 'give-up', guest };
-  return planReception(state, guest);
+  const pod = view.pods.find((one) => one.metadata.name === state.targetPod);
+  if (pod === undefined || isDown(pod) || isDeleting(vmi)) return undefined;
+  const guest = view.guests.find((one) => one.record.podName === state.targetPod);
+  return guest?.record.qemu === undefined ? { do: 'receive', pod } : planIncoming(state, guest);
+}
+
+function planIncoming(state: MigrationState, guest: Guest): Action | undefined {
+  if (guest.alive) return planReception(state, guest);
+  return guest.record.released === true ? undefined : { do: 'give-up', guest };
 }
 
 function planReception(state: MigrationState, guest: Guest): Action | undefined {

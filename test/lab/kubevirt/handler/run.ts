@@ -6,14 +6,25 @@ import type { LabNode, LabState } from '../../state.ts';
 import { type Cache, type Client, createCache } from '../client.ts';
 import { isSame } from '../controller/conditions.ts';
 import { formatSeconds } from '../controller/plan-vm.ts';
-import { KUBEVIRT, type KubeNode, type KubeVirt, LABEL, NODE, POD, type Pod, VMI, type Vmi } from '../objects.ts';
+import {
+  KUBEVIRT,
+  type KubeNode,
+  type KubeVirt,
+  LABEL,
+  type MigrationState,
+  NODE,
+  POD,
+  type Pod,
+  VMI,
+  type Vmi,
+} from '../objects.ts';
 import { cancel, forget, type NodeTools, reap, send, shutDown, startLauncher, takeFigures } from './actions.ts';
 import { saveFigures } from './figures.ts';
 import { createMonitors, readGuest } from './monitors.ts';
 import { isAlive } from './netns.ts';
 import { beat, HEARTBEAT_MS, needsBeat } from './nodes.ts';
 import { type Action, type Guest, type NodeView, planNode } from './plan.ts';
-import { createRecords } from './record.ts';
+import { createRecords, type GuestRecord } from './record.ts';
 import { deriveMigratable, reportEnd, reportMoved, reportRunning, withoutTargetLabel } from './status.ts';
 import { WiringError } from './wiring.ts';
 
@@ -60,7 +71,9 @@ type Place = { lab: LabState; node: LabNode; image: NodeTools['image'] };
 async function startHandler(client: Client, caches: Caches, { lab, node, image }: Place): Promise<void> {
   const queue = createQueue({ clock: systemClock, random: Math.random, backoff: { baseMs: 100, maxMs: 5000 } });
   const records = createRecords(join(lab.dir, 'kubevirt/guests', node.name));
-  const monitors = createMonitors((podUid, event) => void hear(handler, queue, { podUid, event }));
+  const monitors = createMonitors((podUid, event) => {
+    hear(handler, queue, { podUid, event }).catch((err: unknown) => client.log.warn({ err, podUid }, 'event lost'));
+  });
   const plugins = () => caches.kubevirts.store.list()[0]?.spec.configuration?.network?.binding ?? {};
   const tools: NodeTools = { labDir: lab.dir, node, image, records, monitors, plugins };
   const handler: Handler = { client, caches, tools };
@@ -86,16 +99,19 @@ async function hear(
   const { tools } = handler;
   const record = (await tools.records.load()).find((one) => one.podUid === podUid);
   if (record === undefined) return;
-  if (event.event === 'SHUTDOWN') {
-    await tools.records.save({ ...record, ended: event.data['guest'] === true ? 'Succeeded' : 'Failed' });
-  }
+  await writeDown(tools, record, event);
+  // A monitor closes a moment before its process has ended.
+  queue.addAfter(`${record.namespace}/${record.vmi}`, event.event === 'CLOSED' ? 50 : 0);
+}
+
+async function writeDown(tools: NodeTools, record: GuestRecord, { event, data, at }: QmpEvent): Promise<void> {
   const { migrationUid: uid, namespace, vmi } = record;
-  if (uid !== undefined && event.event === 'STOP')
-    saveFigures(tools.labDir, { uid, namespace, vmi, stoppedAt: event.at });
-  if (uid !== undefined && event.event === 'RESUME')
-    saveFigures(tools.labDir, { uid, namespace, vmi, resumedAt: event.at });
-  if (event.event === 'MIGRATION' && event.data['status'] === 'completed') await takeFigures(tools, record);
-  queue.add(`${namespace}/${vmi}`);
+  if (event === 'SHUTDOWN')
+    await tools.records.save({ ...record, ended: data.guest === true ? 'Succeeded' : 'Failed' });
+  if (event === 'MIGRATION' && data.status === 'completed') await takeFigures(tools, record);
+  if (uid === undefined) return;
+  if (event === 'STOP') saveFigures(tools.labDir, { uid, namespace, vmi, stoppedAt: at });
+  if (event === 'RESUME') saveFigures(tools.labDir, { uid, namespace, vmi, resumedAt: at });
 }
 
 async function runTurns(handler: Handler, key: string): Promise<Outcome> {
@@ -154,35 +170,37 @@ async function actOn(handler: Handler, vmi: Vmi, action: Action): Promise<number
   const { tools } = handler;
   switch (action.do) {
     case 'boot':
-      return (await tryStart(handler, vmi, action.pod)) ? undefined : WAIT_MS;
+      return tryStart(handler, vmi, { pod: action.pod });
     case 'receive':
-      return (await tryStart(handler, vmi, action.pod, vmi.status?.migrationState?.migrationUid)) ? undefined : WAIT_MS;
+      return tryStart(handler, vmi, { pod: action.pod, migration: vmi.status?.migrationState });
     case 'shutdown':
       return shutDown(tools, action.guest, vmi.spec.terminationGracePeriodSeconds ?? 30);
     case 'send':
-      await send(tools, action.guest, action.state);
-      return undefined;
+      return send(tools, action.guest, action.state);
     case 'cancel':
       await cancel(tools, action.guest);
       return WAIT_MS;
     case 'settle-in':
-      await tools.records.save({ ...action.guest.record, stage: 'booted' });
-      return undefined;
+      return tools.records.save({ ...action.guest.record, stage: 'booted' }).then(() => undefined);
     default:
       return write(handler, vmi, action);
   }
 }
 
 /** A launcher that cannot be wired fails its VMI, or as a target itself. */
-async function tryStart(handler: Handler, vmi: Vmi, pod: Pod, migrationUid?: string): Promise<boolean> {
+async function tryStart(
+  handler: Handler,
+  vmi: Vmi,
+  { pod, migration }: { pod: Pod; migration?: MigrationState | undefined },
+): Promise<number | undefined> {
   try {
-    return await startLauncher(handler.tools, vmi, pod, migrationUid);
+    return (await startLauncher(handler.tools, vmi, pod, migration?.migrationUid)) ? undefined : WAIT_MS;
   } catch (error) {
     if (!(error instanceof WiringError)) throw error;
     handler.client.log.error({ err: error, vmi: vmi.metadata.name }, 'the launcher cannot be wired');
-    if (migrationUid === undefined) await update(handler, vmi, reportEnd(vmi, 'Failed', now()));
+    if (migration === undefined) await update(handler, vmi, reportEnd(vmi, 'Failed', now()));
     else await failTarget(handler, vmi, error.message);
-    return true;
+    return undefined;
   }
 }
 

@@ -42,7 +42,21 @@ export async function createTestBed(): Promise<TestBed> {
   ]);
   const plug = async (netns: string, bridge: string, device: string): Promise<void> => {
     const host = `v${made.length}`;
-    await runCommand(['ip', '-n', outside, 'link', 'add', host, 'type', 'veth', 'peer', 'name', device, 'netns', netns]);
+    await runCommand([
+      'ip',
+      '-n',
+      outside,
+      'link',
+      'add',
+      host,
+      'type',
+      'veth',
+      'peer',
+      'name',
+      device,
+      'netns',
+      netns,
+    ]);
     await ip(outside, [`link set ${host} master ${bridge}`, `link set ${host} up`]);
   };
   return {

@@ -23,29 +23,34 @@ export function planNics(spec: VmiSpec, pod: PodNetwork, plugins: Readonly<Recor
 
 type Asked = { nic: Interface; network: Network; index: number; binding: NicPlan['binding'] };
 
-function planNic({ nic, network, index, binding }: Asked, pod: PodNetwork): NicPlan {
+function planNic(asked: Asked, pod: PodNetwork): NicPlan {
+  const { nic, network, index, binding } = asked;
   const primary = network.pod !== undefined || network.multus?.default === true;
   const podInterface = primary ? 'eth0' : formatPodInterface(network.name);
   const link = pod.links.find((one) => one.name === podInterface);
   if (link === undefined) throw new WiringError(`NIC ${nic.name}: the CNI made no ${podInterface}`);
-  const own = pod.routes.filter((route) => route.device === podInterface);
-  const gateway = own[0]?.gateway;
+  const { mac: podMac, mtu, ipv4, ipv6 } = link;
+  const mac = (nic.macAddress || podMac).toLowerCase();
+  const ports = (nic.ports ?? []).map(formatPort);
+  const names = { name: nic.name, binding, podInterface, primary, index };
+  return { ...names, mac, podMac, mtu, ipv4, ipv6, ...planRoutes(asked, link, pod.routes), ports };
+}
+
+function formatPort({ port, protocol }: { port: number; protocol?: string }): NicPlan['ports'][number] {
+  return { port, protocol: protocol === 'UDP' ? 'udp' : 'tcp' };
+}
+
+/** As in KubeVirt, the gateway is the next hop of the first route listed, and bridge binding needs one route at least. */
+function planRoutes({ nic, binding }: Asked, link: Link, all: readonly Route[]): Pick<NicPlan, 'gateway' | 'routes'> {
+  const own = all.filter((route) => route.device === link.name);
   if (binding === 'bridge' && link.ipv4.length > 0 && own.length === 0) {
-    throw new WiringError(`NIC ${nic.name}: no gateway address found in routes of ${podInterface}`);
+    throw new WiringError(`NIC ${nic.name}: no gateway address found in routes of ${link.name}`);
   }
-  return {
-    ...{ name: nic.name, binding, podInterface, primary, index },
-    mac: (nic.macAddress || link.mac).toLowerCase(),
-    podMac: link.mac,
-    mtu: link.mtu,
-    ipv4: link.ipv4,
-    ipv6: link.ipv6,
-    ...(gateway === undefined ? {} : { gateway }),
-    routes: own.flatMap(({ destination, gateway: via }) =>
-      destination === 'default' || via === undefined ? [] : [{ destination, gateway: via }],
-    ),
-    ports: (nic.ports ?? []).map(({ port, protocol }) => ({ port, protocol: protocol === 'UDP' ? 'udp' : 'tcp' })),
-  };
+  const routes = own.flatMap(({ destination, gateway }) =>
+    destination === 'default' || gateway === undefined ? [] : [{ destination, gateway }],
+  );
+  const gateway = own[0]?.gateway;
+  return { routes, ...(gateway === undefined ? {} : { gateway }) };
 }
 
 function findBinding(nic: Interface, plugins: Readonly<Record<string, BindingPlugin>>): NicPlan['binding'] {
