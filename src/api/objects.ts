@@ -61,6 +61,8 @@ export type VirtualMachineInstance = {
   status?: {
     phase?: string;
     nodeName?: string;
+    /** Every launcher's UID with its node, kept by virt-controller; users cannot write it. */
+    activePods?: Record<string, string>;
     migrationState?: {
       migrationUid?: string;
       sourceNode?: string;

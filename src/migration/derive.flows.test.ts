@@ -62,6 +62,18 @@ function walk(steps: readonly Step[]): string[] {
 }
 
 describe('recorded flows of KubeVirt v1.8.4', () => {
+  it.each(names)('%s: KubeVirt lists every launcher of a VMI in its activePods, at every step', (name) => {
+    let world: World = new Map();
+    for (const step of readFlow(name)) {
+      world = advance(world, step);
+      for (const vmi of listKind<VirtualMachineInstance>(world, 'VirtualMachineInstance')) {
+        const own = listKind<Pod>(world, 'Pod').filter((pod) => parseLauncher(pod)?.vmiUid === vmi.metadata.uid);
+        const listed = Object.keys(vmi.status?.activePods ?? {});
+        expect(listed).toEqual(expect.arrayContaining(own.map((pod) => pod.metadata.uid)));
+      }
+    }
+  });
+
   it('has an expectation for each flow', () => {
     expect(Object.keys(EXPECTED).sort()).toEqual(names.sort());
   });

@@ -19,6 +19,8 @@ export type Addresses = {
   giveBack(subnet: string, holder: Holder): void;
   /** Drops what was given and never came into the cache: for the start of a term, when another process may have led. */
   forgetPending(): void;
+  /** Holds what rows that are not ours have on our switches, instead of what they had before. */
+  holdForeign(leases: readonly ForeignLease[]): void;
   /** Who among the holders of this port's addresses is older. Not empty: this port must not be programmed. */
   listOlderRivals(port: LogicalPort): string[];
   /** Ports that share an address with this one, whatever their age. */
@@ -28,7 +30,13 @@ export type Addresses = {
   onFreed(handler: (subnet: string) => void): void;
 };
 
+/** An address on one of our switches that another system gave out. */
+export type ForeignLease = { readonly subnet: string; readonly name: string; readonly lease: Lease };
+
 const ROUTER: Holder = 'router';
+/** No LogicalPort's key begins like this. */
+const FOREIGN = 'ovn:';
+const isOurs = (holder: Holder): boolean => holder !== ROUTER && !holder.startsWith(FOREIGN);
 
 /** Follows the world; to be made before the caches start. */
 export function createAddresses(world: World, settings: Settings, random: RandomBytes): Addresses {
@@ -65,12 +73,21 @@ export function createAddresses(world: World, settings: Settings, random: Random
     },
     forgetPending: () => {
       for (const pool of pools.values()) {
-        const lost = [...pool.leases.keys()].filter((holder) => holder !== ROUTER && !world.ports.store.get(holder));
+        const lost = [...pool.leases.keys()].filter((holder) => isOurs(holder) && !world.ports.store.get(holder));
         for (const holder of lost) release(pool, holder);
       }
     },
+    holdForeign: (leases) => {
+      for (const pool of pools.values()) {
+        for (const holder of [...pool.leases.keys()]) if (holder.startsWith(FOREIGN)) release(pool, holder);
+      }
+      for (const { subnet, name, lease } of leases) {
+        const pool = pools.get(subnet);
+        if (pool !== undefined) hold(pool, FOREIGN + name, lease);
+      }
+    },
     listRivals: rivals,
-    listOlderRivals: (port) => rivals(port).filter((holder) => isOlder(world.ports.store.get(holder), port)),
+    listOlderRivals: (port) => rivals(port).filter((holder) => isOlder(holder, world.ports.store.get(holder), port)),
     counts: (subnet) => {
       const pool = pools.get(subnet);
       return pool === undefined ? [] : countPool(pool);
@@ -87,9 +104,9 @@ function explain(plans: ReadonlyMap<string, SubnetPlan>, name: string) {
   return fail('SubnetNotReady', `subnet ${name}: ${plan.problem?.message ?? 'not usable'}`);
 }
 
-/** What is no LogicalPort (the router, rows of others) was there before. */
-function isOlder(rival: LogicalPort | undefined, port: LogicalPort): boolean {
-  return rival === undefined || compareAge(rival, port) < 0;
+/** The router was there before; what other systems did is no reason to take a working port away. */
+function isOlder(holder: Holder, rival: LogicalPort | undefined, port: LogicalPort): boolean {
+  return holder === ROUTER || (rival !== undefined && compareAge(rival, port) < 0);
 }
 
 function holdPort(pool: Pool | undefined, port: LogicalPort): void {

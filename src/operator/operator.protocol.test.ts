@@ -174,4 +174,18 @@ describe('a VM', () => {
     expect((await stage.listLsps()).get('vm/a/db/default')).toEqual(before);
     expect(stage.findPort('a/db.default.vm')?.metadata.ownerReferences?.[0]?.uid).toBe(again.metadata.uid);
   });
+
+  it('is not joined by a pod that only says it is a launcher (F55)', async () => {
+    await stage.start();
+    const vm = cast.vm('db');
+    await findLsp('vm/a/db/default');
+    cast.launcher('early', { metadata: { name: 'db', uid: 'made-up' } }, { node: 'n3', forged: true });
+    const vmi = cast.vmi('db', vm);
+    cast.launcher('l0', vmi, { node: 'n2', forged: true });
+    cast.launcher('l1', vmi, { node: 'n1' });
+    await whenLsp('vm/a/db/default', 'n1');
+    cast.pod('marker');
+    await findLsp('pod/a/marker/eth0');
+    expect(stage.findPort('a/db.default.vm')?.spec.attachments?.map(({ podName }) => podName)).toEqual(['l1']);
+  });
 });

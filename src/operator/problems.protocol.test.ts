@@ -127,6 +127,26 @@ describe('what others do to the database', () => {
     expect(Object.keys((await stage.nb.dump()).Logical_Switch ?? {})).toContain('foreign');
   });
 
+  it('an address that another system gave out on our switch is never ours, and its row stays (F53)', async () => {
+    const first = await stage.start();
+    await eventually('the subnet', () => getReady('default')?.reason === 'Ready');
+    await first.stop();
+    const row = { name: 'theirs', addresses: '0a:00:00:00:00:01 10.16.0.2' };
+    await stage.nb.nb.client.transactAndSync([
+      insertOp('Logical_Switch_Port', row, { uuidName: 'theirs' }),
+      {
+        op: 'mutate',
+        table: 'Logical_Switch',
+        where: [['name', '==', 'subnet/default']],
+        mutations: [['ports', 'insert', ['named-uuid', 'theirs']]],
+      },
+    ]);
+    await stage.start();
+    cast.pod('p1');
+    expect((await findLsp('pod/a/p1/eth0')).addresses).toMatch(/ 10\.16\.0\.3$/);
+    expect(Object.keys((await stage.nb.dump()).Logical_Switch_Port ?? {})).toContain('theirs');
+  });
+
   it('an emptied database is filled again under a new epoch (F49)', async () => {
     await stage.start();
     cast.pod('p1');

@@ -7,6 +7,7 @@ import { createWriter } from '../ovn/writer.ts';
 import { rebuildJoinPool } from '../plan/node.ts';
 import type { Context, Turn } from './context.ts';
 import { ensureDefaultSubnet } from './default-subnet.ts';
+import { listForeign } from './foreign.ts';
 import { formatWorkloadKey, getPodKey, getPortKey } from './keys.ts';
 import { reconcile } from './reconcile.ts';
 import { getOwnerKey, type Inbox, routeChanges } from './routing.ts';
@@ -118,6 +119,7 @@ function wakeWithDatabase({ nb }: TermState, wake: () => void): () => void {
 function resyncRegularly(options: TermOptions, state: TermState, inbox: Inbox): () => void {
   let timer: Timer | undefined;
   const resync = () => {
+    state.addresses.holdForeign(listForeign(state.nb, state.settings.cluster));
     for (const key of listEverything(state)) inbox.add(key);
     timer = state.clock.schedule(options.resyncMs, resync);
   };

@@ -16,6 +16,21 @@ export type Lives = {
   readonly kubevirtKnown: boolean;
 };
 
+/**
+ * The pods that are launchers for sure. Anybody who may create pods can write an owner reference and labels, so a pod
+ * counts only when KubeVirt itself lists it in the VMI's `status.activePods`, or, for a VMI that is not there any more,
+ * when it holds one of the ports already.
+ */
+export function listTrustedLaunchers(
+  launchers: readonly LauncherRecord[],
+  vmi: { readonly uid: string; readonly activePods: readonly string[] } | undefined,
+  ports: readonly LogicalPort[],
+): LauncherRecord[] {
+  const holders = new Set(ports.flatMap((port) => port.spec.attachments?.map((attachment) => attachment.podUID) ?? []));
+  const isListed = (pod: LauncherRecord) => vmi?.uid === pod.vmiUid && vmi.activePods.includes(pod.uid);
+  return launchers.filter((pod) => isListed(pod) || (vmi?.uid !== pod.vmiUid && holders.has(pod.uid)));
+}
+
 /** Whose the ports that are made now will be; undefined when nothing new is to be made. */
 export function deriveOwner(name: string, lives: Lives): Owner | undefined {
   const { vm, vmi, pod } = lives;

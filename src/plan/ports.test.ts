@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { LogicalPort } from '../api/types.gen.ts';
 import type { LauncherRecord } from '../migration/input.ts';
-import { deriveOwner, deriveStanding, type Lives } from './ownership.ts';
+import { deriveOwner, deriveStanding, type Lives, listTrustedLaunchers } from './ownership.ts';
 import { planPorts } from './ports.ts';
 import type { NicRequest } from './requests.ts';
 
@@ -104,6 +104,22 @@ describe('deriveStanding', () => {
     ],
   ])('%s', (_cause, given, around, expected) => {
     expect(deriveStanding(given, around)).toBe(expected);
+  });
+});
+
+describe('listTrustedLaunchers (F55)', () => {
+  const pods = [launcher('listed', 'i1'), launcher('forged', 'i1'), launcher('old', 'i0'), launcher('stranger', 'i0')];
+  const ports = [port('VirtualMachine', 'v1', { holders: ['old', 'forged'] })];
+  const names = (...given: Parameters<typeof listTrustedLaunchers>) =>
+    listTrustedLaunchers(...given).map(({ uid }) => uid);
+
+  it('are those that KubeVirt lists, and those of an earlier VMI that hold a port', () => {
+    expect(names(pods, { uid: 'i1', activePods: ['listed'] }, ports)).toEqual(['listed', 'old']);
+  });
+
+  it('without a VMI are only those that hold a port', () => {
+    expect(names(pods, undefined, ports)).toEqual(['forged', 'old']);
+    expect(names(pods, undefined, [])).toEqual([]);
   });
 });
 

@@ -45,8 +45,9 @@ export function createCast({ storage }: FakeApiServer) {
         },
         status: { phase: 'Scheduling' },
       } as KubeObject),
-    launcher: (name: string, vmi: KubeObject, extra: { node?: string; job?: string } = {}) =>
-      storage.create(COLLECTIONS.pods, {
+    /** A launcher that KubeVirt knows, unless it is `forged`. */
+    launcher: (name: string, vmi: KubeObject, extra: { node?: string; job?: string; forged?: boolean } = {}) => {
+      const pod = storage.create(COLLECTIONS.pods, {
         metadata: {
           name,
           namespace: 'a',
@@ -55,7 +56,12 @@ export function createCast({ storage }: FakeApiServer) {
         },
         spec: extra.node === undefined ? {} : { nodeName: extra.node },
         status: { phase: 'Running' },
-      } as KubeObject),
+      } as KubeObject);
+      const activePods = { [uidOf(pod)]: extra.node ?? '' };
+      const patch = { status: { activePods } };
+      if (!extra.forged) storage.patch(COLLECTIONS.vmis, `a/${vmi.metadata?.name}`, { patch, part: 'status' });
+      return pod;
+    },
     vmim: (name: string, vmiName: string) =>
       storage.create(COLLECTIONS.vmims, {
         metadata: { name, namespace: 'a' },

@@ -5,6 +5,8 @@ import { OvsdbError, TimeoutError } from '../../ovsdb/index.ts';
 import type { Programming } from '../../plan/port-status.ts';
 import type { Turn } from '../context.ts';
 
+export type Programmed = Exclude<Programming, { ok: true }> | { readonly ok: true; readonly written: boolean };
+
 /** How long a connection may be away before the status says so: a change of leader takes less. */
 const AWAY_MS = 3000;
 
@@ -12,16 +14,16 @@ const AWAY_MS = 3000;
  * Makes the rows of these owners equal to what is wanted. Nothing is sent when the replica shows them so already. What
  * goes wrong in OVN is a value for the status to tell; the end of our term and faults of the program are thrown.
  */
-export async function program(turn: Turn, wanted: Wanted, owners: readonly string[]): Promise<Programming> {
+export async function program(turn: Turn, wanted: Wanted, owners: readonly string[]): Promise<Programmed> {
   const { nb, writer, settings } = turn;
   const plan = () => planOperations(nb.observed, wanted, { cluster: settings.cluster, owners });
   try {
-    if (plan().length === 0) return { ok: true };
+    if (plan().length === 0) return { ok: true, written: false };
     await nb.client.whenLive(AbortSignal.any([turn.signal, AbortSignal.timeout(AWAY_MS)])).catch(() => {
       throw new TimeoutError('the Northbound database cannot be reached');
     });
     await writer.apply(plan);
-    return { ok: true };
+    return { ok: true, written: true };
   } catch (error) {
     if (error instanceof EpochLost || turn.signal.aborted) throw error;
     return { ok: false, problem: explain(error) };

@@ -47,12 +47,19 @@ async function programPorts(turn: Turn, seen: Seen, { live, release }: Ports): P
   const owners = [...live, ...release].map(formatPortOwner);
   const programming = await program(turn, { ...NOTHING, ports }, owners);
   const { since } = turn;
-  if (programming.ok && since !== undefined) {
-    turn.metrics.observe('event_to_commit_ms', turn.clock.now() - since, {
-      kind: seen.key.split('/')[0] ?? '',
-    });
+  if (programming.ok && programming.written && since !== undefined) {
+    turn.metrics.observe('event_to_commit_ms', turn.clock.now() - since, describeTurn(seen, live));
   }
   return programming;
+}
+
+/** Labels of the time from event to commit; `phase` tells a migration's turns from all others. */
+function describeTurn(seen: Seen, live: readonly LogicalPort[]): Record<string, string> {
+  const [first] = live;
+  return {
+    kind: seen.key.slice(0, seen.key.indexOf('/')),
+    phase: first === undefined ? 'released' : seen.stateOf(first).phase,
+  };
 }
 
 type End = {

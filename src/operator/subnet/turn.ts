@@ -3,6 +3,7 @@ import { formatOwner } from '../../api/owner.ts';
 import type { Subnet } from '../../api/types.gen.ts';
 import { ensureFinalizer, ensureStatus, isNotFound, type Outcome, removeFinalizer } from '../../kube/index.ts';
 import { formatVpcOwner, planVpc } from '../../plan/network.ts';
+import type { Programming } from '../../plan/port-status.ts';
 import { mergeWanted, NOTHING } from '../../plan/rows.ts';
 import { planSubnetRows, type SubnetPlan } from '../../plan/subnet.ts';
 import { deriveSubnetStatus } from '../../plan/subnet-status.ts';
@@ -33,7 +34,7 @@ export async function runSubnetTurn(turn: Turn, name: string): Promise<Outcome> 
   const vpcOwner = formatVpcOwner(plan.vpc);
   const wanted = mergeWanted([planVpc(plan.vpc, turn.settings), planSubnetRows(subnet, plan, turn.settings)]);
   // The rows of a subnet that became unusable stay: ports may still be on them.
-  const programming = plan.usable ? await program(turn, wanted, [vpcOwner, owner]) : ({ ok: true } as const);
+  const programming: Programming = plan.usable ? await program(turn, wanted, [vpcOwner, owner]) : { ok: true };
   if (programming.ok) turn.wake(name);
   await writeStatus(turn, subnet, { plan, programming });
   return programming.ok ? { done: true } : { requeueAfterMs: UNPROGRAMMED_MS };
@@ -52,7 +53,7 @@ async function ensureFinalizerOf(turn: Turn, { metadata }: Subnet): Promise<void
   await ensureFinalizer(turn.api.subnets, { name: metadata.name, uid: metadata.uid }, FINALIZER);
 }
 
-type Facts = { readonly plan: SubnetPlan; readonly programming: Awaited<ReturnType<typeof program>> };
+type Facts = { readonly plan: SubnetPlan; readonly programming: Programming };
 
 async function writeStatus(turn: Turn, subnet: Subnet, { plan, programming }: Facts): Promise<void> {
   const status = deriveSubnetStatus(

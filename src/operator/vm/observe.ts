@@ -4,7 +4,7 @@ import { deriveMigration } from '../../migration/derive.ts';
 import type { LauncherRecord, MigrationInput } from '../../migration/input.ts';
 import { parseLauncher, parseVmi, parseVmim } from '../../migration/parse.ts';
 import { formatPortLsp } from '../../plan/lsp.ts';
-import { deriveStanding, type Lives, servesVmi } from '../../plan/ownership.ts';
+import { deriveStanding, type Lives, listTrustedLaunchers, servesVmi } from '../../plan/ownership.ts';
 import { planVmRequests, type RequestContext, type RequestPlan } from '../../plan/requests.ts';
 import type { WishSource } from '../../plan/wishes.ts';
 import type { Context } from '../context.ts';
@@ -19,7 +19,9 @@ export function observeVm(context: Context, namespace: string, name: string): Se
   const key = formatWorkloadKey('vm', namespace, name);
   const vm = world.vms.store.get(`${namespace}/${name}`);
   const vmi = world.vmis.store.get(`${namespace}/${name}`);
-  const launchers = world.pods.store.byIndex('key', key).flatMap((pod) => parseLauncher(pod) ?? []);
+  const ports = world.ports.store.byIndex('key', key);
+  const claimants = world.pods.store.byIndex('key', key).flatMap((pod) => parseLauncher(pod) ?? []);
+  const launchers = listTrustedLaunchers(claimants, listActivePods(vmi), ports);
   const lives = describeLives(context, { vm, vmi, launchers });
   const vmims = world.vmims.store.byIndex('key', key).map(parseVmim);
   const input: MigrationInput = { ...(vmi === undefined ? {} : { vmi: parseVmi(vmi) }), vmims, launchers };
@@ -29,12 +31,16 @@ export function observeVm(context: Context, namespace: string, name: string): Se
     namespace,
     name,
     lives,
-    ports: world.ports.store.byIndex('key', key),
+    ports,
     plan: planRequests({ vm, vmi }, makeRequestContext(context, namespace)),
     stateOf: (port) => deriveMigration({ ...selectInput(port, lives, input), ...findBinding(context, port) }),
     ...(regarding === undefined ? {} : { regarding }),
     mayWait: (subnet) => vmi === undefined && world.subnets.store.get(subnet)?.spec.allocate === 'OnFirstStart',
   };
+}
+
+function listActivePods(vmi: VirtualMachineInstance | undefined) {
+  return vmi && { uid: vmi.metadata.uid ?? '', activePods: Object.keys(vmi.status?.activePods ?? {}) };
 }
 
 type Objects = { readonly vm: VirtualMachine | undefined; readonly vmi: VirtualMachineInstance | undefined };
