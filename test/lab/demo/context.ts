@@ -74,7 +74,7 @@ export async function expectSoon<T>(what: string, seconds: number, check: () => 
 /** Starts a program that is ended with the demo. */
 export function startChild(context: Context, argv: readonly string[]): ChildProcess {
   const [file = '', ...rest] = argv;
-  const child = spawn(file, rest, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(file, rest, { stdio: ['ignore', 'pipe', 'inherit'] });
   context.children.add(child);
   child.once('close', () => context.children.delete(child));
   return child;

@@ -1,19 +1,12 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
 import { getNode } from '../state.ts';
 import { type Probe, type StreamResult, summariseProbes } from './analyse.ts';
-import {
-  applyThings,
-  type Context,
-  DemoError,
-  expectSoon,
-  findThing,
-  getThing,
-  startChild,
-  type Thing,
-} from './context.ts';
+import { applyThings, type Context, DemoError, findThing, getThing, startChild, type Thing } from './context.ts';
 import { findDowntimeMs } from './guest.ts';
-import { formatMigration } from './manifests.ts';
+import { formatMigration, NAMESPACE } from './manifests.ts';
 import { killOperator } from './operator.ts';
 import { findPodPid, getClient } from './pods.ts';
 import { awaitVm, readFacts, withCordon } from './vms.ts';
@@ -78,31 +71,55 @@ export async function migrateVm(
 
 type Marks = { at: number; label: string }[];
 
-/** Creates the VMIM, notes when each phase is first seen, and awaits its end. */
+/** Creates the VMIM, notes when each phase is seen, and awaits its end. */
 async function runMigration(context: Context, plan: MigrationPlan): Promise<{ vmi: Thing; marks: Marks }> {
   const marks: Marks = [{ at: Date.now(), label: 'asked' }];
   await applyThings(context, [formatMigration(plan.name, plan.vm)]);
   let toKill = plan.killOperator;
-  await expectSoon(`migration ${plan.name}`, 120, async () => {
-    const phase = await notePhase(context, plan.name, marks);
-    if (toKill && phase !== 'Pending') {
-      toKill = false;
-      marks.push({ at: Date.now(), label: 'operator killed' });
-      await killOperator(context);
-    }
-    return phase === 'Succeeded' ? true : undefined;
-  });
+  for await (const phase of watchPhases(context, plan.name)) {
+    marks.push({ at: Date.now(), label: phase });
+    if (phase === 'Failed') await failWith(context, plan.name);
+    if (phase === 'Succeeded') break;
+    if (!toKill || phase === 'Pending') continue;
+    toKill = false;
+    marks.push({ at: Date.now(), label: 'operator killed' });
+    await killOperator(context);
+  }
   return { vmi: await getThing(context, 'vmi', plan.vm), marks };
 }
 
-/** The VMIM's phase, added to the marks when it is new; throws DemoError when the migration failed. */
-async function notePhase(context: Context, name: string, marks: Marks): Promise<string> {
+/** Each new phase of the VMIM, by one watch: a poll would take the processor from the guests. */
+async function* watchPhases(context: Context, name: string): AsyncGenerator<string> {
+  const { lab } = context;
+  const path = ['jsonpath={.status.phase}{"\\n"}', '--request-timeout=120s', '-w'];
+  const argv = [
+    lab.bin.kubectl,
+    '--kubeconfig',
+    lab.adminKubeconfig,
+    '-n',
+    NAMESPACE,
+    'get',
+    'vmim',
+    name,
+    '-o',
+    ...path,
+  ];
+  const child = startChild(context, argv);
+  let last = '';
+  try {
+    for await (const line of createInterface({ input: child.stdout ?? Readable.from([]) })) {
+      if (line !== '' && line !== last) yield line;
+      last = line;
+    }
+  } finally {
+    child.kill('SIGKILL');
+  }
+  throw new DemoError(`migration ${name} did not end within 120 s; its last phase was ${last}`);
+}
+
+async function failWith(context: Context, name: string): Promise<never> {
   const vmim = await findThing(context, 'vmim', name);
-  const phase = String(vmim?.status?.phase ?? 'Pending');
-  if (!marks.some((mark) => mark.label === phase)) marks.push({ at: Date.now(), label: phase });
-  if (phase === 'Failed')
-    throw new DemoError(`migration ${name} failed: ${JSON.stringify(vmim?.status.migrationState)}`);
-  return phase;
+  throw new DemoError(`migration ${name} failed: ${JSON.stringify(vmim?.status.migrationState)}`);
 }
 
 type RunningProbe = { stop: () => Promise<{ probes: Probe[]; stream: StreamResult }> };
