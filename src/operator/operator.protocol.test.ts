@@ -116,6 +116,10 @@ describe('a VM', () => {
     cast.setStatus('vmis', 'a/db', { nodeName: 'n2', migrationState: { ...ready, completed: true } });
     await eventually('Settled', () => stage.findPort('a/db.default.vm')?.status?.migration?.phase === 'Settled');
     expect((await findLsp('vm/a/db/default')).chassis).toBe('n2');
+    const steps = ['MigrationPrepared', 'MigrationActivated', 'MigrationSettled'].map(
+      (step) => `VirtualMachine/db ${step}`,
+    );
+    await eventually('the events', () => steps.every((step) => stage.events().includes(step)));
   });
 
   it('goes back to the source when the migration fails', async () => {

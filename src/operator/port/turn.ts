@@ -29,7 +29,9 @@ export async function runPortTurn(turn: Turn, seen: Seen): Promise<Outcome> {
   const live = [...kept, ...created.ports];
   const programming = await programPorts(turn, seen, { live, release: plan.release });
   if (programming.ok) await forAll(plan.release, (port) => releasePort(turn, port));
-  await forAll(live, (port) => writeStatus(turn, port, { state: seen.stateOf(port), programming }));
+  await forAll(live, (port) =>
+    writeStatus(turn, port, { state: seen.stateOf(port), programming, regarding: seen.regarding }),
+  );
   const waitsFor = [...created.blockedOn, ...(programming.ok ? [] : live.map((port) => port.spec.subnet))];
   return settle(turn, seen, { programming, waitsFor, hasProblems: plan.problems.length > 0 });
 }
