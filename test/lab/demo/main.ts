@@ -145,6 +145,17 @@ async function runDemo(root: string, settings: Settings, progress: Progress): Pr
   const labUpSeconds = tenth(progress.seconds() - beforeLab);
   const context: Context = { lab, root, out, say: progress.say, children: new Set() };
   endChildrenOnSignals(context);
+  try {
+    return await demonstrate(context, settings, { progress, setupSeconds, labUpSeconds, started });
+  } finally {
+    for (const child of context.children) child.kill('SIGKILL');
+  }
+}
+
+type Clock = { progress: Progress; setupSeconds: number; labUpSeconds: number; started: number };
+
+async function demonstrate(context: Context, settings: Settings, clock: Clock): Promise<number> {
+  const { progress, setupSeconds, labUpSeconds, started } = clock;
   await cleanUp(context);
   progress.say('installing the chart with Helm');
   const beforeInstall = progress.seconds();

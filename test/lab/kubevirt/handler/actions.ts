@@ -28,6 +28,8 @@ export type NodeTools = {
 };
 
 const DOWNTIME_LIMIT_MS = 50;
+/** Bytes a second: unbounded copying would take the processor from the guests on two cores. */
+const BANDWIDTH = 64 * 2 ** 20;
 const POWERDOWN_EVERY_MS = 500;
 
 /**
@@ -145,7 +147,8 @@ export async function send(tools: NodeTools, { record, migrate }: Guest, state: 
     const address = state.targetNodeAddress ?? '';
     const netns = `/run/netns/${tools.node.netns}`;
     relay = await startSourceRelay({ netns, socket, address, port: Number(port), log: join(dir, 'relay.log') });
-    await qmp.execute('migrate-set-parameters', { 'downtime-limit': DOWNTIME_LIMIT_MS, 'max-bandwidth': 2 ** 33 });
+    const limits = { 'downtime-limit': DOWNTIME_LIMIT_MS, 'max-bandwidth': BANDWIDTH };
+    await qmp.execute('migrate-set-parameters', limits);
     await qmp.execute('migrate', { uri: `unix:${socket}` });
   }
   await tools.records.save({ ...record, migrationUid: state.migrationUid, ...(relay === undefined ? {} : { relay }) });
