@@ -43,8 +43,11 @@ export function formatGateRemoval(podInterface: string): string {
   return FAMILIES.map((family) => `add table ${family} ${table}\ndelete table ${family} ${table}\n`).join('');
 }
 
-/** A set that holds one element when the gate is open: the type of device, which is the same on both sides of it. */
-const OPEN_SET = 'set open { type iface_type; size 4; flags dynamic; }';
+/**
+ * A set that holds one element when the gate is open: the type of device, which is the same on both sides of it. Declared by
+ * `typeof`: a set that nft 1.1 declares by `type` makes nft 1.0.6 crash in this namespace, and KubeVirt's nft runs here too.
+ */
+const OPEN_SET = 'set open { typeof meta iiftype; size 4; flags dynamic; }';
 
 /**
  * Bridge and managedTap. Rules match names packet by packet, so KubeVirt's renaming needs no attention: until the rename
