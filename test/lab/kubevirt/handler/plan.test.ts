@@ -170,7 +170,8 @@ describe('the target of a migration', () => {
     ['completes', target(ended, [incoming()], 'node2', label), { do: 'note', change: { completed: true } }],
     ['drops its label', target({ ...ended, completed: true }, [incoming()], 'node2', label), { do: 'drop-label' }],
     ['settles in', target({ ...ended, completed: true }, [incoming()], 'node2'), { do: 'settle-in' }],
-    ['gives up when QEMU died', target(COPYING, [incoming({ alive: false })]), { do: 'give-up' }],
+    ['gives up when QEMU died', target(LISTENING, [incoming({ alive: false })]), { do: 'give-up' }],
+    ['leaves the word to the source once the copy runs', target(COPYING, [incoming({ alive: false })]), undefined],
     ['ends after a failure', target({ ...COPYING, failed: true }, [incoming()]), { do: 'reap' }],
     ['drops its label after a failure', target({ ...COPYING, failed: true }, [], 'node1', label), { do: 'drop-label' }],
   ])('%s', (_, view, expected) => check(view, expected));

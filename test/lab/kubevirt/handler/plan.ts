@@ -123,7 +123,9 @@ function planTarget(view: NodeView, vmi: Vmi, state: MigrationState): Action | u
 
 function planIncoming(state: MigrationState, guest: Guest): Action | undefined {
   if (guest.alive) return planReception(state, guest);
-  return guest.record.released === true ? undefined : { do: 'give-up', guest };
+  // Once the copy has begun, the source learns by itself that its peer is gone, or has asked for it by an abort.
+  const waits = state.startTimestamp !== undefined || guest.record.released === true;
+  return waits ? undefined : { do: 'give-up', guest };
 }
 
 function planReception(state: MigrationState, guest: Guest): Action | undefined {
