@@ -1,4 +1,4 @@
-import type { Node } from '../api/objects.ts';
+import type { Node, Pod, VirtualMachine, VirtualMachineInstance } from '../api/objects.ts';
 import type { Problem } from '../api/problem.ts';
 import type { LogicalPort, Subnet } from '../api/types.gen.ts';
 import type { Pool } from '../ipam/pool.ts';
@@ -19,6 +19,9 @@ export type Context = {
     readonly ports: Resource<LogicalPort>;
     readonly subnets: Resource<Subnet>;
     readonly nodes: Resource<Node>;
+    readonly pods: Resource<Pod>;
+    readonly vms: Resource<VirtualMachine>;
+    readonly vmis: Resource<VirtualMachineInstance>;
   };
   readonly nb: NbClient;
   readonly bindings: Bindings;

@@ -1,5 +1,5 @@
 import { KINDS } from '../api/group.ts';
-import type { Node } from '../api/objects.ts';
+import type { Node, Pod, VirtualMachine, VirtualMachineInstance } from '../api/objects.ts';
 import type { LogicalPort, Subnet } from '../api/types.gen.ts';
 import type { RandomBytes } from '../ipam/allocate.ts';
 import {
@@ -106,6 +106,9 @@ function createContext(options: OperatorOptions): Context {
       ports: createResource<LogicalPort>(transport, KINDS.logicalPort),
       subnets: createResource<Subnet>(transport, KINDS.subnet),
       nodes: createResource<Node>(transport, KINDS.node),
+      pods: createResource<Pod>(transport, KINDS.pod),
+      vms: createResource<VirtualMachine>(transport, KINDS.vm),
+      vmis: createResource<VirtualMachineInstance>(transport, KINDS.vmi),
     },
     nb,
     bindings: createBindings(sb),

@@ -212,6 +212,25 @@ describe('what goes away', () => {
     expect(stage.findPort('a/db.default.vm')).toBeDefined();
   });
 
+  it('a pod from the cache alone, which lags: its port and address stay, since the API server has it', async () => {
+    const started = await stage.start();
+    cast.pod('p1', { node: 'n1' });
+    const before = await findLsp('pod/a/p1/eth0');
+    await started.stop();
+    stage.api.fault = ({ verb, collection, body }) =>
+      verb === 'list' && collection === COLLECTIONS.pods && body === undefined
+        ? { raw: JSON.stringify({ metadata: { resourceVersion: '1' }, items: [] }) }
+        : undefined;
+    stage.api.mangle = (line, { collection }) => (collection === COLLECTIONS.pods ? [] : [line]);
+    await stage.start();
+    cast.subnet('later', { cidrBlock: '10.77.0.0/24' });
+    await eventually('a turn of the others', () => getReady('later')?.reason === 'Ready');
+    const looks = () => stage.api.requests.filter(({ verb, key }) => verb === 'get' && key === 'a/p1').length;
+    await eventually('a look at the API', () => looks() > 0);
+    expect((await stage.listLsps()).get('pod/a/p1/eth0')?.addresses).toBe(before.addresses);
+    expect(stage.findPort('a/p1.eth0.pod')?.metadata.deletionTimestamp).toBeUndefined();
+  });
+
   it('the leader: the other operator goes on, and nothing is done twice', async () => {
     const first = await stage.start();
     await eventually('a leader', () => first.operator.isLeader());

@@ -1,3 +1,4 @@
+import { parseAddress } from '../api/address.ts';
 import { formatLspName, formatSwitchName } from '../api/names.ts';
 import { formatExternalIds, formatOwner } from '../api/owner.ts';
 import type { LogicalPort } from '../api/types.gen.ts';
@@ -26,7 +27,8 @@ export function planLsp(port: LogicalPort, subnet: SubnetPlan, state: MigrationS
   const uid = metadata.uid ?? '';
   const address = [spec.mac, ...spec.ips].join(' ');
   const owner = { kind: 'LogicalPort', namespace: metadata.namespace ?? '', name: metadata.name, uid };
-  const hasFamily = (family: 4 | 6) => subnet.dhcp && subnet.ranges.some(({ cidr }) => cidr.family === family);
+  // By the port's own addresses: a subnet that cannot be used at the moment has no ranges, but its rows stay.
+  const hasFamily = (family: 4 | 6) => subnet.dhcp && spec.ips.some((ip) => parseAddress(ip)?.family === family);
   return {
     switch: formatSwitchName(spec.subnet),
     name: formatPortLsp(port),

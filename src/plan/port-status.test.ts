@@ -238,11 +238,10 @@ describe('planLsp', () => {
     expect(lsp({}, prepared).dhcpv4).toBeUndefined();
   });
 
-  it('has the DHCP options of its subnet, of both families', () => {
-    expect(lsp({ enableDHCP: true }, UNATTACHED)).toMatchObject({
-      dhcpv4: 'subnet/default/v4',
-      dhcpv6: 'subnet/default/v6',
-    });
+  it('has the DHCP options of its subnet, for the families that it has, also while the subnet cannot be used', () => {
+    expect(lsp({ enableDHCP: true }, UNATTACHED).dhcpv4).toBe('subnet/default/v4');
+    expect(lsp({ enableDHCP: true }, UNATTACHED).dhcpv6).toBeUndefined();
+    expect(lsp({ enableDHCP: true, cidrBlock: 'x' }, UNATTACHED).dhcpv4).toBe('subnet/default/v4');
   });
 });
 

@@ -36,6 +36,7 @@ export function observePod(context: Context, namespace: string, name: string): S
     plan: pod === undefined ? NO_PLAN : planPodRequests(pod, makeRequestContext(context, namespace)),
     stateOf: (port) => (pod === undefined || isFinal ? UNATTACHED : deriveState(pod, port)),
     ...(pod === undefined ? {} : { regarding: { ...pod, apiVersion: 'v1', kind: 'Pod' } }),
+    versions: { pod: pod?.metadata.resourceVersion },
     mayWait: () => false,
   };
 }

@@ -4,6 +4,10 @@ import type { MigrationState } from '../../migration/input.ts';
 import type { Lives } from '../../plan/ownership.ts';
 import type { RequestPlan } from '../../plan/requests.ts';
 
+export type Versions =
+  | { readonly pod: string | undefined }
+  | { readonly vm: string | undefined; readonly vmi: string | undefined };
+
 /** What one turn for a VM or a pod has seen: everything that it decides from. */
 export type Seen = {
   readonly key: string;
@@ -14,6 +18,8 @@ export type Seen = {
   readonly plan: RequestPlan;
   /** Where a port belongs now, and who holds it. */
   readonly stateOf: (port: LogicalPort | undefined) => MigrationState;
+  /** The resourceVersions of the owners as they were seen; undefined for what was not there. */
+  readonly versions: Versions;
   /** The object that events are about. */
   readonly regarding?: KubeObject;
   /** True while an address need not be chosen yet (`allocate: OnFirstStart`). */

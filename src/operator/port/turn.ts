@@ -6,6 +6,7 @@ import { planPorts } from '../../plan/ports.ts';
 import { NOTHING } from '../../plan/rows.ts';
 import { forAll } from '../all.ts';
 import { reportProblem, type Turn } from '../context.ts';
+import { isFresh } from './fresh.ts';
 import { program } from './program.ts';
 import type { Seen } from './seen.ts';
 import { writeStatus } from './status.ts';
@@ -13,6 +14,7 @@ import { createPorts, releasePort, settlePending, updatePort } from './write.ts'
 
 const BLOCKED_MS = 30_000;
 const UNPROGRAMMED_MS = 2000;
+const LAGGING_MS = 200;
 
 /**
  * One turn for a VM or a pod: reservations first, then the rows, then the releases, then the status. Any part of it may
@@ -23,30 +25,37 @@ export async function runPortTurn(turn: Turn, seen: Seen): Promise<Outcome> {
   for (const { problem } of plan.problems) {
     if (seen.regarding !== undefined) reportProblem(turn, seen.regarding, 'Planning', problem);
   }
+  const isLagging = plan.release.length > 0 && !(await isFresh(turn, seen));
+  const release = isLagging ? [] : plan.release;
   const kept = await forAll(plan.keep, (item) => updatePort(turn, seen, item));
   await settlePending(turn, seen, plan);
   const created = await createPorts(turn, seen, plan.create);
   const live = [...kept, ...created.ports];
-  const programming = await programPorts(turn, seen, { live, release: plan.release });
-  if (programming.ok) await forAll(plan.release, (port) => releasePort(turn, port));
+  const programming = await programPorts(turn, seen, { live, release });
+  if (programming.ok) await forAll(release, (port) => releasePort(turn, port));
   await forAll(live, (port) =>
     writeStatus(turn, port, { state: seen.stateOf(port), programming, regarding: seen.regarding }),
   );
   const waitsFor = [...created.blockedOn, ...(programming.ok ? [] : live.map((port) => port.spec.subnet))];
-  return settle(turn, seen, { programming, waitsFor, hasProblems: plan.problems.length > 0 });
+  const outcome = settle(turn, seen, { programming, waitsFor, hasProblems: plan.problems.length > 0 });
+  return isLagging ? { requeueAfterMs: LAGGING_MS } : outcome;
 }
 
 type Ports = { readonly live: readonly LogicalPort[]; readonly release: readonly LogicalPort[] };
 
-/** The rows of all ports of the key in one transaction. Ports that must yield to an older rival have none. */
+/**
+ * The rows of all ports of the key in one transaction. A port that must yield to an older rival has none; those of a
+ * port whose Subnet is not there to be read are left as they are.
+ */
 async function programPorts(turn: Turn, seen: Seen, { live, release }: Ports): Promise<Programming> {
   const plans = turn.addresses.plans();
-  const ports = live.flatMap((port) => {
+  const known = live.filter((port) => plans.has(port.spec.subnet));
+  const ports = known.flatMap((port) => {
     const subnet = plans.get(port.spec.subnet);
     if (subnet === undefined || turn.addresses.listOlderRivals(port).length > 0) return [];
     return [planLsp(port, subnet, seen.stateOf(port), turn.settings)];
   });
-  const owners = [...live, ...release].map(formatPortOwner);
+  const owners = [...known, ...release].map(formatPortOwner);
   const programming = await program(turn, { ...NOTHING, ports }, owners);
   const { since } = turn;
   if (programming.ok && programming.written && since !== undefined) {
@@ -78,6 +87,8 @@ function settle(turn: Turn, seen: Seen, { programming, waitsFor, hasProblems }: 
   }
   turn.blocked.set(seen.key, waitsFor);
   if (programming.ok) return { requeueAfterMs: BLOCKED_MS };
-  if (seen.regarding !== undefined) reportProblem(turn, seen.regarding, 'Programming', programming.problem);
+  // Rows of the subnet that are still to come are no news; the port's condition tells of them.
+  const isNews = programming.problem.reason !== 'SubnetNotReady';
+  if (isNews && seen.regarding !== undefined) reportProblem(turn, seen.regarding, 'Programming', programming.problem);
   return { requeueAfterMs: UNPROGRAMMED_MS };
 }

@@ -35,6 +35,7 @@ export function observeVm(context: Context, namespace: string, name: string): Se
     plan: planRequests({ vm, vmi }, makeRequestContext(context, namespace)),
     stateOf: (port) => deriveMigration({ ...selectInput(port, lives, input), ...findBinding(context, port) }),
     ...(regarding === undefined ? {} : { regarding }),
+    versions: { vm: vm?.metadata.resourceVersion, vmi: vmi?.metadata.resourceVersion },
     mayWait: (subnet) => vmi === undefined && world.subnets.store.get(subnet)?.spec.allocate === 'OnFirstStart',
   };
 }
