@@ -4,7 +4,7 @@ import { formatNodeCommand } from '../process.ts';
 import { getNode } from '../state.ts';
 import { applyThings, type Context, DemoError, listThings, type Thing } from './context.ts';
 import { formatClients, formatWeb, NAMESPACE } from './manifests.ts';
-import { fetchPage, getClient, ping } from './pods.ts';
+import { FETCH, fetchPage, getClient, ping } from './pods.ts';
 import { runInVm, type VmFacts } from './vms.ts';
 
 export type Connectivity = {
@@ -43,15 +43,15 @@ export async function checkConnectivity(context: Context, web: readonly Thing[],
   const node = getNode(context.lab, first.spec.nodeName as string);
   const remote = context.lab.nodes.find((candidate) => candidate.name !== node.name) ?? node;
   const fromNode = (from: typeof node): Promise<boolean> =>
-    tryCommand(formatNodeCommand(from, ['ping', '-c', '2', '-W', '2', first.status.podIP as string])).then(
+    tryCommand(formatNodeCommand(from, ['busybox', 'ping', '-c', '2', '-W', '2', first.status.podIP as string])).then(
       (r) => r.code === 0,
     );
   return {
     podToPodSameNode: await fetchPage(context, name, neighbour.status.podIP as string),
     podToPodOtherNode: await fetchPage(context, name, distant.status.podIP as string),
     podToVm: (await ping(context, name, vm.ip)) && (await ping(context, client.metadata.name, vm.ip)),
-    vmToPod: await runInVm(context, vm.name, `wget -q -T 3 -O - http://${first.status.podIP as string}:8080/`).then(
-      (answer) => answer.code === 0 && answer.output.includes(name),
+    vmToPod: await runInVm(context, vm.name, `sh -c '${FETCH}' ${first.status.podIP as string}`).then((answer) =>
+      answer.output.includes(name),
     ),
     podToOutside: await ping(context, name, context.lab.outside.address),
     nodeToPod: (await fromNode(node)) && (await fromNode(remote)),

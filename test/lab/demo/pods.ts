@@ -49,9 +49,15 @@ export function ping(context: Context, pod: string, ip: string, tries = 5): Prom
   return runInPod(context, pod, ['/bin/sh', '-c', script, ip]);
 }
 
-/** Fetches a page from a pod's or a guest's HTTP server. */
+/**
+ * Fetches the page of a web pod and prints it: a shell script whose first argument is the address. By nc, as the static
+ * busybox's wget crashes in the resolver that it is linked with.
+ */
+export const FETCH = 'printf "GET / HTTP/1.0\\r\\n\\r\\n" | nc -w 3 "$0" 8080';
+
+/** True when the web server of a pod answers. */
 export function fetchPage(context: Context, pod: string, ip: string): Promise<boolean> {
-  return runInPod(context, pod, ['wget', '-q', '-T', '3', '-O', '/dev/null', `http://${ip}:8080/`]);
+  return runInPod(context, pod, ['/bin/sh', '-c', `${FETCH} | grep -q "200 OK"`, ip]);
 }
 
 /** Sends a line to an echo server by TCP and compares the answer. */

@@ -25,7 +25,7 @@ afterAll(() => closeNamespace(context, NAMESPACE));
 /** Pings a pod from its node, without the API server. */
 async function pingFromNode(pod: Thing): Promise<void> {
   const node = getNode(context.lab, pod.spec.nodeName as string);
-  await nodeExec(context.lab, node, ['ping', '-c', '3', '-W', '2', String(pod.status.podIP)]);
+  await nodeExec(context.lab, node, ['busybox', 'ping', '-c', '3', '-W', '2', String(pod.status.podIP)]);
 }
 
 const addresses = (things: readonly Thing[]): unknown[] =>
