@@ -22,6 +22,11 @@ export type AttachVeth = {
   alias?: string;
   /** Shut until the guest speaks: for the target of a migration. */
   gate?: { binding: GateBinding };
+  /**
+   * The pod's TCP tracker takes segments outside of the window that it knows. A migrated guest leaves a tracker that
+   * sees one half of the connection; it would call the other half invalid, skip its NAT, and the pod's kernel would reset.
+   */
+  trackLiberally?: boolean;
   /** Announce the addresses once attached; never together with a gate. */
   announce?: boolean;
 };

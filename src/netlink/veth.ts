@@ -9,10 +9,12 @@ import { createVethPair, deleteIfPresent, findLink, getLink, type Link, setLinkA
 import { closeNetns, type Netns, openNetns, refuseOwnNetns, withNetns } from './netns.ts';
 import { encodeRoute, ensureRoute, listRoutes, type RouteSpec } from './routes.ts';
 import { openRouteSocket, openRouteSocketIn, type RouteSocket } from './socket.ts';
-import { type InterfaceSysctls, writeInterfaceSysctls } from './sysctl.ts';
+import { type InterfaceSysctls, writeInterfaceSysctls, writeSysctl } from './sysctl.ts';
 
 /** The pod's end takes its addresses from us alone and is ready at once. */
 const PEER_SYSCTLS: InterfaceSysctls = { ipv6: { accept_ra: 0, accept_dad: 0, dad_transmits: 0 } };
+/** nf_conntrack-sysctl.rst, per namespace. */
+const LIBERAL_TRACKING = 'netfilter/nf_conntrack_tcp_be_liberal';
 /**
  * The host's end belongs to OVS. With the userspace datapath the host's own stack hears its frames too: it must neither
  * answer, nor route, nor take a router advertisement from a tenant.
@@ -83,6 +85,7 @@ function configurePair(host: RouteSocket, job: AttachVeth, netns: Netns): Result
   withNetns(netns, () => {
     if (job.disableTxChecksum === true) setOffload(job.peerName, 'txChecksum', false);
     writeInterfaceSysctls(job.peerName, PEER_SYSCTLS);
+    if (job.trackLiberally === true) writeSysctl(LIBERAL_TRACKING, 1);
   });
   const peer = openRouteSocketIn(netns);
   try {

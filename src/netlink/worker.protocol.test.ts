@@ -120,6 +120,14 @@ describe('attach', () => {
     expect((await worker.run(ask)).state).toBeNull();
   });
 
+  test.each([
+    [true, '1'],
+    [false, '0'],
+  ])('a tracker that sees half of a connection is liberal only where asked (%s)', async (trackLiberally, expected) => {
+    await worker.run(plan({ trackLiberally }));
+    expect(pod.run('cat /proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal').trim()).toBe(expected);
+  });
+
   test('announcements go out through the new interface', async () => {
     await worker.run(plan({ announce: true }));
     const sent = () => Number(pod.run('cat /sys/class/net/eth0/statistics/tx_packets'));

@@ -97,6 +97,13 @@ describe('plan of an attachment', () => {
     },
   );
 
+  test.each([
+    ['masquerade', true],
+    ['bridge', undefined],
+  ] as const)('a launcher that is left by its %s guest must not reset its connections', (binding, liberal) => {
+    expect(planAttachment(withPort({ attachments: [attachment], binding })).trackLiberally).toBe(liberal);
+  });
+
   test('a pod has its own kind of name, and two interfaces have two host ends', () => {
     const pod = withPort({ owner: { kind: 'Pod', name: 'web', uid: 'u' }, nic: 'eth0' });
     expect(planAttachment(pod).ifaceId).toBe('pod/shop/web/eth0');

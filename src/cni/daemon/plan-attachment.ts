@@ -22,6 +22,8 @@ export type AttachmentPlan = {
   readonly ifaceIdVer: string;
   /** Shut until the guest speaks: this pod is the target of a migration. */
   readonly gate?: Binding;
+  /** The pod translates for a guest that may leave or arrive in the middle of a connection. */
+  readonly trackLiberally?: true;
 };
 
 export type AttachmentInput = {
@@ -63,6 +65,7 @@ export function planAttachment(input: AttachmentInput): AttachmentPlan {
     ifaceId: formatLspName({ ownerKind: owner.kind, namespace: metadata.namespace ?? '', owner: owner.name, nic }),
     ifaceIdVer: requireUid(port),
     ...(attachment.role === 'Target' ? { gate: spec.binding ?? 'bridge' } : {}),
+    ...(spec.binding === 'masquerade' ? { trackLiberally: true as const } : {}),
   };
 }
 
