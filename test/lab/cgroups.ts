@@ -5,11 +5,33 @@ import { DAEMON_CGROUP, listCgroupDirs } from './process.ts';
 
 const ROOT = 'mooring-lab';
 
+/**
+ * CPU shares (1024 is the kernel's own default). A group counts as one process beside those outside of it, so the lab
+ * as a whole must weigh as much as the many processes it is; the guests are among its daemons.
+ */
+const SHARES = { root: 16_384, daemons: 4096, node: 2048 };
+
 /** Makes the lab's cgroups: one for its own programs and one per node for the kubelet's pods. */
 export function createCgroups(nodes: readonly string[]): void {
-  for (const name of [ROOT, DAEMON_CGROUP, ...nodes.map((node) => `${ROOT}/${node}`)]) {
-    for (const dir of listCgroupDirs(name)) createCgroup(dir);
+  const groups: [string, number][] = [
+    [ROOT, SHARES.root],
+    [DAEMON_CGROUP, SHARES.daemons],
+    ...nodes.map((node): [string, number] => [`${ROOT}/${node}`, SHARES.node]),
+  ];
+  for (const [name, shares] of groups) {
+    for (const dir of listCgroupDirs(name)) {
+      createCgroup(dir);
+      setShares(dir, shares);
+    }
   }
+}
+
+/** cgroup v1 counts from 1024, v2 from 100 up to 10000. */
+function setShares(dir: string, shares: number): void {
+  const v1 = join(dir, 'cpu.shares');
+  const v2 = join(dir, 'cpu.weight');
+  if (existsSync(v1)) writeFileSync(v1, String(shares));
+  if (existsSync(v2)) writeFileSync(v2, String(Math.round((shares * 100) / 1024)));
 }
 
 /** A new cpuset of cgroup v1 is empty and takes no process until it has CPUs and memory nodes; v2 needs controllers passed down. */
