@@ -1,21 +1,23 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { waitFor } from './command.ts';
-import { DAEMON_CGROUP, listCgroupDirs } from './process.ts';
+import { DAEMON_CGROUP, GUEST_CGROUP, listCgroupDirs } from './process.ts';
 
 const ROOT = 'mooring-lab';
 
 /**
  * CPU shares (1024 is the kernel's own default). A group counts as one process beside those outside of it, so the lab
- * as a whole must weigh as much as the many processes it is; the guests are among its daemons.
+ * as a whole must weigh as much as the many processes it is. Guests and nodes, where packets are forwarded, come before
+ * the control plane: on machines of their own they would not wait for it either.
  */
-const SHARES = { root: 16_384, daemons: 4096, node: 2048 };
+const SHARES = { root: 16_384, daemons: 1024, guests: 8192, node: 4096 };
 
 /** Makes the lab's cgroups: one for its own programs and one per node for the kubelet's pods. */
 export function createCgroups(nodes: readonly string[]): void {
   const groups: [string, number][] = [
     [ROOT, SHARES.root],
     [DAEMON_CGROUP, SHARES.daemons],
+    [GUEST_CGROUP, SHARES.guests],
     ...nodes.map((node): [string, number] => [`${ROOT}/${node}`, SHARES.node]),
   ];
   for (const [name, shares] of groups) {

@@ -36,6 +36,8 @@ export type ProcessSpec = {
 
 /** Cgroup of every program of the lab: what is left of an aborted run is found there. */
 export const DAEMON_CGROUP = 'mooring-lab/daemons';
+/** Cgroup of the guests: they must not stand still because the control plane is busy on the same two cores. */
+export const GUEST_CGROUP = 'mooring-lab/guests';
 
 /** Field 22 of /proc/PID/stat (proc(5)): when the process started; undefined for a process that is gone or a zombie. */
 export function parseStartTime(stat: string): string | undefined {
@@ -70,6 +72,13 @@ export function listCgroupDirs(name: string, root = '/sys/fs/cgroup'): string[] 
     .map((entry) => join(root, entry.name, name));
 }
 
+/** The command that joins a cgroup of the lab, where there is one, before it becomes the program. */
+export function formatGroupCommand(group: string, argv: readonly string[]): [string, ...string[]] {
+  const groups = listCgroupDirs(group).filter((dir) => existsSync(dir));
+  const join = 'while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs" || exit 126; shift; done; shift; exec "$@"';
+  return ['/bin/sh', '-c', join, 'sh', ...groups, '--', ...argv];
+}
+
 /**
  * Starts a program that outlives us, with its output in `<state>/log/<name>.log`, and records it.
  * It joins the lab's cgroup before it runs, so that no crash of ours can lose sight of it.
@@ -78,10 +87,9 @@ export async function startProcess(lab: LabState, spec: ProcessSpec): Promise<Pr
   const log = join(lab.dir, 'log', `${spec.name}.log`);
   mkdirSync(dirname(log), { recursive: true });
   mkdirSync(join(lab.dir, 'processes'), { recursive: true });
-  const groups = listCgroupDirs(DAEMON_CGROUP).filter((dir) => existsSync(dir));
-  const joinGroups = 'while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs" || exit 126; shift; done; shift; exec "$@"';
   const out = openSync(log, 'a');
-  const child = spawn('/bin/sh', ['-c', joinGroups, spec.name, ...groups, '--', ...enter(spec)], {
+  const [shell, ...args] = formatGroupCommand(DAEMON_CGROUP, enter(spec));
+  const child = spawn(shell, args, {
     detached: true,
     stdio: ['ignore', out, out],
     cwd: '/',

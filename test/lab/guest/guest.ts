@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { formatGroupCommand, GUEST_CGROUP } from '../process.ts';
 import type { GuestImage } from './image.ts';
 
 /** One NIC of a guest: the tap device that is there already, the MAC that the guest sees, its MTU. */
@@ -74,9 +75,9 @@ export async function startGuest(options: GuestOptions): Promise<number> {
   await mkdir(options.dir, { recursive: true });
   const paths = pathsOf(options.dir);
   const log = openSync(paths.log, 'a');
-  // A guest on two crowded cores would stand still for its host's sake, which no host of real guests lets happen.
-  const args = ['-n', '-10', 'nsenter', `--net=${options.netns}`, 'qemu-system-x86_64', ...deriveArguments(options)];
-  const child = spawn('nice', args, { detached: true, stdio: ['ignore', log, log] });
+  const qemu = ['nsenter', `--net=${options.netns}`, 'qemu-system-x86_64', ...deriveArguments(options)];
+  const [shell, ...args] = formatGroupCommand(GUEST_CGROUP, qemu);
+  const child = spawn(shell, args, { detached: true, stdio: ['ignore', log, log] });
   closeSync(log);
   await once(child, 'spawn');
   child.unref();
