@@ -6,11 +6,11 @@ import { DAEMON_CGROUP, GUEST_CGROUP, listCgroupDirs } from './process.ts';
 const ROOT = 'mooring-lab';
 
 /**
- * CPU shares (1024 is the kernel's own default). A group counts as one process beside those outside of it, so the lab
- * as a whole must weigh as much as the many processes it is. Guests and nodes, where packets are forwarded, come before
- * the control plane: on machines of their own they would not wait for it either.
+ * CPU shares (1024 is the kernel's own default). Guests and nodes, where packets are forwarded, come before the control
+ * plane: on machines of their own they would not wait for it either. The lab as a whole weighs little more than one
+ * process outside of it: the kernel's own threads, which carry packets between namespaces, are outside.
  */
-const SHARES = { root: 16_384, daemons: 1024, guests: 8192, node: 4096 };
+const SHARES = { root: 2048, daemons: 1024, guests: 16_384, node: 4096 };
 
 /** Makes the lab's cgroups: one for its own programs and one per node for the kubelet's pods. */
 export function createCgroups(nodes: readonly string[]): void {

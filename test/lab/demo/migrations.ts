@@ -133,7 +133,7 @@ async function startProbe(context: Context, node: string, ip: string): Promise<R
   const script = join(context.root, 'test/lab/demo/probe.ts');
   // Before everything else on two crowded cores: a late sender would look like a silent guest.
   const argv = [
-    ...['nice', '-n', '-15', 'nsenter'],
+    ...['chrt', '--fifo', '10', 'nsenter'],
     `--net=/proc/${pid}/ns/net`,
     process.execPath,
     script,
