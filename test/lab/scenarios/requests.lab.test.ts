@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { applyThings, type Context, getThing, listThings } from '../demo/context.ts';
+import { applyThings, type Context, expectSoon, getThing, listThings } from '../demo/context.ts';
 import { formatVm } from '../demo/manifests.ts';
 import { kubectl } from '../kubectl.ts';
 import {
@@ -85,7 +85,7 @@ describe('a full subnet', () => {
 });
 
 describe('a NAD that does not exist', () => {
-  it('gives an event to the VM that names it, and the VM starts once the NAD is there', async () => {
+  it('gives an event to the VM that names it, and the NIC its address once the NAD is there', async () => {
     const vm = formatVm('needs-nad', 'bridge') as {
       metadata: { namespace: string };
       spec: { template: { spec: Record<string, never> } };
@@ -103,6 +103,16 @@ describe('a NAD that does not exist', () => {
     );
     const before = await listThings(context, 'lp', ['-n', NAMESPACE]);
     expect(before.filter((port) => port.spec.nic === 'biz')).toEqual([]);
+    const config = JSON.stringify({ cniVersion: '0.3.1', type: 'mooring', provider: `absent.${NAMESPACE}.ovn` });
+    const nad = { apiVersion: 'k8s.cni.cncf.io/v1', kind: 'NetworkAttachmentDefinition', spec: { config } };
+    await applyThings(context, [
+      subnet('biz', { cidrBlock: '172.30.0.0/24', provider: `absent.${NAMESPACE}.ovn` }),
+      { ...nad, metadata: { name: 'absent', namespace: NAMESPACE } },
+    ]);
+    const port = await expectSoon('the LogicalPort of the second NIC', 30, async () =>
+      (await listThings(context, 'lp', ['-n', NAMESPACE])).find((candidate) => candidate.spec.nic === 'biz'),
+    );
+    expect(port.spec).toMatchObject({ subnet: 'biz', ips: ['172.30.0.2'] });
     await kubectl(context.lab, ['-n', NAMESPACE, 'delete', 'vm', 'needs-nad', '--timeout=60s']);
   });
 });
