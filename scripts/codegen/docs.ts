@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parse } from 'yaml';
+import { METRICS } from '../../src/api/metrics.ts';
 import { REASONS } from '../../src/api/reasons.ts';
 
 type Schema = {
@@ -29,6 +30,21 @@ const PROGRAMS = ['operator', 'agent'];
 export function formatReasons(reasons: Readonly<Record<string, string>>): string {
   const rows = Object.entries(reasons).map(([reason, text]) => `| \`${reason}\` | ${text} |`);
   return `${NOTE}# Reasons\n\nWhat the conditions and events of Mooring say. A condition and the event about it always carry the same reason.\n\n| reason | meaning |\n|---|---|\n${rows.join('\n')}\n`;
+}
+
+/** Metrics by program, as a table. Source: src/api/metrics.ts. */
+function formatMetrics(): string {
+  const prefix = {
+    operator: ['mooring_operator_'],
+    agent: ['mooring_agent_'],
+    both: ['mooring_operator_', 'mooring_agent_'],
+  };
+  const rows = Object.entries(METRICS).flatMap(([name, { type, program, help }]) =>
+    prefix[program].map((start) => `| \`${start}${name}\` | ${type} | ${help} |`),
+  );
+  const about =
+    'Served at `/metrics`: operator on port 9475, agent on port 9476 of each node. Histograms are in milliseconds.';
+  return `${NOTE}# Metrics\n\n${about}\n\n| metric | type | |\n|---|---|---|\n${rows.sort().join('\n')}\n`;
 }
 
 /** One row per field, with the path from the top. */
@@ -87,6 +103,7 @@ function main(root: string, check: boolean): number {
   mkdirSync(out, { recursive: true });
   const files: Record<string, string> = {
     'reasons.md': formatReasons(REASONS),
+    'metrics.md': formatMetrics(),
     'objects.md': formatCrds(join(root, 'crds')),
     'programs.md': formatFlags(root),
   };

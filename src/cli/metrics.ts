@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import { findMetricHelp } from '../api/metrics.ts';
 import type { Metrics } from '../kube/index.ts';
 
 /** Milliseconds. */
@@ -15,7 +16,7 @@ export function createPrometheus(prefix: string): { readonly metrics: Metrics; r
   const histograms = new Map<string, Histogram>();
   const describe = (name: string, labels: Record<string, string>) => ({
     name: `${prefix}_${name}`,
-    help: name.replaceAll('_', ' '),
+    help: findMetricHelp(name),
     labelNames: Object.keys(labels),
     registers: [registry],
   });

@@ -1,0 +1,39 @@
+/**
+ * Every metric of ours, without the program's prefix (`mooring_operator_`, `mooring_agent_`), with what it says.
+ * Histograms are in milliseconds. The runtime's own (`process_…`, `nodejs_…`) come beside them.
+ */
+export const METRICS = {
+  event_to_commit_ms: {
+    type: 'histogram',
+    program: 'operator',
+    help: 'From the event that asked for it to the rows in OVN, by kind of owner and phase; a migration is committed in phase activated.',
+  },
+  add: { type: 'histogram', program: 'agent', help: 'CNI ADD from request to answer, by outcome.' },
+  add_stage: { type: 'histogram', program: 'agent', help: 'Each stage of an ADD, by stage and outcome.' },
+  del: { type: 'histogram', program: 'agent', help: 'CNI DEL from request to answer, by outcome.' },
+  reaped: { type: 'counter', program: 'agent', help: 'Ports removed whose sandbox or pod had gone without a DEL.' },
+  kube_reconcile_ms: { type: 'histogram', program: 'both', help: 'One turn of a controller, by verdict.' },
+  kube_reflector_failures: {
+    type: 'counter',
+    program: 'both',
+    help: 'Lists and watches that ended in an error and were begun again, by kind and reason.',
+  },
+  kube_reflector_faults: {
+    type: 'counter',
+    program: 'both',
+    help: 'Objects that could not be taken, by kind and stage.',
+  },
+  kube_events_dropped: {
+    type: 'counter',
+    program: 'both',
+    help: 'Kubernetes events given up because too many waited.',
+  },
+} as const satisfies Record<
+  string,
+  { type: 'histogram' | 'counter'; program: 'operator' | 'agent' | 'both'; help: string }
+>;
+
+/** What a metric says; its name in words when it is not in the list. */
+export function findMetricHelp(name: string): string {
+  return Object.entries(METRICS).find(([key]) => key === name)?.[1].help ?? name.replaceAll('_', ' ');
+}
