@@ -1,5 +1,5 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { deriveNode } from './config.ts';
@@ -76,7 +76,7 @@ describe('places', () => {
   it.each([
     [{ MOORING_CACHE: '/x', HOME: '/h' }, '/x'],
     [{ HOME: '/h' }, '/h/.cache/mooring'],
-    [{}, '/root/.cache/mooring'],
+    [{}, join(homedir(), '.cache/mooring')],
   ])('takes the cache directory from %o', (env, expected) => {
     expect(findCacheDir(env)).toBe(expected);
   });

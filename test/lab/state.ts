@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 
@@ -65,7 +66,7 @@ export function findStateDir(env: Readonly<Record<string, string | undefined>>):
 
 /** Where downloads and builds are kept, outside every checkout. */
 export function findCacheDir(env: Readonly<Record<string, string | undefined>>): string {
-  return env.MOORING_CACHE ?? join(env.HOME ?? '/root', '.cache/mooring');
+  return env.MOORING_CACHE ?? join(env.HOME ?? homedir(), '.cache/mooring');
 }
 
 /** Parses the text of state.json; throws LabStateError (terminal) that names the first wrong field. */

@@ -6,6 +6,7 @@ import { bundle } from '../../../scripts/build/bundle.ts';
 import { buildShim } from '../../../scripts/build/shim.ts';
 import { runCommand } from '../command.ts';
 import { parsePackages } from '../packages.ts';
+import { LabError } from '../progress.ts';
 import type { ImageConfig } from './oci.ts';
 
 /** Where a layer's content comes from. A layer with a `key` is made once and kept; one without is made every time. */
@@ -54,11 +55,17 @@ function createPause(): ImageRecipe {
   return { name: 'lab.local/pause:1', config: { Entrypoint: ['/pause'] }, layers: [layer] };
 }
 
-/** The mirror that the machine's own apt uses. */
+/** The mirror that the machine's own apt uses; throws LabError when apt names none. */
 async function findMirror(): Promise<string> {
   const format = ['--format', '$(REPO_URI)', 'Created-By: Packages'];
   const targets = (await runCommand(['apt-get', 'indextargets', ...format])).split('\n');
-  return targets.find((uri) => /\/debian\/?$/.test(uri)) ?? 'http://deb.debian.org/debian';
+  const mirror = targets.find((uri) => /\/debian\/?$/.test(uri));
+  if (mirror === undefined) {
+    throw new LabError('images', 'apt names no Debian mirror', {
+      todo: 'check /etc/apt/sources.list, then `apt-get update`',
+    });
+  }
+  return mirror;
 }
 
 /** A Debian trixie root file system with `packages`, without manuals, translations and caches. */
