@@ -95,6 +95,14 @@ async function connect(values: Values) {
   return { endpoint, transport: createTransport({ endpoint, clock: systemClock, userAgent: 'mooring-operator' }) };
 }
 
+/**
+ * Who we are in the lease. A pod runs one operator at a time, so its name is enough: after a crash the next one in the
+ * same pod takes its own lease back at once instead of waiting until it has run out. The term grows all the same.
+ */
+function findIdentity(podName: string | undefined): string {
+  return podName ?? `${hostname()}_${randomUUID()}`;
+}
+
 async function run(values: Values): Promise<void> {
   const settings = parseSettings(values);
   const [nb, sb] = [parseDatabase(values, 'nb'), parseDatabase(values, 'sb')];
@@ -113,7 +121,7 @@ async function run(values: Values): Promise<void> {
     randomBytes,
     log,
     metrics,
-    identity: `${process.env.POD_NAME ?? hostname()}_${randomUUID()}`,
+    identity: findIdentity(process.env.POD_NAME),
     lease: { namespace: values['lease-namespace'] || endpoint.namespace, name: 'mooring-operator' },
     defaultCidr: values['default-cidr'],
   });
