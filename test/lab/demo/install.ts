@@ -66,13 +66,18 @@ function isStale(
   });
 }
 
-/** Image name to digest as the first node reports it. */
+/** Tag to image id (digest of the configuration, as container statuses name it) on the first node. */
 async function readImageIds(context: Context): Promise<ReadonlyMap<string, string>> {
   const node = context.lab.nodes[0];
   if (node === undefined) return new Map();
-  const text = await runCommand(formatNodeCommand(node, ['ctr', '-n', 'k8s.io', 'images', 'ls']));
-  const rows = text.split('\n').map((line) => line.split(/\s+/));
-  return new Map(rows.flatMap(([name, , digest]) => (name?.includes('mooring/') && digest ? [[name, digest]] : [])));
+  const ctr = (...args: string[]) => runCommand(formatNodeCommand(node, ['ctr', '-n', 'k8s.io', ...args]));
+  const rows = (await ctr('images', 'ls')).split('\n').map((line) => line.split(/\s+/));
+  const ids = new Map<string, string>();
+  for (const [name = '', , digest = ''] of rows.filter(([name]) => name?.includes('mooring/'))) {
+    const manifest = JSON.parse(await ctr('content', 'get', digest)) as { config: { digest: string } };
+    ids.set(name, manifest.config.digest);
+  }
+  return ids;
 }
 
 async function countUnready(context: Context): Promise<number> {
