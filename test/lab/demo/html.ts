@@ -3,8 +3,10 @@ import type { Timeline } from './migrations.ts';
 import { formatTables, type Report } from './report.ts';
 
 const WIDTH = 1000;
-const HEIGHT = 180;
-const TOP = 34;
+const HEIGHT = 210;
+const TOP = 60;
+/** Labels of marks that follow each other closely take turns on so many rows. */
+const LABEL_ROWS = 4;
 
 const escapeHtml = (text: string): string =>
   text.replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c] ?? c);
@@ -23,7 +25,7 @@ export function formatTimeline(timeline: Timeline): string {
   );
   const marks = timeline.marks.map(({ at, label }, index) => {
     const left = x(at).toFixed(1);
-    return `<line x1="${left}" x2="${left}" y1="${TOP - 6}" y2="${HEIGHT}"/><text x="${left}" y="${10 + (index % 2) * 12}">${escapeHtml(label)}</text>`;
+    return `<line x1="${left}" x2="${left}" y1="${TOP - 6}" y2="${HEIGHT}"/><text x="${left}" y="${10 + (index % LABEL_ROWS) * 12}">${escapeHtml(label)}</text>`;
   });
   const grid = [1, 10, 100, 1000].map(
     (ms) =>
