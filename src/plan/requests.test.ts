@@ -107,6 +107,12 @@ describe('planPodRequests', () => {
       ['eth0=eth0 default', 'eth0! InvalidRequest'],
     ],
     [
+      "a secondary network on the first interface's name",
+      { 'k8s.v1.cni.cncf.io/networks': 'attachnet@eth0' },
+      {},
+      ['eth0=eth0 default', 'eth0! InvalidRequest'],
+    ],
+    [
       'a default network of ours',
       { 'v1.multus-cni.io/default-network': 'default/attachnet' },
       {},

@@ -115,11 +115,15 @@ function collect(
   const problems: NicProblem[] = [];
   for (const [nic, draft] of drafts) {
     const resolved = draft.ok ? resolve(draft.value, sources, context) : draft;
-    if (!resolved.ok) problems.push({ nic, problem: resolved.problem });
-    else if (resolved.value !== undefined) requests.push(resolved.value);
+    const checked = resolved.ok && requests.some((other) => other.nic === nic) ? failTwice(nic) : resolved;
+    if (!checked.ok) problems.push({ nic, problem: checked.problem });
+    else if (checked.value !== undefined) requests.push(checked.value);
   }
   return { requests, problems };
 }
+
+/** One NIC is one port: a second network of its name would take an address that no port gives back. */
+const failTwice = (nic: string) => fail('InvalidRequest', `two networks for interface ${quote(nic)}`);
 
 /** Checks in order: name, network, wishes, subnet. Undefined for a NIC that another plugin makes. */
 function resolve(
