@@ -111,6 +111,16 @@ describe('derivePortStatus', () => {
     expect(derivePortStatus(makePort(first), facts({ state: prepared }), at(5))).toEqual(first);
   });
 
+  it('takes no step of a migration while OVN is away, and each with its own time when it is back', () => {
+    const away = { ok: false as const, problem: { reason: 'OVNUnavailable' as const, message: 'x' } };
+    const before = derivePortStatus(makePort(), facts({ state: prepared }), at(0));
+    const state = settled('n1', { phase: 'rolledBack', uid: 'm1', source: 'n1', target: 'n2' });
+    const during = derivePortStatus(makePort(before), facts({ state, programming: away }), at(1));
+    expect(during.migration).toEqual(before.migration);
+    const after = derivePortStatus(makePort(during), facts({ state }), at(2));
+    expect(after.migration).toMatchObject({ phase: 'RolledBack', settledAt: '2026-01-01T00:00:02Z' });
+  });
+
   /** Feeds states one after the other, a second apart, and shows the migration after each. */
   function walk(...states: MigrationState[]): string[] {
     let status: LogicalPortStatus | undefined;

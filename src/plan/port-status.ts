@@ -19,7 +19,9 @@ type Migration = NonNullable<LogicalPortStatus['migration']>;
 
 /** The status of a LogicalPort. Pure: the same facts at another time differ only where something changed. */
 export function derivePortStatus(port: LogicalPort, facts: PortFacts, moment: Moment): LogicalPortStatus {
-  const migration = deriveMigrationStatus(port.status?.migration, facts.state, moment.now);
+  // No step of a migration is taken before the rows say so.
+  const before = port.status?.migration;
+  const migration = facts.programming.ok ? deriveMigrationStatus(before, facts.state, moment.now) : before;
   const verdicts = {
     Allocated: deriveAllocated(facts),
     Programmed: deriveProgrammed(facts),
