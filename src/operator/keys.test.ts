@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Pod } from '../api/objects.ts';
 import type { LogicalPort } from '../api/types.gen.ts';
+import { findErrorClass } from '../kube/errors.ts';
 import { formatWorkloadKey, getPodKey, getPortKey, parseKey } from './keys.ts';
 
 const podOf = (owner?: object): Pod => ({
@@ -32,5 +33,16 @@ describe('keys', () => {
 
   it.each(['', 'vm/a', 'vm/a/b/c', 'x/y', 'pod//x'])('refuses %j, which no formatter made', (text) => {
     expect(() => parseKey(text)).toThrow(TypeError);
+  });
+
+  it('an owner reference that no VMI can have is not tried again', () => {
+    const fault = (): unknown => {
+      try {
+        return parseKey(getPodKey(podOf({ ...vmi, name: 'a/b' })));
+      } catch (error) {
+        return error;
+      }
+    };
+    expect(findErrorClass(fault())).toBe('terminal');
   });
 });

@@ -12,14 +12,23 @@ export type Key =
 export const formatWorkloadKey = (kind: 'vm' | 'pod', namespace: string, name: string): string =>
   `${kind}/${namespace}/${name}`;
 
-/** Throws TypeError for what no formatter here made. */
+/** No later turn can do anything for such a key. */
+class InvalidKey extends TypeError {
+  override readonly name = 'InvalidKey';
+  readonly class = 'terminal';
+}
+
+/**
+ * Throws a terminal TypeError for what is no key: names in owner references are free text, which whoever may create a
+ * pod can write.
+ */
 export function parseKey(text: string): Key {
   const at = text.indexOf('/');
   const [kind, rest] = [text.slice(0, at), text.slice(at + 1)];
   if (kind === 'subnet' || kind === 'node' || kind === 'vpc' || kind === 'rows') return { kind, name: rest };
   const [namespace, name, ...more] = rest.split('/');
   if ((kind !== 'vm' && kind !== 'pod') || !namespace || !name || more.length > 0)
-    throw new TypeError(`no key: ${text}`);
+    throw new InvalidKey(`no key: ${text.slice(0, 300)}`);
   return { kind, namespace, name };
 }
 
