@@ -69,7 +69,7 @@ export function createAddresses(world: World, settings: Settings, random: Random
       return unusable === undefined ? allocateAll(pools, requests, random) : explain(plans, unusable.subnet);
     },
     giveBack: (subnet, holder) => {
-      if (world.ports.store.get(holder) === undefined) releaseFrom(pools, subnet, holder);
+      if (world.ports.store.get(holder)?.spec.subnet !== subnet) releaseFrom(pools, subnet, holder);
     },
     forgetPending: () => {
       for (const pool of pools.values()) {

@@ -185,6 +185,57 @@ describe('what goes away', () => {
     expect(away.map(({ fields }) => fields.database)).toEqual(['Northbound']);
   });
 
+  it('the Northbound database: a port that needs no change is not called programmed unseen', async () => {
+    await stage.start();
+    cast.pod('p1', { node: 'n1' });
+    await findLsp('pod/a/p1/eth0');
+    await eventually('programmed', () => getCondition('a/p1.eth0.pod', 'Programmed')?.status === 'True');
+    await stage.nb.server.kill();
+    cast.setStatus('pods', 'a/p1', { phase: 'Running' });
+    await eventually('the condition', () => getCondition('a/p1.eth0.pod', 'Programmed')?.reason === 'OVNUnavailable');
+    await stage.nb.server.start();
+    await eventually('programmed', () => getCondition('a/p1.eth0.pod', 'Programmed')?.status === 'True');
+  });
+
+  it('one kind of write to the API server: a failed migration is rolled back in OVN all the same', async () => {
+    await stage.start();
+    const vmi = cast.vmi('db', cast.vm('db'));
+    cast.launcher('l1', vmi, { node: 'n1' });
+    cast.setStatus('vmis', 'a/db', { phase: 'Running', nodeName: 'n1' });
+    const vmim = cast.vmim('m', 'db');
+    const target = cast.launcher('l2', vmi, { node: 'n2', job: vmim.metadata?.uid ?? '' });
+    const whenOn = (chassis: string) =>
+      until(chassis, async () => (await stage.listLsps()).get('vm/a/db/default')?.chassis === chassis);
+    await whenOn('n1,n2');
+    stage.api.fault = ({ verb, collection }) =>
+      verb === 'patch' && collection === COLLECTIONS.ports ? { status: 500 } : undefined;
+    cast.setStatus('vmims', 'a/m', { phase: 'Failed' });
+    cast.remove('pods', `a/${target.metadata?.name}`);
+    await whenOn('n1');
+    stage.api.fault = undefined;
+    await eventually('the attachment', () => stage.findPort('a/db.default.vm')?.spec.attachments?.length === 1);
+  });
+
+  it('the answer to a reservation: what was chosen in one subnet is free again when another one is asked for', async () => {
+    await stage.start({ defaultCidr: '10.16.0.0/30' });
+    cast.subnet('other', { cidrBlock: '10.77.0.0/24' });
+    await eventually('ready', () => getReady('other')?.reason === 'Ready');
+    let attempts = 0;
+    stage.api.fault = ({ verb, collection }) => {
+      if (verb !== 'create' || collection !== COLLECTIONS.ports) return undefined;
+      attempts += 1;
+      return 'reset';
+    };
+    cast.pod('p1');
+    await eventually('an attempt', () => attempts > 0);
+    cast.patch('pods', 'a/p1', { metadata: { annotations: { 'ovn.kubernetes.io/logical_switch': 'other' } } });
+    stage.api.fault = undefined;
+    await findLsp('pod/a/p1/eth0');
+    expect(stage.findPort('a/p1.eth0.pod')?.spec.subnet).toBe('other');
+    cast.pod('p2');
+    expect((await findLsp('pod/a/p2/eth0')).addresses).toMatch(/ 10\.16\.0\.2$/);
+  });
+
   it('the API server: what happened meanwhile is done when it is back', async () => {
     await stage.start();
     cast.pod('p1');

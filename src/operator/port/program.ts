@@ -11,23 +11,28 @@ export type Programmed = Exclude<Programming, { ok: true }> | { readonly ok: tru
 const AWAY_MS = 3000;
 
 /**
- * Makes the rows of these owners equal to what is wanted. Nothing is sent when the replica shows them so already. What
- * goes wrong in OVN is a value for the status to tell; the end of our term and faults of the program are thrown.
+ * Makes the rows of these owners equal to what is wanted. Nothing is sent when a live replica shows them so already; one
+ * that is cut off proves nothing, neither that rows are there nor that they are gone. What goes wrong in OVN is a value
+ * for the status to tell; the end of our term and faults of the program are thrown.
  */
 export async function program(turn: Turn, wanted: Wanted, owners: readonly string[]): Promise<Programmed> {
   const { nb, writer, settings } = turn;
   const plan = () => planOperations(nb.observed, wanted, { cluster: settings.cluster, owners });
   try {
+    if (nb.client.state !== 'live') await waitLive(turn);
     if (plan().length === 0) return { ok: true, written: false };
-    await nb.client.whenLive(AbortSignal.any([turn.signal, AbortSignal.timeout(AWAY_MS)])).catch(() => {
-      throw new TimeoutError('the Northbound database cannot be reached');
-    });
     await writer.apply(plan);
     return { ok: true, written: true };
   } catch (error) {
     if (error instanceof EpochLost || turn.signal.aborted) throw error;
     return { ok: false, problem: explain(error) };
   }
+}
+
+async function waitLive({ nb, signal }: Turn): Promise<void> {
+  await nb.client.whenLive(AbortSignal.any([signal, AbortSignal.timeout(AWAY_MS)])).catch(() => {
+    throw new TimeoutError('the Northbound database cannot be reached');
+  });
 }
 
 function explain(error: unknown) {

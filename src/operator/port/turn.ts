@@ -2,7 +2,7 @@ import type { LogicalPort } from '../../api/types.gen.ts';
 import type { Outcome } from '../../kube/index.ts';
 import { formatPortOwner, planLsp } from '../../plan/lsp.ts';
 import type { Programming } from '../../plan/port-status.ts';
-import { planPorts } from '../../plan/ports.ts';
+import { type PortsPlan, planPorts } from '../../plan/ports.ts';
 import { NOTHING } from '../../plan/rows.ts';
 import { forAll } from '../all.ts';
 import { reportProblem, type Turn } from '../context.ts';
@@ -27,7 +27,7 @@ export async function runPortTurn(turn: Turn, seen: Seen): Promise<Outcome> {
   }
   const isLagging = plan.release.length > 0 && !(await isFresh(turn, seen));
   const release = isLagging ? [] : plan.release;
-  const kept = await forAll(plan.keep, (item) => updatePort(turn, seen, item));
+  const kept = await updatePorts(turn, seen, plan.keep);
   await settlePending(turn, seen, plan);
   const created = await createPorts(turn, seen, plan.create);
   const live = [...kept, ...created.ports];
@@ -39,6 +39,19 @@ export async function runPortTurn(turn: Turn, seen: Seen): Promise<Outcome> {
   const waitsFor = [...created.blockedOn, ...(programming.ok ? [] : live.map((port) => port.spec.subnet))];
   const outcome = settle(turn, seen, { programming, waitsFor, hasProblems: plan.problems.length > 0 });
   return isLagging ? { requeueAfterMs: LAGGING_MS } : outcome;
+}
+
+/**
+ * Brings the kept ports up to date. When the API server refuses or does not answer, their rows follow the guest all the
+ * same before that is thrown: after a migration that failed it has to be reached where it stayed.
+ */
+async function updatePorts(turn: Turn, seen: Seen, keep: PortsPlan['keep']): Promise<LogicalPort[]> {
+  try {
+    return await forAll(keep, (item) => updatePort(turn, seen, item));
+  } catch (error) {
+    await programPorts(turn, seen, { live: keep.map(({ port }) => port), release: [] });
+    throw error;
+  }
 }
 
 type Ports = { readonly live: readonly LogicalPort[]; readonly release: readonly LogicalPort[] };

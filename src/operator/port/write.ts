@@ -69,12 +69,14 @@ function giveBack(turn: Turn, holder: string, subnet: string): void {
 }
 
 /**
- * Clears up after creations whose answer never came and that nobody wants any more: what is not in the API is given
+ * Clears up after creations whose answer never came and that nobody wants any more, or not in that subnet: what is not in the API is given
  * back, what is there comes through the cache and is released like any other port.
  */
 export async function settlePending(turn: Turn, seen: Seen, plan: PortsPlan): Promise<void> {
-  const wanted = new Set(plan.create.map((creation) => formatHolder(seen, creation)));
-  const left = [...turn.pending].filter(([holder, { key }]) => key === seen.key && !wanted.has(holder));
+  const wanted = new Map(plan.create.map((creation) => [formatHolder(seen, creation), creation.request.subnet]));
+  const left = [...turn.pending].filter(
+    ([holder, { key, subnet }]) => key === seen.key && wanted.get(holder) !== subnet,
+  );
   await forAll(left, async ([holder, { subnet }]) => {
     const name = holder.slice(holder.indexOf('/') + 1);
     const found = await turn.api.ports.find({ namespace: seen.namespace, name }, { signal: turn.signal });
@@ -88,8 +90,11 @@ async function adoptOwn(turn: Turn, { namespace }: Seen, wanted: LogicalPort): P
   const { name } = wanted.metadata;
   const found = await turn.api.ports.get({ namespace, name }, { signal: turn.signal });
   turn.pending.delete(`${namespace}/${name}`);
-  if (found.spec.owner.uid === wanted.spec.owner.uid) return found;
-  turn.addresses.giveBack(wanted.spec.subnet, `${namespace}/${name}`);
+  const isOwn = found.spec.owner.uid === wanted.spec.owner.uid;
+  if (!isOwn || found.spec.subnet !== wanted.spec.subnet) {
+    turn.addresses.giveBack(wanted.spec.subnet, `${namespace}/${name}`);
+  }
+  if (isOwn) return found;
   const message = `LogicalPort ${namespace}/${name} of an earlier life is not released yet`;
   throw new ApiError({ status: 409, reason: 'AlreadyExists', message, class: 'conflict' });
 }
