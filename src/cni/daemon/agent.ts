@@ -99,6 +99,7 @@ export function createAgent(options: AgentOptions): Agent {
     findObstacle,
     start: async () => {
       await context.journal.load();
+      await reaper.takeSpool().catch((err: unknown) => log.warn({ err }, 'the spool cannot be read now'));
       await installShim(options.install);
       await server.start();
       ends = [cluster.onChange(wake), ports.onChange(wake)];

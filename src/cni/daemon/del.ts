@@ -19,7 +19,7 @@ export async function del(context: Context, key: AttachmentKey): Promise<void> {
         return 'ok';
       } catch (error) {
         log.warn({ err: error, ...key }, 'DEL cannot be finished now; the reaper will');
-        await context.journal.put(describeRest(context, key));
+        await defer(context, key);
         return 'deferred';
       }
     }),
@@ -27,6 +27,11 @@ export async function del(context: Context, key: AttachmentKey): Promise<void> {
   const ms = Math.round((clock.now() - startedAt) * 100) / 100;
   metrics.observe('del', ms, { outcome });
   log.info({ verb: 'DEL', outcome, ...key, ms }, 'del');
+}
+
+/** Writes the wish down for the reaper; an ADD for the same interface that comes before it starts from nothing. */
+export async function defer(context: Context, key: AttachmentKey): Promise<void> {
+  await context.journal.put(describeRest(context, key));
 }
 
 function describeRest(context: Context, key: AttachmentKey) {

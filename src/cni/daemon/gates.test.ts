@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { LogicalPort } from '../../api/types.gen.ts';
-import { listServedGates } from './gates.ts';
-import type { JournalEntry } from './journal.ts';
+import { listServedGates, removeServedGates } from './gates.ts';
+import { formatKey, type JournalEntry } from './journal.ts';
+import { createFakeWorld } from './testing/fake-context.ts';
 
 const entry: JournalEntry = {
   containerId: 'c1',
@@ -42,6 +43,11 @@ describe('a migration gate is removed', () => {
       makePort({ target: 'Target' }, { phase: 'Settled', targetNode: 'n1' }),
       false,
     ],
+    [
+      'not for what an older migration to this node left in the status, while another pod is the source',
+      makePort({ source: 'Source', target: 'Target' }, { phase: 'Settled', targetNode: 'n2' }),
+      false,
+    ],
     ['not when it is only activated', makePort({ target: 'Target' }, { phase: 'Activated', targetNode: 'n2' }), false],
     ['not when it was rolled back', makePort({ target: 'Target' }, { phase: 'RolledBack', targetNode: 'n2' }), false],
     [
@@ -58,5 +64,26 @@ describe('a migration gate is removed', () => {
     const port = makePort({ target: 'Source' });
     expect(served(port, { gate: false })).toBe(false);
     expect(served(port, { state: 'wiring' })).toBe(false);
+  });
+});
+
+describe('removing gates', () => {
+  test('goes on after one that cannot be removed, and tells of it', async () => {
+    const world = createFakeWorld();
+    for (const containerId of ['c1', 'c2']) {
+      const gated = { ...entry, containerId };
+      world.entries.set(formatKey(gated), gated);
+    }
+    world.port = makePort({ target: 'Source' });
+    let failed = false;
+    world.fault = (step) => {
+      if (step !== 'links.deleteGate' || failed) return;
+      failed = true;
+      throw new Error('nft is broken');
+    };
+    await expect(removeServedGates(world.context)).rejects.toThrow('nft is broken');
+    expect([...world.entries.values()].map(({ gate }) => gate)).toEqual([true, false]);
+    expect(await removeServedGates(world.context)).toBe(1);
+    expect([...world.entries.values()].map(({ gate }) => gate)).toEqual([false, false]);
   });
 });

@@ -1,6 +1,7 @@
 import type { LogicalPort } from '../../api/types.gen.ts';
 import { NetlinkError } from '../../netlink/errors.ts';
 import type { Context } from './context.ts';
+import { doEach } from './each.ts';
 import type { JournalEntry } from './journal.ts';
 
 type FindPort = (podUid: string, ifname: string) => LogicalPort | undefined;
@@ -12,21 +13,23 @@ export function listServedGates(entries: readonly JournalEntry[], findPort: Find
 
 /**
  * The operator has made this pod's attachment the source: the migration was committed. Or it says that the migration to
- * this very node has settled; a settled migration to another node is an older one.
+ * this very node has settled; a settled migration to another node is an older one, and so is one beside another source.
  */
 function hasServed(entry: JournalEntry, findPort: FindPort): boolean {
   const port = findPort(entry.pod.uid, entry.ifname);
-  const own = port?.spec.attachments?.find((item) => item.podUID === entry.pod.uid && item.interface === entry.ifname);
-  const migration = port?.status?.migration;
+  const attachments = port?.spec.attachments ?? [];
+  const own = attachments.find((item) => item.podUID === entry.pod.uid && item.interface === entry.ifname);
   if (own === undefined || own.role === 'Source') return own !== undefined;
+  if (attachments.some(({ role }) => role === 'Source')) return false;
+  const migration = port?.status?.migration;
   return migration?.phase === 'Settled' && migration.targetNode === own.node;
 }
 
-/** Removes every gate that has served. Idempotent; a netns that is gone has taken its gate with it. */
+/** Removes every gate that has served. Idempotent; one that cannot be removed is thrown after the others. A netns that is gone has taken its gate with it. */
 export async function removeServedGates(context: Context): Promise<number> {
   const { cluster, journal, calls } = context;
   const served = listServedGates(journal.list(), cluster.findPort);
-  for (const entry of served) await calls.run(entry, () => removeGate(context, entry));
+  await doEach(served, (entry) => calls.run(entry, () => removeGate(context, entry)));
   return served.length;
 }
 

@@ -55,6 +55,29 @@ describe('the spool', () => {
     expect(await readdir(folder)).toEqual(['1.del']);
   });
 
+  test('is taken in before calls are: an ADD that waited for the agent is not undone by the DEL before it', async () => {
+    await spool('1.del', DEL);
+    await writeFile(join(folder, '0.del'), 'garbage');
+    const reaper = createReaper(world.context, folder);
+    await reaper.takeSpool();
+    expect(await readdir(folder)).toEqual(['0.del.bad']);
+    expect(world.entries.get('c1/eth0')?.state).toBe('releasing');
+    await add(world.context, REQUEST, new AbortController().signal);
+    await reaper.replaySpool();
+    await reaper.round();
+    expect(world.ports.size).toBe(1);
+    expect(world.entries.get('c1/eth0')?.state).toBe('attached');
+  });
+
+  test('is carried out by a round when no ADD has come', async () => {
+    await spool('1.del', DEL);
+    const reaper = createReaper(world.context, folder);
+    await reaper.takeSpool();
+    expect(await reaper.round()).toEqual({ removed: 1, suspected: 0 });
+    expect(world.ports.size).toBe(0);
+    expect(world.entries.size).toBe(0);
+  });
+
   test('is made when it is not there: the shim does not make it', async () => {
     const path = join(folder, 'spool');
     expect(await createReaper(world.context, path).replaySpool()).toBe(0);
@@ -91,5 +114,53 @@ describe('a round', () => {
     world.pods.set('shop/web', { metadata: { uid: 'u1' } });
     expect(await reaper.round()).toEqual({ removed: 0, suspected: 0 });
     expect(world.ports.size).toBe(1);
+  });
+
+  test('takes nothing for unknown while the OVS database cannot be read', async () => {
+    const reaper = createReaper(world.context, folder);
+    const [port] = world.ports.values();
+    const links = [...world.links];
+    world.live = false;
+    world.ports.clear();
+    world.entries.clear();
+    for (const _round of [1, 2, 3]) expect(await reaper.round()).toEqual({ removed: 0, suspected: 0 });
+    expect([...world.links]).toEqual(links);
+    world.live = true;
+    if (port !== undefined) world.ports.set(port.name, port);
+    expect(await reaper.round()).toEqual({ removed: 0, suspected: 0 });
+  });
+
+  test('goes on after what cannot be removed, and tells of it', async () => {
+    const reaper = createReaper(world.context, folder);
+    await add(world.context, { ...REQUEST, containerId: 'c2' }, new AbortController().signal);
+    world.links.clear();
+    world.links.add('mffffffffffffff');
+    await reaper.round();
+    let failed = false;
+    world.fault = (step) => {
+      if (step !== 'ports.remove' || failed) return;
+      failed = true;
+      throw new Error('no such luck');
+    };
+    await expect(reaper.round()).rejects.toThrow('no such luck');
+    expect([...world.entries.keys()]).toEqual(['c1/eth0']);
+    expect([...world.links]).toEqual([]);
+  });
+
+  test('leaves an attachment that was made anew after the round had looked', async () => {
+    const late = { ...REQUEST, containerId: 'c2' };
+    await add(world.context, late, new AbortController().signal);
+    for (const [key, entry] of world.entries) world.entries.set(key, { ...entry, state: 'releasing' });
+    let came = false;
+    world.fault = async (step) => {
+      if (step !== 'ports.remove' || came) return;
+      came = true;
+      await add(world.context, late, new AbortController().signal);
+    };
+    await createReaper(world.context, folder).round();
+    expect([...world.entries.values()].map(({ containerId, state }) => [containerId, state])).toEqual([
+      ['c2', 'attached'],
+    ]);
+    expect([...world.ports.values()].map(({ containerId }) => containerId)).toEqual(['c2']);
   });
 });

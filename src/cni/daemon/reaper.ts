@@ -2,18 +2,28 @@ import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseRequest, type WireRequest } from '../protocol.ts';
 import type { Context } from './context.ts';
-import { del } from './del.ts';
+import { defer, del } from './del.ts';
+import { doEach } from './each.ts';
 import { planReap, type ReapInput } from './plan-reap.ts';
 import { release } from './release.ts';
-import { parseKey } from './request.ts';
+import { type AttachmentKey, parseKey } from './request.ts';
 import { ALIAS_PREFIX } from './wire.ts';
 
 /** Removes what no DEL will come for any more. Level-triggered: each round looks at everything. */
 export type Reaper = {
-  /** One round. Says how many attachments were removed and whether some are only suspected yet. */
+  /**
+   * One round; none while the OVS database cannot be read, as nothing would then tell whose a host end is. Goes on after
+   * what cannot be removed and throws it at the end. Says how many attachments were removed and whether some are only
+   * suspected yet.
+   */
   round(): Promise<{ readonly removed: number; readonly suspected: number }>;
   /** Repeats the DELs that came while no agent was there. */
   replaySpool(): Promise<number>;
+  /**
+   * Takes the spool into the journal, to be called before the first call is served: an ADD for the same interface that
+   * has waited for the agent came after the DEL, and must not be undone by it.
+   */
+  takeSpool(): Promise<number>;
 };
 
 /** `folder` is where the shim puts what it could not deliver. */
@@ -21,22 +31,36 @@ export function createReaper(context: Context, folder: string): Reaper {
   let suspects: ReadonlySet<string> = new Set();
   return {
     round: async () => {
-      const plan = planReap({ ...(await observe(context)), suspects });
+      const seen = await observe(context);
+      if (!context.ports.isLive()) return { removed: 0, suspected: suspects.size };
+      const plan = planReap({ ...seen, suspects });
       suspects = plan.suspects;
-      for (const key of plan.remove) {
-        if (context.calls.isBusy(key)) continue;
-        await context.calls.run(key, () => release(context, key));
-        context.log.info({ ...key }, 'an attachment without sandbox or pod was removed');
-        context.metrics.count('reaped');
-      }
-      for (const hostName of plan.strays) {
-        await context.links.run({ kind: 'detachVeth', hostName });
-        context.log.info({ hostName }, 'a host end that belongs to nothing was removed');
-      }
+      await doEach(
+        [...plan.remove.map((key) => remove(context, key)), ...plan.strays.map((name) => () => cut(context, name))],
+        (step) => step(),
+      );
       return { removed: plan.remove.length + plan.strays.length, suspected: suspects.size };
     },
-    replaySpool: () => replaySpool(context, folder),
+    replaySpool: () => emptySpool(context, folder, del),
+    takeSpool: () => emptySpool(context, folder, defer),
   };
+}
+
+/** Remembers the attachment as it is now; when its turn comes it must still be that one, and no newer ADD's. */
+function remove(context: Context, key: AttachmentKey): () => Promise<void> {
+  const { calls, journal, log, metrics } = context;
+  const seen = journal.find(key);
+  return async () => {
+    if (calls.isBusy(key) || journal.find(key) !== seen) return;
+    await calls.run(key, () => release(context, key));
+    log.info({ ...key }, 'an attachment without sandbox or pod was removed');
+    metrics.count('reaped');
+  };
+}
+
+async function cut({ links, log }: Context, hostName: string): Promise<void> {
+  await links.run({ kind: 'detachVeth', hostName });
+  log.info({ hostName }, 'a host end that belongs to nothing was removed');
 }
 
 const HOST_END = /^m[0-9a-f]{14}$/;
@@ -56,14 +80,14 @@ async function observe({ cluster, ports, calls, journal, links }: Context): Prom
   };
 }
 
-async function replaySpool(context: Context, folder: string): Promise<number> {
+async function emptySpool(context: Context, folder: string, carryOut: typeof del): Promise<number> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const names = (await readdir(folder)).filter((name) => name.endsWith('.del')).sort();
   for (const name of names) {
     const path = join(folder, name);
     const request = await readSpooled(context, folder, name);
     if (request !== undefined) {
-      await del(context, parseKey(request.env));
+      await carryOut(context, parseKey(request.env));
       await rm(path, { force: true });
     }
   }
