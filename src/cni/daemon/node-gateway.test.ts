@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { NodeNetwork } from '../../api/node-network.ts';
-import { planNodePorts } from './node-gateway.ts';
+import { formatNodeNetwork, NODE_NETWORK_ANNOTATION, type NodeNetwork } from '../../api/node-network.ts';
+import { createNodeGateway, planNodePorts } from './node-gateway.ts';
+import { createFakeWorld } from './testing/fake-context.ts';
 
 const network: NodeNetwork = {
   nodeIp: '100.64.0.5/16',
@@ -65,5 +66,40 @@ describe('the two ports of a node', () => {
     const { configure } = planNodePorts('n1', six, false);
     expect(configure.ports[0]?.addresses).toEqual(['fd64::2/128']);
     expect(configure.forwarding).toEqual({ ipv4: false, ipv6: true });
+  });
+});
+
+describe('the kernel gets its configuration', () => {
+  const start = () => {
+    const world = createFakeWorld();
+    const annotations = { [NODE_NETWORK_ANNOTATION]: formatNodeNetwork(network) };
+    const port = { ifaceId: '', ifaceIdVer: '', containerId: '', ifname: '', installed: true, error: undefined };
+    const pod = { namespace: '', name: '', uid: '' };
+    for (const name of ['gw0', 'mo0']) world.ports.set(name, { ...port, name, pod, ifIndex: 7 });
+    const cluster = { ...world.context.cluster, findNode: () => ({ metadata: { name: 'n1', annotations } }) };
+    const gateway = createNodeGateway({ ...world.context, cluster });
+    const count = async () => {
+      await gateway.ensure(new AbortController().signal);
+      return world.steps.filter((step) => step === 'links.configureNodePorts').length;
+    };
+    return { world, gateway, count };
+  };
+
+  test('once while nothing changes', async () => {
+    const { gateway, count } = start();
+    expect(await count()).toBe(1);
+    expect(await count()).toBe(1);
+    expect(gateway.findObstacle()).toBeUndefined();
+  });
+
+  test('again after a minute: somebody may have flushed the rules or taken an address away', async () => {
+    const { world, count } = start();
+    await count();
+    world.clock.advance(59_000);
+    expect(await count()).toBe(1);
+    world.clock.advance(1_000);
+    expect(await count()).toBe(2);
+    expect(await count()).toBe(2);
+    expect(world.log.lines.filter(({ message }) => message === 'the node gateway is configured')).toHaveLength(1);
   });
 });

@@ -9,6 +9,8 @@ import type { WantedNodePort } from './ports.ts';
 export const GATEWAY_PORT = 'gw0';
 export const NODE_PORT = 'mo0';
 
+const REPEAT_MS = 60_000;
+
 export type NodePortsPlan = { readonly ports: readonly WantedNodePort[]; readonly configure: ConfigureNodePorts };
 
 /** What the two ports must look like. Pure. */
@@ -55,17 +57,21 @@ export function createNodeGateway(context: Context): NodeGateway {
   let obstacle: string | undefined = 'the node gateway has not been set up yet';
   /** What was configured last, and on which devices: userspace OVS makes new ones when it starts again. */
   let configured = '';
+  /** When it is done again though nothing has changed that we are told of: rules can be flushed, addresses taken away. */
+  let dueAt = 0;
   const ensure = async (signal: AbortSignal): Promise<string | undefined> => {
     const network = findNetwork(context);
     if (typeof network === 'string') return network;
     const plan = planNodePorts(context.node, network, context.ports.findBridge()?.datapath === 'netdev');
     await context.ports.ensureNode(plan.ports, signal);
     const state = describeState(context, plan);
-    if (state !== configured) {
+    if (state !== configured || context.clock.now() >= dueAt) {
+      const known = configured;
       configured = '';
       if (!(await configure(context, plan))) return 'OVS has not made the devices of the node gateway yet';
       configured = state;
-      context.log.info({ nodeIp: network.nodeIp }, 'the node gateway is configured');
+      dueAt = context.clock.now() + REPEAT_MS;
+      if (state !== known) context.log.info({ nodeIp: network.nodeIp }, 'the node gateway is configured');
     }
     return describeUninstalled(context, plan);
   };
