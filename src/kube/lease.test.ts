@@ -204,6 +204,24 @@ describe('leader election', () => {
     await one.stop();
   });
 
+  it('waits between two terms whose work fails at once', async () => {
+    await using h = await createHarness();
+    let tries = 0;
+    const one = join(h, 'one', {
+      // Tells a pause, of 2200 ms then, from the time limits of requests.
+      random: () => 0.5,
+      onStarted: async () => {
+        tries += 1;
+        throw new Error('refused');
+      },
+    });
+    await eventually('a pause', () => h.clock.pending().includes(2200));
+    expect(tries).toBe(1);
+    h.clock.advance(2200);
+    await eventually('the second term', () => tries === 2);
+    await one.stop();
+  });
+
   it('campaigns on through an API server that is away', async () => {
     await using h = await createHarness();
     await h.server.stop();

@@ -115,22 +115,27 @@ async function lead(settings: Settings, state: State, stop: AbortSignal): Promis
   const begun = begin(settings, state.term ?? 0, over);
   await keepRenewing(settings, state, AbortSignal.any([stop, over.signal]));
   over.abort(new Error('leadership ended'));
-  await begun;
+  const hasFailed = await begun;
   await Promise.resolve()
     .then(settings.onStopped)
     .catch((error: unknown) => log.error({ lease: name, err: error }, 'stopping the work of a leader failed'));
   log.info({ lease: name, term: state.term }, 'no longer leading');
   await release(settings, state);
   state.held = undefined;
+  // What failed now may fail again at once, and another candidate may do better.
+  if (hasFailed) await pause(settings, stop);
 }
 
-async function begin(settings: Settings, term: number, over: AbortController): Promise<void> {
+/** True when the work of the term failed by itself: that ends the term. */
+async function begin(settings: Settings, term: number, over: AbortController): Promise<boolean> {
   try {
     await settings.onStarted(term, over.signal);
+    return false;
   } catch (error) {
-    if (over.signal.aborted) return;
+    if (over.signal.aborted) return false;
     settings.log.error({ lease: settings.name, err: error }, 'starting the work of a leader failed');
     over.abort(error);
+    return true;
   }
 }
 
