@@ -236,6 +236,43 @@ describe('what goes away', () => {
     expect((await findLsp('pod/a/p2/eth0')).addresses).toMatch(/ 10\.16\.0\.2$/);
   });
 
+  it('a port of the same name between our creation and a look at it: the reservation is made anew', async () => {
+    await stage.start();
+    let refusals = 0;
+    stage.api.fault = ({ verb, collection }) => {
+      if (verb !== 'create' || collection !== COLLECTIONS.ports || refusals > 0) return undefined;
+      refusals += 1;
+      return { status: 409, reason: 'AlreadyExists' };
+    };
+    cast.pod('p1');
+    expect((await findLsp('pod/a/p1/eth0')).addresses).toMatch(/ 10\.16\.0\./);
+    expect(refusals).toBe(1);
+  });
+
+  it('launchers from the cache alone, which lags: the port that one of them holds is not released', async () => {
+    const started = await stage.start();
+    const vmi = cast.vmi('db', cast.vm('db'));
+    cast.launcher('l1', vmi, { node: 'n1' });
+    cast.setStatus('vmis', 'a/db', { phase: 'Running', nodeName: 'n1' });
+    await eventually('the holder', () => stage.findPort('a/db.default.vm')?.spec.attachments?.length === 1);
+    const before = await findLsp('vm/a/db/default');
+    await started.stop();
+    cast.remove('vmis', 'a/db');
+    cast.remove('vms', 'a/db');
+    stage.api.fault = ({ verb, collection }) =>
+      verb === 'list' && collection === COLLECTIONS.pods
+        ? { raw: JSON.stringify({ metadata: { resourceVersion: '1' }, items: [] }) }
+        : undefined;
+    stage.api.mangle = (line, { collection }) => (collection === COLLECTIONS.pods ? [] : [line]);
+    await stage.start();
+    const looks = () => stage.api.requests.filter(({ verb, key }) => verb === 'get' && key === 'a/l1').length;
+    await eventually('looks at the API', () => looks() > 1);
+    expect((await stage.listLsps()).get('vm/a/db/default')?.addresses).toBe(before.addresses);
+    expect(stage.findPort('a/db.default.vm')?.metadata.deletionTimestamp).toBeUndefined();
+    cast.remove('pods', 'a/l1');
+    await until('the release', async () => !(await stage.listLsps()).has('vm/a/db/default'));
+  });
+
   it('the API server: what happened meanwhile is done when it is back', async () => {
     await stage.start();
     cast.pod('p1');

@@ -25,7 +25,7 @@ export async function runPortTurn(turn: Turn, seen: Seen): Promise<Outcome> {
   for (const { problem } of plan.problems) {
     if (seen.regarding !== undefined) reportProblem(turn, seen.regarding, 'Planning', problem);
   }
-  const isLagging = plan.release.length > 0 && !(await isFresh(turn, seen));
+  const isLagging = plan.release.length > 0 && !(await isFresh(turn, seen, plan.release));
   const release = isLagging ? [] : plan.release;
   const kept = await updatePorts(turn, seen, plan.keep);
   await settlePending(turn, seen, plan);

@@ -88,16 +88,19 @@ export async function settlePending(turn: Turn, seen: Seen, plan: PortsPlan): Pr
 /** An earlier attempt of ours, whose answer was lost or whose event has not come yet. */
 async function adoptOwn(turn: Turn, { namespace }: Seen, wanted: LogicalPort): Promise<LogicalPort> {
   const { name } = wanted.metadata;
-  const found = await turn.api.ports.get({ namespace, name }, { signal: turn.signal });
+  const found = await turn.api.ports.find({ namespace, name }, { signal: turn.signal });
+  if (found === undefined) throw failTaken(`LogicalPort ${namespace}/${name} was there and is gone`);
   turn.pending.delete(`${namespace}/${name}`);
   const isOwn = found.spec.owner.uid === wanted.spec.owner.uid;
   if (!isOwn || found.spec.subnet !== wanted.spec.subnet) {
     turn.addresses.giveBack(wanted.spec.subnet, `${namespace}/${name}`);
   }
   if (isOwn) return found;
-  const message = `LogicalPort ${namespace}/${name} of an earlier life is not released yet`;
-  throw new ApiError({ status: 409, reason: 'AlreadyExists', message, class: 'conflict' });
+  throw failTaken(`LogicalPort ${namespace}/${name} of an earlier life is not released yet`);
 }
+
+const failTaken = (message: string): ApiError =>
+  new ApiError({ status: 409, reason: 'AlreadyExists', message, class: 'conflict' });
 
 /** Brings a kept port's attachments, labels and owner up to date; gives it as it is then. */
 export async function updatePort(turn: Turn, seen: Seen, kept: PortsPlan['keep'][number]): Promise<LogicalPort> {
