@@ -100,6 +100,16 @@ describe('the program', () => {
     expect(requests).toEqual([]);
   });
 
+  test.each([
+    ['alone', 1024 * 1024 + 1],
+    ['together with the variables', 1024 * 1024 - 1],
+  ])('a DEL goes by its variables when its configuration is too large %s', async (_cause, size) => {
+    const env = { CNI_COMMAND: 'DEL', CNI_CONTAINERID: 'c1', CNI_IFNAME: 'eth0' };
+    expect(await call(env, Buffer.alloc(size, 32))).toEqual({ exit: 0, output: 'fine\n' });
+    expect(Object.fromEntries(requests[0]?.env ?? [])).toEqual(env);
+    expect(requests[0]?.stdin).toBe('');
+  });
+
   test('a refusal that comes before all was read is still printed', async () => {
     await stopServer();
     server = createServer((socket) => {
