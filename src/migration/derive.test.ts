@@ -156,6 +156,15 @@ describe('deriveMigration, case by case', () => {
       'prepared n1,n2',
     ],
     [
+      'a target is prepared while the VMI names the migration, but no target yet',
+      {
+        vmi: { ...running, migrationState: { migrationUid: 'm1' } },
+        vmims: [{ uid: 'm1', phase: 'Scheduling' }],
+        launchers: [pod({}), target],
+      },
+      'prepared n1,n2',
+    ],
+    [
       'a target whose VMIM vanished is no target',
       { vmi: running, vmims: [], launchers: [pod({}), target] },
       'settled n1',

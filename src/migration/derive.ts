@@ -87,10 +87,12 @@ function findHandedOver(vmi: VmiRecord, own: readonly Placed[], home: string): M
 
 const isSettledState = (state: VmiMigrationState): boolean => state.failed === true || state.completed === true;
 
-/** A target launcher with a node whose VMIM still goes on, before the VMI knows of it (before the hand-off). */
+/** A target launcher with a node whose VMIM still goes on, before the VMI names its node (before the hand-off). */
 function findPrepared(input: MigrationInput, own: readonly Placed[], home: string): Move | undefined {
   const told = input.vmi?.migrationState;
-  const active = input.vmims.filter((vmim) => !isOver(vmim) && vmim.uid !== told?.migrationUid);
+  const isTold = (vmim: VmimRecord) =>
+    told?.migrationUid === vmim.uid && (told.targetNode !== undefined || isSettledState(told));
+  const active = input.vmims.filter((vmim) => !isOver(vmim) && !isTold(vmim));
   const targets = own.filter(
     (pod) => !pod.deleting && pod.node !== home && active.some((vmim) => vmim.uid === pod.migrationJobUid),
   );
