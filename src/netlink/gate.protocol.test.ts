@@ -160,7 +160,7 @@ describe.each(['bridge', 'managedTap'] as const)('gate of binding %s', (binding)
     const listener = listen();
     sendFromFar([udp('closed port'), buildArpRequest(GUEST.ip)]);
     await until('both dropped', () => countDrops('inet') + countDrops('arp') >= 2);
-    expect(() => launcher.run('ping -c 1 -W 1 10.16.0.9')).toThrow();
+    expect(() => launcher.run('busybox ping -c 1 -W 1 10.16.0.9')).toThrow();
     expect(listener.receive().filter((frame) => frame.readUInt16BE(12) !== 0x86dd)).toEqual([]);
   });
 });
