@@ -41,9 +41,9 @@ describe('bundle', () => {
     root = mkdtempSync(join(tmpdir(), 'bundle-'));
     symlinkSync(resolve(import.meta.dirname, '../../node_modules'), join(root, 'node_modules'));
     writeTree({
-      'src/cli/agent.ts': "import { run } from '../work/start.ts';\nconsole.log(await run());\n",
+      'src/cli/agent.ts': "import { run } from '../job/start.ts';\nconsole.log(await run());\n",
       'src/cli/agent.test.ts': "throw new Error('tests are no part of a bundle');\n",
-      'src/work/start.ts': `import { once } from 'node:events';
+      'src/job/start.ts': `import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 export async function run(): Promise<string> {
   const worker = new Worker(new URL('./child.ts', import.meta.url));
@@ -51,7 +51,7 @@ export async function run(): Promise<string> {
   return said as string;
 }
 `,
-      'src/work/child.ts': `import { parentPort } from 'node:worker_threads';
+      'src/job/child.ts': `import { parentPort } from 'node:worker_threads';
 import koffi from 'koffi';
 import pino from 'pino';
 parentPort?.postMessage(typeof koffi.load + ' ' + typeof pino);

@@ -3,10 +3,11 @@ import { pino } from 'pino';
 import { createAgent } from '../cni/daemon/agent.ts';
 import { createCluster } from '../cni/daemon/cluster.ts';
 import { createOvsPorts } from '../cni/daemon/ovs-ports.ts';
-import { createEventRecorder, createTransport, loadEndpoint, systemClock } from '../kube/index.ts';
+import { createEventRecorder, systemClock } from '../kube/index.ts';
 import { createNetnsWorker } from '../netlink/worker.ts';
 import { createOvsClient } from '../ovs/database.ts';
 import { createPrometheus, serveHealth } from './metrics.ts';
+import { connect, runProgram } from './program.ts';
 
 const OPTIONS = {
   node: { type: 'string', default: process.env.NODE_NAME ?? '' },
@@ -62,14 +63,6 @@ function parseNumber(values: Values, name: NumberOption, min: number): number {
   throw new Error(`--${name} must be a number from ${min} to 65535`);
 }
 
-async function connect(values: Values) {
-  const endpoint = await loadEndpoint({
-    source: values.kubeconfig === '' ? { kind: 'inCluster' } : { kind: 'kubeconfig', path: values.kubeconfig },
-    ...(values['api-server'] === '' ? {} : { server: values['api-server'] }),
-  });
-  return createTransport({ endpoint, clock: systemClock, userAgent: 'mooring-agent' });
-}
-
 async function run(values: Values): Promise<void> {
   const { node } = values;
   if (node === '') throw new Error('--node or NODE_NAME must name this node');
@@ -80,7 +73,7 @@ async function run(values: Values): Promise<void> {
   const log = pino({ level: values['log-level'], base: { node } });
   const common = { clock: systemClock, random: Math.random, log };
   const { metrics, registry } = createPrometheus('mooring_agent');
-  const transport = await connect(values);
+  const { transport } = await connect('mooring-agent', values);
   const links = createNetnsWorker();
   const ovs = createOvsClient({
     remotes: [values['ovs-db']],
@@ -121,19 +114,4 @@ function nextSignal(): Promise<string> {
   });
 }
 
-async function main(): Promise<number> {
-  try {
-    const values = parse();
-    if (values.help) {
-      process.stdout.write(HELP);
-      return 0;
-    }
-    await run(values);
-    return 0;
-  } catch (error) {
-    process.stderr.write(`mooring-agent: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-    return 1;
-  }
-}
-
-process.exit(await main());
+process.exit(await runProgram({ name: 'mooring-agent', help: HELP, parse, run }));

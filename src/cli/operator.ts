@@ -3,12 +3,13 @@ import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { planRanges } from '../ipam/ranges.ts';
-import { createTransport, loadEndpoint, systemClock } from '../kube/index.ts';
+import { systemClock } from '../kube/index.ts';
 import { createOperator } from '../operator/operator.ts';
 import { createNbClient, createSbClient, type DatabaseOptions } from '../ovn/database.ts';
 import { materialFromFiles } from '../ovsdb/index.ts';
 import { planJoin, type Settings } from '../plan/settings.ts';
 import { createPrometheus, serveHealth } from './metrics.ts';
+import { connect, runProgram } from './program.ts';
 
 const OPTIONS = {
   kubeconfig: { type: 'string', default: '' },
@@ -87,14 +88,6 @@ function parseDatabase(values: Values, name: 'nb' | 'sb'): Pick<DatabaseOptions,
   return { remotes, tls: { material: materialFromFiles(files), identity: 'any' } };
 }
 
-async function connect(values: Values) {
-  const endpoint = await loadEndpoint({
-    source: values.kubeconfig === '' ? { kind: 'inCluster' } : { kind: 'kubeconfig', path: values.kubeconfig },
-    ...(values['api-server'] === '' ? {} : { server: values['api-server'] }),
-  });
-  return { endpoint, transport: createTransport({ endpoint, clock: systemClock, userAgent: 'mooring-operator' }) };
-}
-
 /**
  * Who we are in the lease. A pod runs one operator at a time, so its name is enough: after a crash the next one in the
  * same pod takes its own lease back at once instead of waiting until it has run out. The term grows all the same.
@@ -110,7 +103,7 @@ async function run(values: Values): Promise<void> {
   const log = pino({ level: values['log-level'], base: {} });
   const logOvn = (event: string, fields: Readonly<Record<string, unknown>>) => log.debug(fields, event);
   const { metrics, registry } = createPrometheus('mooring_operator');
-  const { endpoint, transport } = await connect(values);
+  const { endpoint, transport } = await connect('mooring-operator', values);
   const operator = createOperator({
     settings,
     transport,
@@ -135,21 +128,4 @@ async function run(values: Values): Promise<void> {
   await transport.close();
 }
 
-async function main(): Promise<number> {
-  try {
-    const values = parse();
-    if (values.help) {
-      process.stdout.write(HELP);
-      return 0;
-    }
-    await run(values);
-    return 0;
-  } catch (error) {
-    process.stderr.write(
-      `mooring-operator: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-    );
-    return 1;
-  }
-}
-
-process.exit(await main());
+process.exit(await runProgram({ name: 'mooring-operator', help: HELP, parse, run }));
