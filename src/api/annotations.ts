@@ -2,6 +2,12 @@ import { GROUP } from './group.ts';
 
 /** Per-NIC requests on a VM or its template: JSON keyed by NIC name. */
 export const NICS_ANNOTATION = `${GROUP}/nics`;
+/** On a VM, its template or a pod: when the address is given back; the value is LogicalPort's releasePolicy. */
+export const RELEASE_POLICY = `${GROUP}/release-policy`;
+/** `true` on a VM or its template: take over the retained ports of an earlier VM of this name. */
+export const ADOPT = `${GROUP}/adopt`;
+/** On a LogicalPort: UID of the namespace kube-system where it was made. In another cluster it is a restored one. */
+export const CLUSTER_UID = `${GROUP}/cluster-uid`;
 export const MULTUS_NETWORKS = 'k8s.v1.cni.cncf.io/networks';
 export const MULTUS_DEFAULT_NETWORK = 'v1.multus-cni.io/default-network';
 
@@ -11,6 +17,11 @@ export const IP_ADDRESS = 'ip_address';
 export const MAC_ADDRESS = 'mac_address';
 export const IP_POOL = 'ip_pool';
 export const LOGICAL_SWITCH = 'logical_switch';
+export const ROUTES = 'routes';
+/** Written by whoever attaches the networks of a pod; read by KubeVirt. */
+export const NETWORK_STATUS = 'k8s.v1.cni.cncf.io/network-status';
+/** KubeVirt's own request form: JSON, interface name to list of addresses. */
+export const KUBEVIRT_ADDRESSES = 'network.kubevirt.io/addresses';
 
 /** KubeVirt's own marks (facts: fixtures of v1.8.4). Labels and annotations are hints; owners by UID decide. */
 export const KUBEVIRT = {

@@ -26,6 +26,20 @@ export type NetworkAttachmentDefinition = {
   spec?: { config?: string };
 };
 
+/** `k8s.cni.cncf.io/v1alpha1`, multi-network specification v1.3 section 8: an address that outlives its pods. */
+export type IPAMClaim = {
+  apiVersion?: string;
+  kind?: string;
+  metadata: ObjectMeta;
+  spec?: { network?: string; interface?: string };
+  status?: {
+    /** With prefix: `10.1.0.5/24`. */
+    ips?: string[];
+    ownerPod?: { name?: string };
+    conditions?: { type: string; status: string; lastTransitionTime: string; reason: string; message: string }[];
+  };
+};
+
 export type VmInterface = {
   name: string;
   macAddress?: string;

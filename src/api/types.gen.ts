@@ -22,6 +22,45 @@ export type ObjectMeta = {
 };
 
 /**
+ * Addresses of a subnet that are given only to those who ask for this pool by name, or whose namespace it names.
+ */
+export interface IPPool {
+  apiVersion: 'mooring.dev/v1alpha1';
+  kind: 'IPPool';
+  metadata: ObjectMeta;
+  spec: IPPoolSpec;
+  status?: IPPoolStatus;
+}
+export interface IPPoolSpec {
+  subnet: string;
+  /**
+   * Namespaces whose ports on this subnet take their addresses from here; with any named, no other namespace may ask for the pool.
+   */
+  namespaces?: string[];
+  /**
+   * Addresses, ranges a..b and CIDRs inside the subnet.
+   */
+  ips: string[];
+}
+export interface IPPoolStatus {
+  v4availableIPs?: number;
+  v4usingIPs?: number;
+  /**
+   * Capped at 2^53 - 1
+   */
+  v6availableIPs?: number;
+  v6usingIPs?: number;
+  conditions?: {
+    type: string;
+    status: 'True' | 'False' | 'Unknown';
+    observedGeneration?: number;
+    lastTransitionTime: string;
+    reason: string;
+    message: string;
+  }[];
+}
+
+/**
  * One NIC of one virtual machine, or one interface of one pod, with the address that is its own.
  */
 export interface LogicalPort {
@@ -48,11 +87,11 @@ export interface LogicalPortSpec {
    */
   nic: string;
   /**
-   * Name of the Subnet
+   * Name of the Subnet; empty while none can be told
    */
   subnet: string;
   /**
-   * One address per family.
+   * One address per family; empty while none could be given, the condition Allocated says why.
    */
   ips: string[];
   mac: string;
@@ -61,10 +100,28 @@ export interface LogicalPortSpec {
    */
   pool?: string;
   /**
+   * Another CNI plugin makes the NIC; it has our address and no switch port
+   */
+  ipamOnly?: boolean;
+  /**
+   * The routes of the pod's interface. Absent, eth0 has a default route to the gateway and others have none.
+   */
+  routes?: {
+    dst: string;
+    gw?: string;
+  }[];
+  /**
+   * The IPAMClaim of the namespace that speaks for this address
+   */
+  ipamClaim?: string;
+  /**
    * How KubeVirt joins the guest to the pod interface
    */
   binding?: 'bridge' | 'masquerade' | 'managedTap';
-  releasePolicy?: 'WithOwner' | 'Retain';
+  /**
+   * When the address is given back. OnStop also when no pod holds it any more; Retain only when this object is deleted.
+   */
+  releasePolicy?: 'WithOwner' | 'Retain' | 'OnStop';
   securityGroups?: string[];
   /**
    * The pods that hold this port. A migrating VM has two, source and target.
@@ -149,10 +206,34 @@ export interface SubnetSpec {
   dhcpV4Options?: string;
   dhcpV6Options?: string;
   enableIPv6RA?: boolean;
+  /**
+   * What DHCPv4, DHCPv6 and router advertisements say. The raw dhcpV4Options and dhcpV6Options win over it.
+   */
+  dhcp?: {
+    /**
+     * Default 3600
+     */
+    leaseSeconds?: number;
+    dnsServers?: string[];
+    ntpServers?: string[];
+    domainName?: string;
+    searchDomains?: string[];
+    /**
+     * Classless static routes, RFC 3442
+     */
+    routes?: {
+      dst: string;
+      gw: string;
+    }[];
+  };
   mtu?: number;
   vlan?: string;
   enableLb?: boolean;
   allocate?: 'OnCreate' | 'OnFirstStart';
+  /**
+   * For ports that ask for none; the cluster's default if absent
+   */
+  releasePolicy?: 'WithOwner' | 'Retain' | 'OnStop';
 }
 export interface SubnetStatus {
   v4availableIPs?: number;
@@ -162,6 +243,42 @@ export interface SubnetStatus {
    */
   v6availableIPs?: number;
   v6usingIPs?: number;
+  /**
+   * The node that carries the traffic out of a centralized subnet now
+   */
+  activateGateway?: string;
+  conditions?: {
+    type: string;
+    status: 'True' | 'False' | 'Unknown';
+    observedGeneration?: number;
+    lastTransitionTime: string;
+    reason: string;
+    message: string;
+  }[];
+}
+
+/**
+ * A router of its own with the subnets behind it. Two VPCs may use the same addresses.
+ */
+export interface Vpc {
+  apiVersion: 'mooring.dev/v1alpha1';
+  kind: 'Vpc';
+  metadata: ObjectMeta;
+  spec: VpcSpec;
+  status?: VpcStatus;
+}
+export interface VpcSpec {
+  /**
+   * The namespaces that may use the subnets of this VPC; all when empty. A Subnet can only narrow it.
+   */
+  namespaces?: string[];
+}
+export interface VpcStatus {
+  subnets?: string[];
+  /**
+   * LogicalPorts on these subnets
+   */
+  ports?: number;
   conditions?: {
     type: string;
     status: 'True' | 'False' | 'Unknown';

@@ -1,6 +1,6 @@
-import type { Node, Pod, VirtualMachine, VirtualMachineInstance } from '../api/objects.ts';
+import type { IPAMClaim, Node, Pod, VirtualMachine, VirtualMachineInstance } from '../api/objects.ts';
 import type { Problem } from '../api/problem.ts';
-import type { LogicalPort, Subnet } from '../api/types.gen.ts';
+import type { IPPool, LogicalPort, Subnet, Vpc } from '../api/types.gen.ts';
 import type { Pool } from '../ipam/pool.ts';
 import type { Clock, EventRecorder, KubeObject, Logger, Metrics, Resource } from '../kube/index.ts';
 import type { Bindings } from '../ovn/bindings.ts';
@@ -18,6 +18,9 @@ export type Context = {
   readonly api: {
     readonly ports: Resource<LogicalPort>;
     readonly subnets: Resource<Subnet>;
+    readonly vpcs: Resource<Vpc>;
+    readonly ipPools: Resource<IPPool>;
+    readonly ipamClaims: Resource<IPAMClaim>;
     readonly nodes: Resource<Node>;
     readonly pods: Resource<Pod>;
     readonly vms: Resource<VirtualMachine>;

@@ -1,6 +1,6 @@
 import { KINDS } from '../api/group.ts';
-import type { Node, Pod, VirtualMachine, VirtualMachineInstance } from '../api/objects.ts';
-import type { LogicalPort, Subnet } from '../api/types.gen.ts';
+import type { IPAMClaim, Node, Pod, VirtualMachine, VirtualMachineInstance } from '../api/objects.ts';
+import type { IPPool, LogicalPort, Subnet, Vpc } from '../api/types.gen.ts';
 import type { RandomBytes } from '../ipam/allocate.ts';
 import {
   type Clock,
@@ -105,6 +105,9 @@ function createContext(options: OperatorOptions): Context {
     api: {
       ports: createResource<LogicalPort>(transport, KINDS.logicalPort),
       subnets: createResource<Subnet>(transport, KINDS.subnet),
+      vpcs: createResource<Vpc>(transport, KINDS.vpc),
+      ipPools: createResource<IPPool>(transport, KINDS.ipPool),
+      ipamClaims: createResource<IPAMClaim>(transport, KINDS.ipamClaim),
       nodes: createResource<Node>(transport, KINDS.node),
       pods: createResource<Pod>(transport, KINDS.pod),
       vms: createResource<VirtualMachine>(transport, KINDS.vm),

@@ -1,6 +1,7 @@
 import { KINDS } from '../api/group.ts';
 import {
   findKubevirtOwner,
+  type IPAMClaim,
   type Namespace,
   type NetworkAttachmentDefinition,
   type Node,
@@ -9,7 +10,7 @@ import {
   type VirtualMachineInstance,
   type VirtualMachineInstanceMigration,
 } from '../api/objects.ts';
-import type { LogicalPort, Subnet } from '../api/types.gen.ts';
+import type { IPPool, LogicalPort, Subnet, Vpc } from '../api/types.gen.ts';
 import type { Clock, KubeObject, Logger, Metrics, Random, Transport } from '../kube/index.ts';
 import { formatWorkloadKey, getPodKey, getPortKey } from './keys.ts';
 import { type Watch, watchAlways, watchWhenServed } from './optional-watch.ts';
@@ -18,6 +19,8 @@ import { type Watch, watchAlways, watchWhenServed } from './optional-watch.ts';
 export type World = {
   readonly ports: Watch<LogicalPort>;
   readonly subnets: Watch<Subnet>;
+  readonly vpcs: Watch<Vpc>;
+  readonly ipPools: Watch<IPPool>;
   readonly pods: Watch<Pod>;
   readonly nodes: Watch<Node>;
   readonly namespaces: Watch<Namespace>;
@@ -25,6 +28,7 @@ export type World = {
   readonly vmis: Watch<VirtualMachineInstance>;
   readonly vmims: Watch<VirtualMachineInstanceMigration>;
   readonly nads: Watch<NetworkAttachmentDefinition>;
+  readonly ipamClaims: Watch<IPAMClaim>;
 };
 
 export type WorldOptions = {
@@ -56,6 +60,8 @@ export function createWorld(options: WorldOptions): World {
       },
     }),
     subnets: watchAlways<Subnet>({ ...options, kind: KINDS.subnet }),
+    vpcs: watchAlways<Vpc>({ ...options, kind: KINDS.vpc }),
+    ipPools: watchAlways<IPPool>({ ...options, kind: KINDS.ipPool }),
     pods: watchAlways<Pod>({ ...options, kind: KINDS.pod, decode: trimPod, indexers: { [BY_KEY]: listVmKeys } }),
     nodes: watchAlways<Node>({ ...options, kind: KINDS.node, decode: trimMetadata }),
     namespaces: watchAlways<Namespace>({ ...options, kind: KINDS.namespace, decode: trimMetadata }),
@@ -67,6 +73,7 @@ export function createWorld(options: WorldOptions): World {
       indexers: { [BY_KEY]: vmimKey },
     }),
     nads: watchWhenServed<NetworkAttachmentDefinition>({ ...options, kind: KINDS.nad }),
+    ipamClaims: watchWhenServed<IPAMClaim>({ ...options, kind: KINDS.ipamClaim }),
   };
 }
 

@@ -9,6 +9,11 @@ import { parseReference, parseSelections } from './selection.ts';
 import { listVmNics, type VmNic } from './vm-nics.ts';
 import { type Named, parseWishes, type WishSource } from './wishes.ts';
 
+/** Addresses to choose from: candidates in order, each with one address per family, or an IPPool by name. */
+export type PoolWish =
+  | { readonly kind: 'list'; readonly candidates: readonly (readonly string[])[]; readonly ordinal?: number }
+  | { readonly kind: 'named'; readonly name: string };
+
 /** A NIC that Mooring is to provide, with everything that was asked for it. */
 export type NicRequest = {
   readonly nic: string;
@@ -20,6 +25,17 @@ export type NicRequest = {
   readonly binding?: NonNullable<LogicalPortSpec['binding']>;
   /** `namespace/name`. */
   readonly nad?: string;
+  readonly pool?: PoolWish;
+  /** All routes of the interface, the default one among them; absent for the usual ones (LogicalPort's spec.routes). */
+  readonly routes?: readonly { readonly dst: string; readonly gw?: string }[];
+  readonly releasePolicy?: NonNullable<LogicalPortSpec['releasePolicy']>;
+  readonly securityGroups?: readonly string[];
+  /** Another plugin makes the NIC; it gets an address and no switch port. */
+  readonly ipamOnly?: true;
+  /** Name of the IPAMClaim that speaks for the NIC. */
+  readonly ipamClaim?: string;
+  /** Takes over a retained port of an earlier owner of the name. */
+  readonly adopt?: true;
   /** On its way out: what exists stays until it is gone, nothing new is made. */
   readonly absent: boolean;
 };
