@@ -33,6 +33,7 @@ describe('deriveNode', () => {
       name: 'node2',
       index: 2,
       mgmtIp: '198.18.0.12',
+      mgmtIp6: 'fd18::12',
       underlayIp: '198.18.1.12',
       migrationIp: '198.18.2.12',
       netns: 'lab-node2',

@@ -6,7 +6,13 @@ export const API_PORT = 6443;
 /** etcd listens on the loopback only, on ports that an etcd of the machine's own would not use. */
 const ETCD_CLIENT = 'http://127.0.0.1:23790';
 const ETCD_PEER = 'http://127.0.0.1:23800';
-export const OUTSIDE = { netns: 'lab-outside', address: '198.18.9.1', gateway: '198.18.0.254' };
+export const OUTSIDE = {
+  netns: 'lab-outside',
+  address: '198.18.9.1',
+  gateway: '198.18.0.254',
+  address6: 'fd18:9::1',
+  gateway6: 'fd18::fe',
+};
 
 export type KubeconfigUser = { readonly token: string } | { readonly cert: string; readonly key: string };
 
@@ -40,6 +46,7 @@ export function deriveNode(dir: string, index: number): Omit<LabNode, 'mountNsPi
     name,
     index,
     mgmtIp: `198.18.0.${10 + index}`,
+    mgmtIp6: `fd18::${10 + index}`,
     underlayIp: `198.18.1.${10 + index}`,
     migrationIp: `198.18.2.${10 + index}`,
     netns: `lab-${name}`,
@@ -60,6 +67,7 @@ export const NODE_BINDS: readonly (readonly [string, string])[] = [
   ['etc-openvswitch', '/etc/openvswitch'],
   ['cni-conf', '/etc/cni/net.d'],
   ['cni-bin', '/opt/cni/bin'],
+  ['cni-lib', '/var/lib/cni'],
   ['log', '/var/log'],
 ];
 

@@ -35,11 +35,11 @@ describe('names on the machine', () => {
 });
 
 describe('a node', () => {
-  it('has one address on each network and no two nodes share one', () => {
+  it('has an IPv4 address on each network, an IPv6 one on the first, and no two nodes share one', () => {
     const text = nodes.map(formatNodeAddresses).join('');
     const addresses = [...text.matchAll(/addr add (\S+)/g)].map((match) => match[1]);
-    expect(addresses).toHaveLength(27);
-    expect(new Set(addresses).size).toBe(27);
+    expect(addresses).toHaveLength(36);
+    expect(new Set(addresses).size).toBe(36);
   });
   it('keeps its default route when the underlay address moves to a bridge', () => {
     expect(formatNodeAddresses(deriveNode('/lab', 1))).toContain('route add default via 198.18.0.254 dev eth0');

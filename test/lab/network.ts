@@ -57,7 +57,9 @@ export function formatNodeLinks(node: NodeNames): string {
 /** Lines for `ip -batch` inside a node. The default route is by eth0, as the chart moves `underlay` to a bridge. */
 export function formatNodeAddresses(node: NodeNames): string {
   const links = NETWORKS.flatMap(({ link, ip }) => [`addr add ${ip(node)}/24 dev ${link}`, `link set dev ${link} up`]);
-  return ['link set dev lo up', ...links, `route add default via ${OUTSIDE.gateway} dev eth0`, ''].join('\n');
+  const six = [`addr add ${node.mgmtIp6}/64 dev eth0 nodad`, `-6 route add default via ${OUTSIDE.gateway6} dev eth0`];
+  const routes = [`route add default via ${OUTSIDE.gateway} dev eth0`, ...six, ''];
+  return ['link set dev lo up', ...links, ...routes].join('\n');
 }
 
 /** Userspace OVS computes no checksums for what it forwards, so every end must send whole ones (LAB.md section 4). */
@@ -76,7 +78,13 @@ export async function createNetworks(): Promise<void> {
   await batch(
     `link add lab-outside type veth peer name eth0 netns ${OUTSIDE.netns}\nlink set dev lab-outside master lab-mgmt up\n`,
   );
-  const address = `addr add ${OUTSIDE.address}/32 dev lo\naddr add ${OUTSIDE.gateway}/24 dev eth0\n`;
+  const address = [
+    `addr add ${OUTSIDE.address}/32 dev lo`,
+    `addr add ${OUTSIDE.address6}/128 dev lo`,
+    `addr add ${OUTSIDE.gateway}/24 dev eth0`,
+    `addr add ${OUTSIDE.gateway6}/64 dev eth0 nodad`,
+    '',
+  ].join('\n');
   await batch(`link set dev lo up\n${address}link set dev eth0 up\n`, OUTSIDE.netns);
   await Promise.all([disableOffload('lab-outside'), disableOffload('eth0', OUTSIDE.netns)]);
 }

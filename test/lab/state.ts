@@ -11,6 +11,7 @@ const node = z.object({
   name: z.string().regex(/^node\d+$/),
   index: z.number().int().min(1).max(99),
   mgmtIp: z.ipv4(),
+  mgmtIp6: z.ipv6(),
   underlayIp: z.ipv4(),
   migrationIp: z.ipv4(),
   /** Name of the network namespace below /run/netns of the machine. */
@@ -42,7 +43,13 @@ const state = z.object({
   bin: z.object({ kubernetes: z.string(), cni: z.string(), helm: z.string(), kubectl: z.string() }),
   apiserver: z.object({ host: z.ipv4(), port: z.number().int(), url: z.url() }),
   /** The world outside the cluster: a namespace that answers at `address`; nodes reach it by their default route. */
-  outside: z.object({ netns: z.string(), address: z.ipv4(), gateway: z.ipv4() }),
+  outside: z.object({
+    netns: z.string(),
+    address: z.ipv4(),
+    gateway: z.ipv4(),
+    address6: z.ipv6(),
+    gateway6: z.ipv6(),
+  }),
   nodes: z.array(node),
 });
 

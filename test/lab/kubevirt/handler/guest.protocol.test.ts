@@ -147,6 +147,7 @@ const FAKE_NODE = {
   name: 'node1',
   index: 1,
   mgmtIp: '198.18.0.11',
+  mgmtIp6: 'fd18::99',
   underlayIp: '198.18.1.11',
   migrationIp: '198.18.2.11',
   netns: '',
