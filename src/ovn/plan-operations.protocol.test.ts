@@ -1,12 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startNb, type TestNb, wish } from '../../test/ovn/database.ts';
 import {
+  ACL,
   ALL_OWNERS,
   CLUSTER,
   DHCP,
   idsOfOwner,
   NETWORK,
   OTHER_SWITCH,
+  POLICY,
   PORT,
   ROUTE,
   ROUTER,
@@ -65,6 +67,7 @@ const NETWORK_CONTENT = {
     'subnet/net1': {
       name: 'subnet/net1',
       ports: ['vm/ns/vm/default'],
+      acls: ['net1-rest'],
       other_config: { subnet: '10.0.0.0/24' },
       external_ids: subnetIds,
     },
@@ -84,6 +87,7 @@ const NETWORK_CONTENT = {
       name: 'vpc/blue',
       ports: ['vpc/blue/subnet/net1'],
       static_routes: ['0.0.0.0/0 100.64.0.2 Vpc/blue'],
+      policies: ['net1-out-v4'],
       external_ids: vpcIds,
     },
   },
@@ -101,6 +105,24 @@ const NETWORK_CONTENT = {
       nexthop: '100.64.0.2',
       output_port: 'vpc/blue/join',
       external_ids: vpcIds,
+    },
+  },
+  Logical_Router_Policy: {
+    'net1-out-v4': {
+      priority: 2000n,
+      match: 'ip4.src == 10.0.0.0/24',
+      action: 'reroute',
+      nexthops: ['100.64.0.3'],
+      external_ids: { ...subnetIds, 'mooring-row': 'net1-out-v4' },
+    },
+  },
+  ACL: {
+    'net1-rest': {
+      priority: 1800n,
+      direction: 'to-lport',
+      match: 'ip',
+      action: 'drop',
+      external_ids: { ...subnetIds, 'mooring-row': 'net1-rest' },
     },
   },
   DHCP_Options: {
@@ -169,7 +191,8 @@ describe('the whole database after one transaction', () => {
 
   it('has a port in a switch that the same transaction made, in the place of one that it deleted', async () => {
     await apply(wish({ ...NETWORK }));
-    await apply(wish({ ...NETWORK, switches: [OTHER_SWITCH], ports: [{ ...PORT, switch: OTHER_SWITCH.name }] }));
+    const ports = [{ ...PORT, switch: OTHER_SWITCH.name }];
+    await apply(wish({ ...NETWORK, switches: [OTHER_SWITCH], acls: [], ports }));
     const after = await db.dump();
     expect(Object.keys(after.Logical_Switch ?? {})).toEqual(['subnet/net2']);
     expect(after.Logical_Switch?.['subnet/net2']?.ports).toEqual([PORT.name]);
@@ -289,6 +312,8 @@ describe('problems', () => {
       'vm/ns/vm/default needs Logical_Switch subnet/net1',
     ],
     ['a router port without its router', { routerPorts: [ROUTER_PORT] }, 'needs Logical_Router vpc/blue'],
+    ['a policy without its router', { policies: [POLICY] }, 'needs Logical_Router vpc/blue'],
+    ['an ACL without its switch', { acls: [ACL] }, 'needs Logical_Switch subnet/net1'],
     ['a route without its router', { routes: [ROUTE] }, 'needs Logical_Router vpc/blue'],
     ['a port without its DHCP row', { switches: [SWITCH], ports: [PORT] }, 'needs DHCP_Options c1 net1-v4'],
   ])('ParentMissing: %s', (_name, wanted, message) => {
@@ -307,6 +332,16 @@ describe('problems', () => {
     ['a row without owner', { switches: [{ ...SWITCH, externalIds: new Map() }] }],
   ])('InvalidWish: %s', (_name, wanted) => {
     expect(() => plan(wish(wanted))).toThrow(InvalidWish);
+  });
+});
+
+describe('a policy', () => {
+  it('gets another next hop by one update of the same row', async () => {
+    await apply(wish(NETWORK));
+    const wanted = wish({ ...NETWORK, policies: [{ ...POLICY, nexthop: '100.64.0.4' }] });
+    expect(plan(wanted)).toEqual([expect.objectContaining({ op: 'update', table: 'Logical_Router_Policy' })]);
+    await apply(wanted);
+    expect((await db.dump()).Logical_Router_Policy?.[POLICY.row]?.nexthops).toEqual(['100.64.0.4']);
   });
 });
 

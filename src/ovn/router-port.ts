@@ -6,7 +6,7 @@ import { NB } from './schema/nb.gen.ts';
 export const ROUTER_PORT = defineKind({
   part: 'routerPorts',
   table: NB.Logical_Router_Port,
-  monitored: ['name', 'mac', 'networks', 'options', 'external_ids'],
+  monitored: ['name', 'mac', 'networks', 'options', 'ipv6_ra_configs', 'external_ids'],
   parent: { kind: ROUTER, column: 'ports', keyOf: (wanted) => wanted.router },
   keyOfRow: (row) => row.name,
   keyOf: (wanted) => wanted.name,
@@ -15,5 +15,6 @@ export const ROUTER_PORT = defineKind({
     mac: wanted.mac,
     networks: wanted.networks,
     options: wanted.options ?? new Map(),
+    ipv6_ra_configs: wanted.ipv6RaConfigs ?? new Map(),
   }),
 });

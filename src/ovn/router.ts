@@ -5,7 +5,7 @@ import { NB } from './schema/nb.gen.ts';
 export const ROUTER = defineKind({
   part: 'routers',
   table: NB.Logical_Router,
-  monitored: ['name', 'ports', 'static_routes', 'options', 'external_ids'],
+  monitored: ['name', 'ports', 'static_routes', 'policies', 'options', 'external_ids'],
   keyOfRow: (row) => row.name,
   keyOf: (wanted) => wanted.name,
   columns: (wanted) => ({ name: wanted.name, options: wanted.options ?? new Map() }),

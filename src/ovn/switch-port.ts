@@ -1,5 +1,6 @@
-import { DHCP_OPTIONS, formatDhcpKey } from './dhcp-options.ts';
+import { DHCP_OPTIONS } from './dhcp-options.ts';
 import { defineKind, type Refer } from './kind.ts';
+import { formatRowKey } from './row-key.ts';
 import { NB } from './schema/nb.gen.ts';
 import { SWITCH } from './switch.ts';
 import type { WantedPort } from './wanted.ts';
@@ -34,5 +35,5 @@ export const SWITCH_PORT = defineKind({
 });
 
 function referDhcp(wanted: WantedPort, row: string | undefined, refer: Refer): string | undefined {
-  return row === undefined ? undefined : refer(DHCP_OPTIONS, formatDhcpKey(wanted.externalIds, row));
+  return row === undefined ? undefined : refer(DHCP_OPTIONS, formatRowKey(wanted.externalIds, row));
 }

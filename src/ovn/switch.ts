@@ -5,7 +5,7 @@ import { NB } from './schema/nb.gen.ts';
 export const SWITCH = defineKind({
   part: 'switches',
   table: NB.Logical_Switch,
-  monitored: ['name', 'ports', 'other_config', 'external_ids'],
+  monitored: ['name', 'ports', 'acls', 'other_config', 'external_ids'],
   keyOfRow: (row) => row.name,
   keyOf: (wanted) => wanted.name,
   columns: (wanted) => ({ name: wanted.name, other_config: wanted.otherConfig ?? new Map() }),

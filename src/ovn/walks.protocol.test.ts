@@ -2,12 +2,14 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Content, startNb, type TestNb, wish } from '../../test/ovn/database.ts';
 import {
+  ACL,
   ALL_OWNERS,
   CLUSTER,
   DHCP,
   idsOfOwner,
   NETWORK,
   OTHER_SWITCH,
+  POLICY,
   PORT,
   ROUTE,
   ROUTER,
@@ -36,6 +38,8 @@ const plan = (wanted: Wanted): Operation[] =>
   planOperations(db.nb.observed, wanted, { cluster: CLUSTER, owners: ALL_OWNERS });
 const apply = (wanted: Wanted): Promise<void> => applyPlan(db.nb.client, () => plan(wanted), { attempts: 1 });
 
+const { nexthop: _nexthop, ...OUT } = POLICY;
+
 /** Whole wishes in the order in which a network and a VM live. */
 const STATES: readonly (readonly [string, Wanted])[] = [
   ['nothing', NOTHING_WANTED],
@@ -62,6 +66,19 @@ const STATES: readonly (readonly [string, Wanted])[] = [
   [
     'the VM in another subnet',
     wish({ ...NETWORK, switches: [SWITCH, OTHER_SWITCH], ports: [{ ...PORT, switch: OTHER_SWITCH.name }] }),
+  ],
+  ['a way out by another node', wish({ ...NETWORK, policies: [{ ...POLICY, nexthop: '100.64.0.4' }] })],
+  ['no way out', wish({ ...NETWORK, policies: [{ ...OUT, action: 'drop' }] })],
+  [
+    'open to one more',
+    wish({ ...NETWORK, acls: [ACL, { ...ACL, row: 'net1-in', match: 'ip4', action: 'allow-related' }] }),
+  ],
+  [
+    'router advertisements',
+    wish({
+      ...NETWORK,
+      routerPorts: [{ ...ROUTER_PORT, ipv6RaConfigs: new Map([['address_mode', 'dhcpv6_stateful']]) }],
+    }),
   ],
   ['a changed DHCP row', wish({ ...NETWORK, dhcpOptions: [{ ...DHCP, options: new Map([['lease_time', '60']]) }] })],
   ['no VM any more', wish({ ...NETWORK, ports: [] })],
@@ -120,12 +137,14 @@ async function applyByOwner(wanted: Wanted): Promise<void> {
   const only = (owner: string): Wanted => {
     const pick = <W extends { externalIds: ReadonlyMap<string, string> }>(rows: readonly W[]): readonly W[] =>
       rows.filter((row) => row.externalIds.get('mooring-owner') === owner);
-    const { switches, routers, routerPorts, routes, dhcpOptions, ports } = wanted;
+    const { switches, routers, routerPorts, routes, policies, acls, dhcpOptions, ports } = wanted;
     return {
       switches: pick(switches),
       routers: pick(routers),
       routerPorts: pick(routerPorts),
       routes: pick(routes),
+      policies: pick(policies),
+      acls: pick(acls),
       dhcpOptions: pick(dhcpOptions),
       ports: pick(ports),
     };

@@ -18,6 +18,8 @@ export type WantedRouterPort = {
   readonly mac: string;
   readonly networks: readonly string[];
   readonly options?: Ids;
+  /** Router advertisements; none when absent. */
+  readonly ipv6RaConfigs?: Ids;
   readonly externalIds: Ids;
 };
 
@@ -27,6 +29,29 @@ export type WantedRoute = {
   readonly ipPrefix: string;
   readonly nexthop: string;
   readonly outputPort?: string;
+  readonly externalIds: Ids;
+};
+
+/** Logical_Router_Policy; its key is the `mooring-row` external id. Of several that match, the highest priority decides. */
+export type WantedPolicy = {
+  readonly router: string;
+  readonly row: string;
+  readonly priority: number;
+  readonly match: string;
+  readonly action: 'allow' | 'drop' | 'reroute';
+  /** One for `reroute`, none otherwise. */
+  readonly nexthop?: string;
+  readonly externalIds: Ids;
+};
+
+/** ACL of a switch; its key is the `mooring-row` external id. */
+export type WantedAcl = {
+  readonly switch: string;
+  readonly row: string;
+  readonly priority: number;
+  readonly direction: 'from-lport' | 'to-lport';
+  readonly match: string;
+  readonly action: 'allow-related' | 'drop';
   readonly externalIds: Ids;
 };
 
@@ -57,6 +82,8 @@ export type Wanted = {
   readonly routers: readonly WantedRouter[];
   readonly routerPorts: readonly WantedRouterPort[];
   readonly routes: readonly WantedRoute[];
+  readonly policies: readonly WantedPolicy[];
+  readonly acls: readonly WantedAcl[];
   readonly dhcpOptions: readonly WantedDhcpOptions[];
   readonly ports: readonly WantedPort[];
 };
@@ -66,6 +93,8 @@ export const NOTHING_WANTED: Wanted = {
   routers: [],
   routerPorts: [],
   routes: [],
+  policies: [],
+  acls: [],
   dhcpOptions: [],
   ports: [],
 };

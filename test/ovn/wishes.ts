@@ -1,6 +1,8 @@
 import { formatExternalIds } from '../../src/api/owner.ts';
 import type {
+  WantedAcl,
   WantedDhcpOptions,
+  WantedPolicy,
   WantedPort,
   WantedRoute,
   WantedRouter,
@@ -44,6 +46,24 @@ export const ROUTE: WantedRoute = {
   outputPort: 'vpc/blue/join',
   externalIds: idsOfOwner(VPC),
 };
+export const POLICY: WantedPolicy = {
+  router: 'vpc/blue',
+  row: 'net1-out-v4',
+  priority: 2000,
+  match: 'ip4.src == 10.0.0.0/24',
+  action: 'reroute',
+  nexthop: '100.64.0.3',
+  externalIds: idsOfOwner(SUBNET),
+};
+export const ACL: WantedAcl = {
+  switch: 'subnet/net1',
+  row: 'net1-rest',
+  priority: 1800,
+  direction: 'to-lport',
+  match: 'ip',
+  action: 'drop',
+  externalIds: idsOfOwner(SUBNET),
+};
 export const DHCP: WantedDhcpOptions = {
   row: 'net1-v4',
   cidr: '10.0.0.0/24',
@@ -70,6 +90,8 @@ export const NETWORK = {
   routers: [ROUTER],
   routerPorts: [ROUTER_PORT],
   routes: [ROUTE],
+  policies: [POLICY],
+  acls: [ACL],
   dhcpOptions: [DHCP],
   ports: [PORT],
 } as const;
