@@ -57,7 +57,7 @@ export function formatNodeLinks(node: NodeNames): string {
 /** Lines for `ip -batch` inside a node. The default route is by eth0, as the chart moves `underlay` to a bridge. */
 export function formatNodeAddresses(node: NodeNames): string {
   const links = NETWORKS.flatMap(({ link, ip }) => [`addr add ${ip(node)}/24 dev ${link}`, `link set dev ${link} up`]);
-  const six = [`addr add ${node.mgmtIp6}/64 dev eth0 nodad`, `-6 route add default via ${OUTSIDE.gateway6} dev eth0`];
+  const six = [`addr add ${node.mgmtIp6}/64 dev eth0 nodad`, `route add ::/0 via ${OUTSIDE.gateway6} dev eth0`];
   const routes = [`route add default via ${OUTSIDE.gateway} dev eth0`, ...six, ''];
   return ['link set dev lo up', ...links, ...routes].join('\n');
 }
