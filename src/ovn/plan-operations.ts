@@ -75,16 +75,18 @@ function planWrite(context: Context, target: Target, edits: ParentEdits): Operat
   const uuidName = formatRowName(formatId(wanted.kind, wanted.key, wanted.parentKey));
   const children = edits.takeChildren(uuidName);
   const values: Record<string, Value> = Object.assign(Object.create(null), columns, children);
-  return [...planGuard(target), insertOp(table.name, encodeColumns(table, values), { uuidName })];
+  return [...planGuard(context, target), insertOp(table.name, encodeColumns(table, values), { uuidName })];
 }
 
 /**
  * Where the schema keeps no index on the key, a transaction that was executed although its answer was lost would insert
- * the row a second time: the guard fails then, and the plan is made anew.
+ * the row a second time: the guard fails then, and the plan is made anew. A row of ours in a parent that goes away is
+ * replaced, so that its key is there already.
  */
-function planGuard({ wanted, parent }: Target): Operation[] {
+function planGuard({ observed }: Context, { wanted, parent }: Target): Operation[] {
   const { kind, same } = wanted;
   if (same !== undefined) {
+    if (observed.findByKey(kind, wanted.key).length > 0) return [];
     return [waitOp(kind.table.name, { where: same, columns: ['_uuid'], until: '==', rows: [] })];
   }
   if (!kind.perParent || kind.parent === undefined || parent === undefined || !('row' in parent)) return [];
