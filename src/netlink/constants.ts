@@ -52,7 +52,17 @@ export const IFA = { address: 1, local: 2, broadcast: 4, flags: 8 } as const;
 export const IFA_F = { noDad: 0x02, dadFailed: 0x08, tentative: 0x40 } as const;
 export const RTA = { dst: 1, oif: 4, gateway: 5, priority: 6, prefSrc: 7, table: 15 } as const;
 export const RTNH_F_ONLINK = 4;
-export const RT = { tableMain: 254, protocolStatic: 4, scopeUniverse: 0, scopeLink: 253, typeUnicast: 1 } as const;
+export const RT = {
+  tableMain: 254,
+  protocolStatic: 4,
+  /** Learnt from a router advertisement. */
+  protocolRa: 9,
+  /** Ours on the node: a number that rt_protos(5) gives to nobody. */
+  protocolMooring: 109,
+  scopeUniverse: 0,
+  scopeLink: 253,
+  typeUnicast: 1,
+} as const;
 export const NDA = { dst: 1, lladdr: 2 } as const;
 export const NUD = { reachable: 0x02, permanent: 0x80 } as const;
 

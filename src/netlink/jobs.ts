@@ -1,6 +1,6 @@
 import type { GateBinding, GateState } from './gate.ts';
 import type { Link } from './links.ts';
-import type { MasqueradeSpec } from './node-rules.ts';
+import type { NodeRules } from './node-rules.ts';
 import type { RouteSpec } from './routes.ts';
 import type { InterfaceSysctls } from './sysctl.ts';
 
@@ -47,15 +47,19 @@ export type NodePort = {
   mac?: string;
   mtu: number;
   addresses: readonly string[];
+  /** All that this port has: routes of ours that are not among them go. */
   routes: readonly RouteSpec[];
+  /** The same, but only where they lead away from nothing: see `refused`. */
+  yieldingRoutes?: readonly RouteSpec[];
   disableTxChecksum?: boolean;
   sysctls?: InterfaceSysctls;
 };
+/** Content of an IPv6 kind is left out on a node whose kernel has no IPv6, or has it switched off. */
 export type ConfigureNodePorts = {
   kind: 'configureNodePorts';
   ports: readonly NodePort[];
   forwarding?: { ipv4?: boolean; ipv6?: boolean };
-  masquerade?: MasqueradeSpec;
+  rules?: NodeRules;
 };
 export type DeleteNodeRules = { kind: 'deleteNodeRules' };
 export type EnsureGate = { kind: 'ensureGate'; netnsPath: string; interface: string; binding: GateBinding };
@@ -90,7 +94,8 @@ export type Results = {
   detachVeth: { deleted: boolean };
   checkVeth: { problems: string[] };
   listLinks: { links: Link[] };
-  configureNodePorts: { ports: { name: string; ifIndex: number }[] };
+  /** `refused`: destinations that the node has a route of its own to, which ours would have taken away. */
+  configureNodePorts: { ports: { name: string; ifIndex: number }[]; refused: string[] };
   deleteNodeRules: Record<string, never>;
   ensureGate: { created: boolean };
   openGate: Record<string, never>;

@@ -5,7 +5,15 @@ import { type Cidr, formatCidr, formatIp, type Ip, maskCidr, parseCidr, parseIp 
 import type { RouteSocket } from './socket.ts';
 
 /** A route to ask for. Without `dst` the default route of the gateway's family; without `gw` everything is on the link. */
-export type RouteSpec = { dst?: string; gw?: string; onlink?: boolean; priority?: number; src?: string };
+export type RouteSpec = {
+  dst?: string;
+  gw?: string;
+  onlink?: boolean;
+  priority?: number;
+  src?: string;
+  /** Who made it (rtnetlink(7), rtm_protocol); `static` when absent. */
+  protocol?: number;
+};
 
 /** A unicast route of the main table as the kernel has it. */
 export type Route = {
@@ -26,7 +34,10 @@ export function encodeRoute(ifIndex: number, route: RouteSpec): Buffer {
   const { dst, gateway } = parseRoute(route);
   const header = Buffer.alloc(HEADER);
   const scope = gateway === undefined && dst.family === AF.inet ? RT.scopeLink : RT.scopeUniverse;
-  header.set([dst.family, dst.prefix, 0, 0, RT.tableMain, RT.protocolStatic, scope, RT.typeUnicast], 0);
+  header.set(
+    [dst.family, dst.prefix, 0, 0, RT.tableMain, route.protocol ?? RT.protocolStatic, scope, RT.typeUnicast],
+    0,
+  );
   header.writeUInt32LE(route.onlink === true ? RTNH_F_ONLINK : 0, 8);
   const optional: [number, Buffer | undefined][] = [
     [RTA.oif, u32(ifIndex)],

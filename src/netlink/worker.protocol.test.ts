@@ -286,7 +286,13 @@ describe('node ports', () => {
         disableTxChecksum: true,
       },
     ],
-    masquerade: { sources: ['10.16.0.0/16', 'fd00:10::/64'], exceptInterfaces: ['gw0', 'mo0'] },
+    rules: {
+      sources: ['10.16.0.0/16', 'fd00:10::/64'],
+      ownPorts: ['gw0', 'mo0'],
+      vpcMacPrefix: '0e',
+      nodePort: 'mo0',
+      routerIps: ['100.64.0.1', 'fd64::1'],
+    },
   };
 
   test('addresses, MTU, MAC, routes, settings and NAT are set, strangers go, and a second run changes nothing', () => {
@@ -313,6 +319,58 @@ describe('node ports', () => {
     runOnNode(pod, { kind: 'deleteNodeRules' });
     runOnNode(pod, { kind: 'deleteNodeRules' });
     expect(pod.run('nft list ruleset')).toBe('');
+  });
+
+  test('routes of ours that are not wanted any more go, others stay, and one that takes from the node is refused', () => {
+    for (const name of ['gw0', 'mo0']) pod.run(`ip tuntap add ${name} mode tap`);
+    pod.run('ip link add own0 type veth peer name own1');
+    pod.run('ip link set own0 up');
+    pod.run('ip link set own1 up');
+    pod.run('ip addr add 10.99.8.1/24 dev own0');
+    const withHosts = (yieldingRoutes: object[]) => ({
+      ...job,
+      ports: [job.ports[0], { ...job.ports[1], yieldingRoutes }],
+    });
+    const hosts = [
+      { dst: '10.99.0.5/32', gw: '100.64.0.9' },
+      { dst: '10.99.8.7/32', gw: '100.64.0.9' },
+      { dst: 'fd99::5/128', gw: 'fd64::9' },
+    ];
+    expect(runOnNode(pod, withHosts(hosts))).toMatchObject({ refused: ['10.99.8.7/32'] });
+    pod.run('ip route add 10.98.0.0/16 via 100.64.0.1 dev mo0');
+    expect(pod.run('ip route')).toContain('10.99.0.5 via 100.64.0.9 dev mo0 proto 109');
+    expect(pod.run('ip -6 route')).toContain('fd99::5 via fd64::9 dev mo0 proto 109');
+    expect(pod.run('ip route')).not.toContain('10.99.8.7');
+    runOnNode(pod, withHosts(hosts.slice(1)));
+    const rest = pod.run('ip route') + pod.run('ip -6 route');
+    expect(rest).not.toContain('10.99.0.5');
+    expect(rest).toContain('fd99::5 via fd64::9');
+    expect(rest).toContain('10.98.0.0/16 via 100.64.0.1');
+    expect(rest).toContain('10.16.0.0/16 via 100.64.0.1');
+    runOnNode(pod, withHosts([]));
+    expect(pod.run('ip -6 route')).not.toContain('fd99::5');
+  });
+
+  test('a node with IPv6 switched off gets the IPv4 half', () => {
+    for (const name of ['gw0', 'mo0']) pod.run(`ip tuntap add ${name} mode tap`);
+    pod.run('sysctl -qw net.ipv6.conf.all.disable_ipv6=1');
+    runOnNode(pod, job);
+    expect(pod.run('ip -o addr')).toMatch(/mo0 +inet 100\.64\.0\.11\/16/);
+    expect(pod.run('ip -o addr')).not.toContain('fd64');
+    expect(pod.run('nft list tables')).not.toContain('ip6');
+    expect(pod.run('cat /proc/sys/net/ipv6/conf/all/forwarding')).toBe('0\n');
+  });
+
+  test('a node that has its IPv6 way out by advertisement keeps it when it begins to forward', () => {
+    for (const name of ['gw0', 'mo0']) pod.run(`ip tuntap add ${name} mode tap`);
+    pod.run('ip link add own0 type veth peer name own1');
+    pod.run('ip link set own0 up');
+    pod.run('ip link set own1 up');
+    pod.run('ip -6 route add default via fe80::1 dev own0 proto ra');
+    runOnNode(pod, job);
+    const read = 'cat /proc/sys/net/ipv6/conf/own0/accept_ra /proc/sys/net/ipv6/conf/own1/accept_ra';
+    expect(pod.run(read)).toBe('2\n1\n');
+    expect(pod.run('cat /proc/sys/net/ipv6/conf/all/forwarding')).toBe('1\n');
   });
 
   test('a port that OVS has not made yet is not found, to be tried again', () => {

@@ -9,6 +9,7 @@ import type { Context, Turn } from './context.ts';
 import { ensureDefaultSubnet } from './default-subnet.ts';
 import { listForeign } from './foreign.ts';
 import { formatWorkloadKey, getPodKey, getPortKey } from './keys.ts';
+import { listJoinRecords } from './join.ts';
 import { reconcile } from './reconcile.ts';
 import { getOwnerKey, type Inbox, routeChanges } from './routing.ts';
 import { whenWorldReady } from './world.ts';
@@ -46,7 +47,11 @@ export async function runTerm(options: TermOptions, term: number, signal: AbortS
   const state: TermState = {
     ...context,
     writer,
-    joinPool: rebuildJoinPool(context.world.nodes.store.list(), context.settings.join),
+    joinPool: rebuildJoinPool(
+      context.world.nodes.store.list(),
+      listJoinRecords(context.nb, context.settings.cluster),
+      context.settings,
+    ),
     blocked: new Map(),
     pending: new Map(),
     signal,

@@ -1,4 +1,4 @@
-import { type Cidr, formatAddress } from '../api/address.ts';
+import { type Cidr, formatAddress, getLastAddress } from '../api/address.ts';
 import { formatDigest } from '../api/names.ts';
 import { type Result, succeed } from '../api/problem.ts';
 import { createPool, type Pool } from '../ipam/pool.ts';
@@ -9,7 +9,7 @@ export type Settings = {
   /** Our id in OVN: every row of ours carries it. */
   readonly cluster: string;
   readonly join: JoinNetwork;
-  /** Bytes, for subnets that name none. */
+  /** Bytes, for subnets that name none. Derived from the nodes' uplinks it changes with them: read it when it is needed. */
   readonly mtu: number;
   readonly defaultVpc: string;
   readonly defaultSubnet: string;
@@ -17,33 +17,46 @@ export type Settings = {
   readonly primary: boolean;
 };
 
-/** The switch between the default VPC's router and the nodes: router first, gateway second, then the nodes. */
-export type JoinNetwork = {
+/** The switch between the VPCs' routers and the nodes, IPv4 first: at most one network of each family. */
+export type JoinNetwork = readonly JoinFamily[];
+
+/** In each family the default VPC's router is the first address, the gateway the second; nodes and other VPCs follow. */
+export type JoinFamily = {
   readonly cidr: Cidr;
   readonly router: string;
   readonly gateway: string;
 };
 
-/** Reads the join network: IPv4, large enough for some nodes. Problem: InvalidCIDR. */
+const MIN_ADDRESSES = 16n;
+
+/** Reads the join network, "v4", "v6" or "v4,v6", large enough for some nodes. Problem: InvalidCIDR. */
 export function planJoin(cidrBlock: string): Result<JoinNetwork> {
-  const ranges = planRanges({ cidrBlock, protocol: 'IPv4' });
+  const ranges = planRanges({ cidrBlock });
   if (!ranges.ok) return ranges;
-  const [range] = ranges.value;
-  if (range === undefined || range.cidr.prefix > 28) {
+  const families = ranges.value.map(({ cidr, gateway }) => {
+    const format = (value: bigint) => formatAddress({ family: cidr.family, value });
+    return { cidr, router: format(gateway), gateway: format(gateway + 1n) };
+  });
+  if (families.some(({ cidr }) => getLastAddress(cidr) - cidr.network + 1n < MIN_ADDRESSES)) {
     return { ok: false, problem: { reason: 'InvalidCIDR', message: `${cidrBlock} is too small to join nodes` } };
   }
-  const format = (value: bigint) => formatAddress({ family: 4, value });
-  return succeed({ cidr: range.cidr, router: format(range.gateway), gateway: format(range.gateway + 1n) });
+  return succeed(families);
 }
 
-/** The addresses that nodes may have on the join network. */
+/** The addresses that nodes and routers of other VPCs may have on the join network. */
 export function createJoinPool(join: JoinNetwork): Pool {
-  const first = join.cidr.network;
-  const last = first + (1n << BigInt(32 - join.cidr.prefix)) - 1n;
-  return createPool([{ cidr: join.cidr, gateway: first + 1n, free: [{ first: first + 3n, last: last - 1n }] }]);
+  return createPool(
+    join.map(({ cidr }) => {
+      const first = cidr.network;
+      return { cidr, gateway: first + 1n, free: [{ first: first + 3n, last: getLastAddress(cidr) - 1n }] };
+    }),
+  );
 }
 
-/** The MAC of a port that has a fixed name: the same in every run and on every node, locally administered. */
-export function deriveMac(name: string): string {
-  return ['0a', ...(formatDigest(name).slice(0, 10).match(/../g) ?? [])].join(':');
+/** First octet of MACs that are derived from a name: locally administered, unicast. */
+const MAC_PREFIX = '0a';
+
+/** The MAC of a port that has a fixed name: the same in every run and on every node. */
+export function deriveMac(name: string, prefix: string = MAC_PREFIX): string {
+  return [prefix, ...(formatDigest(name).slice(0, 10).match(/../g) ?? [])].join(':');
 }

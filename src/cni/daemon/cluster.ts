@@ -24,6 +24,8 @@ export type Cluster = {
   listPods(): readonly Pod[];
   /** The LogicalPort with an attachment for this pod's interface. */
   findPort(podUid: string, ifname: string): LogicalPort | undefined;
+  /** Every LogicalPort with an attachment on this node. */
+  listPorts(): readonly LogicalPort[];
   findSubnet(name: string): Subnet | undefined;
   findNode(): Node | undefined;
   onChange(listener: () => void): () => void;
@@ -69,6 +71,7 @@ export function createCluster(options: ClusterOptions): RunningCluster {
     },
     listPods: () => pods.store.list(),
     findPort: (podUid, ifname) => ports.store.byIndex('attachment', `${podUid}/${ifname}`)[0],
+    listPorts: () => ports.store.list(),
     findSubnet: (name) => subnets.store.get(name),
     findNode: () => nodes.store.get(node),
     onChange: (listener) => {

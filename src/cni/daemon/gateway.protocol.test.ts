@@ -7,13 +7,14 @@ import { attach, eventually, PORTS, prepareSubnet } from './testing/berths.ts';
 import { formatPodPort, NODE, startTestNode, type TestNode } from './testing/node.ts';
 
 const network = {
-  nodeIp: '100.64.0.5/16',
+  nodeIps: ['100.64.0.5/16'],
   nodeMac: '0a:58:64:40:00:05',
-  gatewayIp: '100.64.0.2',
+  gatewayIps: ['100.64.0.2'],
   gatewayMac: '0a:58:64:40:00:02',
-  routerIp: '100.64.0.1',
+  routerIps: ['100.64.0.1'],
   podCidrs: ['10.16.0.0/16'],
   masqueradeCidrs: ['10.16.0.0/16'],
+  vpcs: [],
   mtu: 1400,
 };
 
@@ -39,7 +40,7 @@ const status = async () => {
 /** What the operator writes to NB for the join switch. */
 async function programJoin(): Promise<void> {
   const ports = [
-    ['gateway', 'localport', `${network.gatewayMac} ${network.gatewayIp}`],
+    ['gateway', 'localport', `${network.gatewayMac} ${network.gatewayIps[0]}`],
     [`node/${NODE}`, '', `${network.nodeMac} 100.64.0.5`],
   ];
   const router = ['vpc/default/join', '0a:58:64:40:00:01', '100.64.0.1/16'];
@@ -54,7 +55,7 @@ async function programJoin(): Promise<void> {
     await node.ovn.nbctl('lsp-add', 'join', name, '--', 'lsp-set-addresses', name, addresses);
     if (type !== '') await node.ovn.nbctl('lsp-set-type', name, type);
   }
-  await node.ovn.nbctl('lr-route-add', 'vpc/default', '0.0.0.0/0', network.gatewayIp);
+  await node.ovn.nbctl('lr-route-add', 'vpc/default', '0.0.0.0/0', network.gatewayIps[0] ?? '');
 }
 
 async function addRouterPort(onSwitch: string, port = ''): Promise<void> {
@@ -83,7 +84,7 @@ test('the node is ready only when its gateway works, then reaches pods and pods 
 });
 
 test('another address in the annotation replaces the old one', async () => {
-  await annotate({ nodeIp: '100.64.0.6/16' });
+  await annotate({ nodeIps: ['100.64.0.6/16'] });
   await eventually('changed', async () => (await node.exec(undefined, 'ip', '-br', 'addr')).includes('100.64.0.6/16'));
   expect(await node.exec(undefined, 'ip', '-br', 'addr')).not.toContain('100.64.0.5/16');
   await annotate();

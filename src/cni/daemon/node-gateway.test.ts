@@ -1,16 +1,20 @@
 import { describe, expect, test } from 'vitest';
 import { formatNodeNetwork, NODE_NETWORK_ANNOTATION, type NodeNetwork } from '../../api/node-network.ts';
+import type { Subnet } from '../../api/types.gen.ts';
+import type { ConfigureNodePorts } from '../../netlink/jobs.ts';
+import type { Context } from './context.ts';
 import { createNodeGateway, planNodePorts } from './node-gateway.ts';
 import { createFakeWorld } from './testing/fake-context.ts';
 
 const network: NodeNetwork = {
-  nodeIp: '100.64.0.5/16',
+  nodeIps: ['100.64.0.5/16', 'fd00:100:64::5/112'],
   nodeMac: '0a:58:64:40:00:05',
-  gatewayIp: '100.64.0.2',
+  gatewayIps: ['100.64.0.2', 'fd00:100:64::2'],
   gatewayMac: '0a:58:64:40:00:02',
-  routerIp: '100.64.0.1',
-  podCidrs: ['10.16.0.0/16', '10.17.0.0/16'],
+  routerIps: ['100.64.0.1', 'fd00:100:64::1'],
+  podCidrs: ['10.16.0.0/16', 'fd10::/64'],
   masqueradeCidrs: ['10.16.0.0/16'],
+  vpcs: [{ name: 'blue', routerIps: ['100.64.0.9', 'fd00:100:64::9'] }],
   mtu: 1400,
 };
 
@@ -28,7 +32,7 @@ describe('the two ports of a node', () => {
             name: 'gw0',
             mac: '0a:58:64:40:00:02',
             mtu: 1400,
-            addresses: ['100.64.0.2/32'],
+            addresses: ['100.64.0.2/32', 'fd00:100:64::2/128'],
             routes: [],
             disableTxChecksum: false,
           },
@@ -36,16 +40,23 @@ describe('the two ports of a node', () => {
             name: 'mo0',
             mac: '0a:58:64:40:00:05',
             mtu: 1400,
-            addresses: ['100.64.0.5/16'],
+            addresses: ['100.64.0.5/16', 'fd00:100:64::5/112'],
             routes: [
               { dst: '10.16.0.0/16', gw: '100.64.0.1' },
-              { dst: '10.17.0.0/16', gw: '100.64.0.1' },
+              { dst: 'fd10::/64', gw: 'fd00:100:64::1' },
             ],
+            yieldingRoutes: [],
             disableTxChecksum: false,
           },
         ],
-        forwarding: { ipv4: true, ipv6: false },
-        masquerade: { sources: ['10.16.0.0/16'], exceptInterfaces: ['gw0', 'mo0'] },
+        forwarding: { ipv4: true, ipv6: true },
+        rules: {
+          sources: ['10.16.0.0/16'],
+          ownPorts: ['gw0', 'mo0'],
+          vpcMacPrefix: '0e',
+          nodePort: 'mo0',
+          routerIps: ['100.64.0.1', 'fd00:100:64::1'],
+        },
       },
     });
   });
@@ -55,17 +66,62 @@ describe('the two ports of a node', () => {
     expect(configure.ports.map((port) => port.disableTxChecksum)).toEqual([true, true]);
   });
 
-  test('IPv6 has its own host prefix and forwarding', () => {
-    const six = {
-      ...network,
-      nodeIp: 'fd64::5/64',
-      gatewayIp: 'fd64::2',
-      routerIp: 'fd64::1',
-      podCidrs: ['fd10::/64'],
+  test('pods without a router of their family have no route, and a node without IPv6 pods forwards none', () => {
+    const four = { ...network, nodeIps: ['100.64.0.5/16'], gatewayIps: ['100.64.0.2'], routerIps: ['100.64.0.1'] };
+    expect(planNodePorts('n1', four, false).configure.ports[1]?.routes).toEqual([
+      { dst: '10.16.0.0/16', gw: '100.64.0.1' },
+    ]);
+    const { configure } = planNodePorts('n1', { ...network, podCidrs: ['10.16.0.0/16'] }, false);
+    expect(configure.forwarding).toEqual({ ipv4: true, ipv6: false });
+  });
+});
+
+describe('pods of other VPCs', () => {
+  const start = (ip: string, reserved: string[] = [], refused: string[] = []) => {
+    const world = createFakeWorld();
+    const annotations = { [NODE_NETWORK_ANNOTATION]: formatNodeNetwork(network) };
+    const port = { ifaceId: '', ifaceIdVer: '', containerId: '', ifname: '', installed: true, error: undefined };
+    for (const name of ['gw0', 'mo0']) {
+      world.ports.set(name, { ...port, name, pod: { namespace: '', name: '', uid: '' }, ifIndex: 7 });
+    }
+    if (world.port === undefined) throw new Error('fixture');
+    world.port = { ...world.port, spec: { ...world.port.spec, ips: [ip], subnet: 'blue' } };
+    world.subnet = { metadata: { name: 'blue' }, spec: { vpc: 'blue' } } as Subnet;
+    const cluster = { ...world.context.cluster, findNode: () => ({ metadata: { name: 'n1', annotations } }) };
+    const jobs: ConfigureNodePorts[] = [];
+    const run = async (job: unknown) => {
+      jobs.push(job as ConfigureNodePorts);
+      return { ports: [], refused };
     };
-    const { configure } = planNodePorts('n1', six, false);
-    expect(configure.ports[0]?.addresses).toEqual(['fd64::2/128']);
-    expect(configure.forwarding).toEqual({ ipv4: false, ipv6: true });
+    const links = { run } as unknown as Context['links'];
+    const gateway = createNodeGateway({ ...world.context, cluster, links }, reserved);
+    const ensure = async () => {
+      await gateway.ensure(new AbortController().signal);
+      return jobs.at(-1)?.ports[1]?.yieldingRoutes;
+    };
+    return { world, ensure };
+  };
+
+  test('get a host route by their own router, which goes with the port', async () => {
+    const { world, ensure } = start('10.99.0.5');
+    expect(await ensure()).toEqual([{ dst: '10.99.0.5/32', gw: '100.64.0.9' }]);
+    world.port = undefined;
+    expect(await ensure()).toEqual([]);
+  });
+
+  test('never draw the traffic for the API server to themselves', async () => {
+    const { ensure } = start('10.99.0.5', ['10.99.0.5']);
+    expect(await ensure()).toEqual([]);
+  });
+
+  test('that the node has another route to are told of, once', async () => {
+    const { world, ensure } = start('10.99.0.5', [], ['10.99.0.5/32']);
+    await ensure();
+    world.clock.advance(60_000);
+    await ensure();
+    expect(world.events.map(({ reason, note }) => `${reason}: ${note}`)).toEqual([
+      'NotReachableFromNodes: the node has a route of its own that covers 10.99.0.5/32',
+    ]);
   });
 });
 

@@ -1,8 +1,10 @@
+import { KINDS } from '../../api/group.ts';
 import { formatNodeLsp, GATEWAY_LSP } from '../../api/names.ts';
-import { NODE_NETWORK_ANNOTATION, type NodeNetwork, parseNodeNetwork } from '../../api/node-network.ts';
+import { NODE_NETWORK_ANNOTATION, type NodeNetwork, parseNodeNetwork, VPC_MAC_PREFIX } from '../../api/node-network.ts';
 import { NetlinkError } from '../../netlink/errors.ts';
 import type { ConfigureNodePorts } from '../../netlink/jobs.ts';
 import type { Context } from './context.ts';
+import { formatPortName, type HostRoute, type HostRoutes, planHostRoutes } from './host-routes.ts';
 import type { WantedNodePort } from './ports.ts';
 
 /** The node's two internal ports (DESIGN.md section 5): traffic out, and traffic of the node itself. */
@@ -10,14 +12,20 @@ export const GATEWAY_PORT = 'gw0';
 export const NODE_PORT = 'mo0';
 
 const REPEAT_MS = 60_000;
+const CONFIGURED = 'the node gateway is configured';
 
 export type NodePortsPlan = { readonly ports: readonly WantedNodePort[]; readonly configure: ConfigureNodePorts };
 
-/** What the two ports must look like. Pure. */
-export function planNodePorts(node: string, network: NodeNetwork, isUserspace: boolean): NodePortsPlan {
-  const { gatewayIp, gatewayMac, nodeIp, nodeMac, routerIp, podCidrs, masqueradeCidrs, mtu } = network;
-  const hostPrefix = gatewayIp.includes(':') ? 128 : 32;
+/** What the two ports must look like; `isUserspace`: checksums are the sender's. Pure. */
+export function planNodePorts(
+  node: string,
+  network: NodeNetwork,
+  isUserspace: boolean,
+  hostRoutes: readonly HostRoute[] = [],
+): NodePortsPlan {
+  const { gatewayIps, gatewayMac, nodeIps, nodeMac, routerIps, podCidrs, masqueradeCidrs, mtu } = network;
   const shared = { mtu, disableTxChecksum: isUserspace };
+  const ownPorts = [GATEWAY_PORT, NODE_PORT];
   return {
     ports: [
       { name: GATEWAY_PORT, ifaceId: GATEWAY_LSP, mac: gatewayMac, mtu },
@@ -26,24 +34,28 @@ export function planNodePorts(node: string, network: NodeNetwork, isUserspace: b
     configure: {
       kind: 'configureNodePorts',
       ports: [
-        { ...shared, name: GATEWAY_PORT, mac: gatewayMac, addresses: [`${gatewayIp}/${hostPrefix}`], routes: [] },
+        { ...shared, name: GATEWAY_PORT, mac: gatewayMac, addresses: gatewayIps.map(formatHost), routes: [] },
         {
           ...shared,
           name: NODE_PORT,
           mac: nodeMac,
-          addresses: [nodeIp],
-          routes: podCidrs.map((dst) => ({ dst, gw: routerIp })),
+          addresses: nodeIps,
+          routes: podCidrs.flatMap((dst) => {
+            const gw = routerIps.find((ip) => isV4(ip) === isV4(dst));
+            return gw === undefined ? [] : [{ dst, gw }];
+          }),
+          yieldingRoutes: hostRoutes.map(({ dst, gw }) => ({ dst, gw })),
         },
       ],
-      forwarding: { ipv4: [nodeIp, ...podCidrs].some(isV4), ipv6: [nodeIp, ...podCidrs].some((cidr) => !isV4(cidr)) },
-      masquerade: { sources: masqueradeCidrs, exceptInterfaces: [GATEWAY_PORT, NODE_PORT] },
+      forwarding: { ipv4: [...nodeIps, ...podCidrs].some(isV4), ipv6: podCidrs.some((cidr) => !isV4(cidr)) },
+      rules: { sources: masqueradeCidrs, ownPorts, vpcMacPrefix: VPC_MAC_PREFIX, nodePort: NODE_PORT, routerIps },
     },
   };
 }
 
-function isV4(cidr: string): boolean {
-  return !cidr.includes(':');
-}
+const isV4 = (text: string): boolean => !text.includes(':');
+
+const formatHost = (ip: string): string => `${ip}/${isV4(ip) ? 32 : 128}`;
 
 /** Keeps both ports as the Node's annotation says. */
 export type NodeGateway = {
@@ -53,7 +65,10 @@ export type NodeGateway = {
   findObstacle(): string | undefined;
 };
 
-export function createNodeGateway(context: Context): NodeGateway {
+/** `reserved`: addresses that no pod may draw the node's own traffic to, such as that of the API server. */
+export function createNodeGateway(context: Context, reserved: readonly string[] = []): NodeGateway {
+  const { cluster } = context;
+  const tell = createTeller(context);
   let obstacle: string | undefined = 'the node gateway has not been set up yet';
   /** What was configured last, and on which devices: userspace OVS makes new ones when it starts again. */
   let configured = '';
@@ -62,16 +77,25 @@ export function createNodeGateway(context: Context): NodeGateway {
   const ensure = async (signal: AbortSignal): Promise<string | undefined> => {
     const network = findNetwork(context);
     if (typeof network === 'string') return network;
-    const plan = planNodePorts(context.node, network, context.ports.findBridge()?.datapath === 'netdev');
+    const hosts = planHostRoutes({
+      node: context.node,
+      network,
+      ports: cluster.listPorts(),
+      findSubnet: cluster.findSubnet,
+    });
+    const routes = hosts.routes.filter(({ dst }) => !reserved.includes(dst.slice(0, dst.indexOf('/'))));
+    const plan = planNodePorts(context.node, network, context.ports.findBridge()?.datapath === 'netdev', routes);
     await context.ports.ensureNode(plan.ports, signal);
     const state = describeState(context, plan);
     if (state !== configured || context.clock.now() >= dueAt) {
       const known = configured;
       configured = '';
-      if (!(await configure(context, plan))) return 'OVS has not made the devices of the node gateway yet';
+      const refused = await configure(context, plan);
+      if (refused === undefined) return 'OVS has not made the devices of the node gateway yet';
       configured = state;
       dueAt = context.clock.now() + REPEAT_MS;
-      if (state !== known) context.log.info({ nodeIp: network.nodeIp }, 'the node gateway is configured');
+      if (state !== known) context.log.info({ nodeIps: network.nodeIps, hostRoutes: routes.length }, CONFIGURED);
+      tell(hosts, refused);
     }
     return describeUninstalled(context, plan);
   };
@@ -102,16 +126,39 @@ function describeState({ ports }: Context, plan: NodePortsPlan): string {
   return JSON.stringify([plan.configure, plan.ports.map(({ name }) => ports.find(name)?.ifIndex ?? 0)]);
 }
 
-/** False when OVS has not made a device yet: its change will bring the next turn. */
-async function configure({ links, ports }: Context, plan: NodePortsPlan): Promise<boolean> {
-  if (plan.ports.some(({ name }) => ports.find(name)?.ifIndex === undefined)) return false;
+/** The destinations that the kernel refused; undefined when OVS has not made a device yet: its change will bring the next turn. */
+async function configure({ links, ports }: Context, plan: NodePortsPlan): Promise<readonly string[] | undefined> {
+  if (plan.ports.some(({ name }) => ports.find(name)?.ifIndex === undefined)) return undefined;
   try {
-    await links.run(plan.configure);
-    return true;
+    return (await links.run(plan.configure)).refused;
   } catch (error) {
-    if (error instanceof NetlinkError && error.class === 'not-found') return false;
+    if (error instanceof NetlinkError && error.class === 'not-found') return undefined;
     throw error;
   }
+}
+
+/** Says once of each pod that the node cannot reach it, and why. */
+function createTeller({ events, log }: Context): (hosts: HostRoutes, refused: readonly string[]) => void {
+  let said = new Set<string>();
+  return ({ routes, rivals }, refused) => {
+    const notes = [
+      ...rivals.map(({ port, ip, older }) => ({
+        port,
+        note: `${ip} leads to ${formatPortName(older)}, which is older`,
+      })),
+      ...routes
+        .filter(({ dst }) => refused.includes(dst))
+        .map(({ dst, port }) => ({ port, note: `the node has a route of its own that covers ${dst}` })),
+    ];
+    const keys = new Set(notes.map(({ port, note }) => `${port.metadata.uid} ${note}`));
+    for (const { port, note } of notes) {
+      if (said.has(`${port.metadata.uid} ${note}`)) continue;
+      log.warn({ port: formatPortName(port), note }, 'the node cannot reach a pod');
+      const regarding = { ...port, kind: KINDS.logicalPort.kind };
+      events.record(regarding, { type: 'Warning', reason: 'NotReachableFromNodes', action: 'Routing', note });
+    }
+    said = keys;
+  };
 }
 
 /** No chassis claims a localport, and OVN 25.03 therefore never says that it is installed: only the node's own port tells. */

@@ -1,7 +1,8 @@
 import type { Outcome } from '../../kube/index.ts';
-import { formatVpcOwner, planVpc } from '../../plan/network.ts';
+import { formatVpcOwner } from '../../plan/network.ts';
 import { NOTHING } from '../../plan/rows.ts';
 import type { Turn } from '../context.ts';
+import { planVpcRows, releaseVpc } from '../join.ts';
 import { program } from '../port/program.ts';
 
 const UNPROGRAMMED_MS = 2000;
@@ -10,6 +11,7 @@ const UNPROGRAMMED_MS = 2000;
 export async function runVpcTurn(turn: Turn, vpc: string): Promise<Outcome> {
   const { settings, addresses } = turn;
   const isWanted = vpc === settings.defaultVpc || [...addresses.plans().values()].some((plan) => plan.vpc === vpc);
-  const programming = await program(turn, isWanted ? planVpc(vpc, settings) : NOTHING, [formatVpcOwner(vpc)]);
+  const programming = await program(turn, isWanted ? planVpcRows(turn, vpc) : NOTHING, [formatVpcOwner(vpc)]);
+  if (programming.ok && !isWanted) releaseVpc(turn, vpc);
   return programming.ok ? { done: true } : { requeueAfterMs: UNPROGRAMMED_MS };
 }

@@ -3,10 +3,11 @@ import type { Node } from '../../api/objects.ts';
 import { formatOwner } from '../../api/owner.ts';
 import { release } from '../../ipam/pool.ts';
 import { ensureObject, type Outcome } from '../../kube/index.ts';
-import { formatVpcOwner, planVpc } from '../../plan/network.ts';
+import { formatVpcOwner } from '../../plan/network.ts';
 import { allocateNode, planNode } from '../../plan/node.ts';
 import { mergeWanted, NOTHING } from '../../plan/rows.ts';
 import { reportProblem, type Turn } from '../context.ts';
+import { listVpcRouters, planVpcRows } from '../join.ts';
 import { program } from '../port/program.ts';
 
 const UNPROGRAMMED_MS = 2000;
@@ -30,11 +31,12 @@ export async function runNodeTurn(turn: Turn, name: string): Promise<Outcome> {
     reportProblem(turn, { ...node, apiVersion: 'v1', kind: 'Node' }, 'Allocating', lease.problem);
     return { requeueAfterMs: 30_000 };
   }
-  const plan = planNode(node, lease.value, [...turn.addresses.plans().values()], settings);
+  const around = { subnets: [...turn.addresses.plans().values()], vpcs: listVpcRouters(turn) };
+  const plan = planNode(node, lease.value, around, settings);
   const desired = { metadata: { name, annotations: { [NODE_NETWORK_ANNOTATION]: plan.annotation } } };
   await ensureObject<Node>(turn.api.nodes, desired, { known: node, signal: turn.signal });
   const { defaultVpc } = settings;
-  const wanted = mergeWanted([planVpc(defaultVpc, settings), { ...NOTHING, ports: [plan.port] }]);
+  const wanted = mergeWanted([planVpcRows(turn, defaultVpc), { ...NOTHING, ports: [plan.port] }]);
   const programming = await program(turn, wanted, [formatVpcOwner(defaultVpc), owner]);
   return programming.ok ? { done: true } : { requeueAfterMs: UNPROGRAMMED_MS };
 }

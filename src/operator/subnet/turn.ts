@@ -2,12 +2,13 @@ import { FINALIZER } from '../../api/names.ts';
 import { formatOwner } from '../../api/owner.ts';
 import type { Subnet } from '../../api/types.gen.ts';
 import { ensureFinalizer, ensureStatus, isNotFound, type Outcome, removeFinalizer } from '../../kube/index.ts';
-import { formatVpcOwner, planVpc } from '../../plan/network.ts';
+import { formatVpcOwner } from '../../plan/network.ts';
 import type { Programming } from '../../plan/port-status.ts';
 import { mergeWanted, NOTHING } from '../../plan/rows.ts';
 import { planSubnetRows, type SubnetPlan } from '../../plan/subnet.ts';
 import { deriveSubnetStatus } from '../../plan/subnet-status.ts';
 import { reportProblem, type Turn } from '../context.ts';
+import { planVpcRows } from '../join.ts';
 import { program } from '../port/program.ts';
 
 const UNPROGRAMMED_MS = 2000;
@@ -32,7 +33,7 @@ export async function runSubnetTurn(turn: Turn, name: string): Promise<Outcome> 
   if (subnet.metadata.deletionTimestamp !== undefined && !isInUse) return endSubnet(turn, subnet, owner);
   await ensureFinalizerOf(turn, subnet);
   const vpcOwner = formatVpcOwner(plan.vpc);
-  const wanted = mergeWanted([planVpc(plan.vpc, turn.settings), planSubnetRows(subnet, plan, turn.settings)]);
+  const wanted = mergeWanted([planVpcRows(turn, plan.vpc), planSubnetRows(subnet, plan, turn.settings)]);
   // The rows of a subnet that became unusable stay: ports may still be on them.
   const programming: Programming = plan.usable ? await program(turn, wanted, [vpcOwner, owner]) : { ok: true };
   if (programming.ok) turn.wake(name);

@@ -90,6 +90,7 @@ export function createFakeWorld(): FakeWorld {
       findPod: ({ namespace, name }) => world.pods.get(`${namespace}/${name}`),
       listPods: () => [...world.pods.values()],
       findPort: () => world.port,
+      listPorts: () => (world.port === undefined ? [] : [world.port]),
       findSubnet: () => world.subnet,
       findNode: () => undefined,
       onChange,
@@ -141,6 +142,7 @@ async function runFake(world: World, job: Job): Promise<object> {
   if (job.kind === 'attachVeth') world.links.add(job.hostName);
   if (job.kind === 'detachVeth') world.links.delete(job.hostName);
   if (job.kind === 'checkVeth') return { problems: [] };
+  if (job.kind === 'configureNodePorts') return { ports: [], refused: [] };
   if (job.kind !== 'listLinks') return {};
   return { links: [...world.links].map((name) => ({ name, alias: 'mooring shop/web/eth0' })) };
 }

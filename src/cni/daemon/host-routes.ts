@@ -1,0 +1,61 @@
+import { containsAddress, parseAddress, parseCidr } from '../../api/address.ts';
+import type { NodeNetwork } from '../../api/node-network.ts';
+import type { LogicalPort, Subnet } from '../../api/types.gen.ts';
+
+/** A route of the node to one local pod of a VPC other than the default one. */
+export type HostRoute = { readonly dst: string; readonly gw: string; readonly port: LogicalPort };
+
+export type HostRoutes = {
+  readonly routes: readonly HostRoute[];
+  /** Ports whose address leads elsewhere already: to an older port of another VPC. */
+  readonly rivals: readonly { readonly port: LogicalPort; readonly ip: string; readonly older: LogicalPort }[];
+};
+
+export type HostRouteInput = {
+  readonly node: string;
+  readonly network: NodeNetwork;
+  readonly ports: readonly LogicalPort[];
+  readonly findSubnet: (name: string) => Subnet | undefined;
+};
+
+/** The interface that the kubelet probes. */
+const PRIMARY_INTERFACE = 'eth0';
+
+/**
+ * Host routes by which the node itself, and so the kubelet's probes, reach the local pods of other VPCs, though several
+ * VPCs may use the same addresses. None for an address that the default VPC or the join network covers. Pure.
+ */
+export function planHostRoutes({ node, network, ports, findSubnet }: HostRouteInput): HostRoutes {
+  const routers = new Map(network.vpcs.map(({ name, routerIps }) => [name, routerIps]));
+  const covered = [...network.podCidrs, ...network.nodeIps].flatMap((text) => parseCidr(text) ?? []);
+  const routes = new Map<string, HostRoute>();
+  const rivals: HostRoutes['rivals'][number][] = [];
+  for (const port of ports.filter((candidate) => isPrimaryHere(candidate, node)).sort(compareAge)) {
+    const routerIps = routers.get(findSubnet(port.spec.subnet)?.spec.vpc ?? '') ?? [];
+    for (const ip of port.spec.ips) {
+      const address = parseAddress(ip);
+      const gw = routerIps.find((router) => router.includes(':') === ip.includes(':'));
+      const isReachable = address !== undefined && !covered.some((cidr) => containsAddress(cidr, address));
+      if (!isReachable || gw === undefined) continue;
+      const dst = `${ip}/${address.family === 4 ? 32 : 128}`;
+      const older = routes.get(dst);
+      if (older === undefined) routes.set(dst, { dst, gw, port });
+      else if (older.gw !== gw) rivals.push({ port, ip, older: older.port });
+    }
+  }
+  return { routes: [...routes.values()].sort((a, b) => (a.dst < b.dst ? -1 : 1)), rivals };
+}
+
+function isPrimaryHere(port: LogicalPort, node: string): boolean {
+  if (port.spec.ips.length === 0) return false;
+  const attachments = port.spec.attachments ?? [];
+  return attachments.some((attachment) => attachment.node === node && attachment.interface === PRIMARY_INTERFACE);
+}
+
+/** `<namespace>/<name>`. */
+export const formatPortName = ({ metadata }: LogicalPort): string => `${metadata.namespace ?? ''}/${metadata.name}`;
+
+function compareAge(a: LogicalPort, b: LogicalPort): number {
+  const [left, right] = [a, b].map((port) => `${port.metadata.creationTimestamp ?? '9'} ${formatPortName(port)}`);
+  return (left ?? '') < (right ?? '') ? -1 : 1;
+}
