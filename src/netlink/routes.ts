@@ -104,8 +104,8 @@ export function ensureRoute(socket: RouteSocket, ifIndex: number, route: RouteSp
   });
 }
 
-/** Unicast routes of the main table, of one link or of all. */
-export function listRoutes(socket: RouteSocket, ifIndex?: number): Route[] {
+/** Unicast routes of the main table, or of all tables; of one link or of all. */
+export function listRoutes(socket: RouteSocket, ifIndex?: number, tables: 'main' | 'any' = 'main'): Route[] {
   const dumps = [AF.inet, AF.inet6].flatMap((family) => {
     const payload = Buffer.alloc(HEADER);
     payload.writeUInt8(family, 0);
@@ -113,7 +113,7 @@ export function listRoutes(socket: RouteSocket, ifIndex?: number): Route[] {
   });
   return dumps
     .map(decodeRoute)
-    .filter((route) => route.table === RT.tableMain && route.type === RT.typeUnicast)
+    .filter((route) => (tables === 'any' || route.table === RT.tableMain) && route.type === RT.typeUnicast)
     .filter((route) => ifIndex === undefined || route.ifIndex === ifIndex)
     .map(({ table: _table, type: _type, ...route }) => route);
 }

@@ -146,7 +146,8 @@ function compareAddresses(peer: RouteSocket, link: Link, job: CheckVeth): string
 function compareRoutes(peer: RouteSocket, link: Link, job: CheckVeth): string[] {
   const wanted = job.routes ?? [];
   if (wanted.length === 0) return [];
-  const found = listRoutes(peer, link.index);
+  // Whoever sorts routes into tables of their own, as the plugin sbr does, has not taken them away.
+  const found = listRoutes(peer, link.index, 'any');
   const matches = (route: RouteSpec): boolean =>
     found.some((entry) => entry.dst === describeDestination(route) && entry.gw === canonicalIp(route.gw));
   return wanted

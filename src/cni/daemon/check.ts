@@ -1,9 +1,11 @@
 import type { Context } from './context.ts';
 import { CniError } from './errors.ts';
+import { checkIpam } from './ipam.ts';
 import type { JournalEntry } from './journal.ts';
 import { type AttachmentPlan, planAttachment } from './plan-attachment.ts';
+import { planNetwork, type Route } from './plan-network.ts';
 import type { OvsPort } from './ports.ts';
-import type { AttachRequest } from './request.ts';
+import { type AttachRequest, asFields } from './request.ts';
 
 /** CHECK: the veth, its addresses and routes, the port in OVS and OVN's word. Throws CniError that lists every fault. */
 export async function check(context: Context, request: AttachRequest): Promise<void> {
@@ -12,26 +14,40 @@ export async function check(context: Context, request: AttachRequest): Promise<v
   }
   const entry = context.journal.find(request);
   if (entry?.state !== 'attached') throw new CniError('io', 'this sandbox has no such attachment on this node');
-  const plan = derivePlan(context, request, entry);
+  const at = findParts(context, request, entry);
+  if (entry.ipam === true) {
+    checkIpam(request, { port: at.port, plan: planNetwork(request.ifname, at.port, at.subnet) });
+    return;
+  }
+  const { node, defaultMtu } = context;
+  const plan = planAttachment({ key: request, podUid: entry.pod.uid, node, ...at, defaultMtu });
   const { problems } = await context.links.run({
     kind: 'checkVeth',
     hostName: plan.hostInterface,
     netnsPath: request.netns,
     peerName: plan.podInterface,
     addresses: plan.ips.map((ip) => ip.cidr),
+    routes: listCheckedRoutes(request, plan),
   });
   const all = [...problems, ...findPortFaults(plan, context.ports.find(plan.hostInterface))];
   if (all.length > 0) throw new CniError('io', all.join('; '));
 }
 
-function derivePlan(context: Context, request: AttachRequest, entry: JournalEntry): AttachmentPlan {
-  const { cluster, node, defaultMtu } = context;
+function findParts({ cluster }: Context, request: AttachRequest, entry: JournalEntry) {
   const port = cluster.findPort(entry.pod.uid, request.ifname);
   const subnet = port === undefined ? undefined : cluster.findSubnet(port.spec.subnet);
   if (port === undefined || subnet === undefined) {
     throw new CniError('tryAgain', 'its LogicalPort or Subnet is not known');
   }
-  return planAttachment({ key: request, podUid: entry.pod.uid, node, port, subnet, defaultMtu });
+  return { port, subnet };
+}
+
+/** Our routes, without those that a later plugin of the list has taken out of the result. */
+export function listCheckedRoutes(request: AttachRequest, plan: Pick<AttachmentPlan, 'routes'>): readonly Route[] {
+  const final = asFields(request.config.fields.get('prevResult'))?.get('routes');
+  if (!Array.isArray(final)) return plan.routes;
+  const kept = new Set(final.map((route: unknown) => asFields(route)?.get('dst')));
+  return plan.routes.filter(({ dst }) => kept.has(dst));
 }
 
 /** What is wrong with the port in OVS, in words. */

@@ -21,6 +21,8 @@ export const CODES = {
   bindingTimeout: 103,
   /** A DEL or a later ADD has overtaken this ADD. */
   fenced: 104,
+  /** The call asks for an address or a network that the LogicalPort does not have. */
+  mismatch: 105,
   protocolMismatch: 106,
 } as const;
 

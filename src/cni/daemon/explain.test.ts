@@ -15,8 +15,8 @@ const request: AttachRequest = {
   pod: { namespace: 'shop', name: 'web', uid: 'u1' },
   config: { cniVersion: '1.0.0', name: 'mooring', type: 'mooring', fields: new Map() },
 };
-const port = (status: object): LogicalPort =>
-  ({ metadata: { namespace: 'shop', name: 'web.eth0.pod' }, status }) as unknown as LogicalPort;
+const port = (status: object, generation?: number): LogicalPort =>
+  ({ metadata: { namespace: 'shop', name: 'web.eth0.pod', generation }, status }) as unknown as LogicalPort;
 const makeContext = (facts: { synced?: boolean; live?: boolean; port?: LogicalPort }): Context =>
   ({
     cluster: { hasSynced: () => facts.synced ?? true, findPod: () => undefined, findPort: () => facts.port },
@@ -52,6 +52,12 @@ describe('the words of a failed ADD', () => {
       { port: port({ conditions: [condition('Programmed', 'False', 'OVNUnavailable', 'NB is away')] }) },
       'without status (NB is away)',
     ],
+    [
+      'port',
+      { port: port({ conditions: [condition('Allocated', 'False', 'SubnetNotReady', 'being made')] }) },
+      'LogicalPort shop/web.eth0.pod has no address (SubnetNotReady: being made)',
+    ],
+    ['port', { port: port({}) }, 'LogicalPort shop/web.eth0.pod has no address (no condition yet)'],
   ] as [Stage, object, string][])('at %s with %j: say where to look', (stage, facts, words) => {
     expect(late(stage, facts).message).toContain(words);
   });
@@ -75,30 +81,54 @@ describe('the words of a failed ADD', () => {
 });
 
 describe('a port that the operator has given up on', () => {
-  const refuse = (status: object): string => {
+  const refuse = (status: object, generation?: number): string => {
     try {
-      refuseBroken(port(status));
+      refuseBroken(port(status, generation));
       return 'accepted';
     } catch (error) {
       return error instanceof CniError ? `${error.code}: ${error.message}` : String(error);
     }
   };
-
-  test.each([
-    [{ phase: 'Conflict' }, 'conflict: LogicalPort shop/web.eth0.pod: AddressConflict'],
-    [{ conditions: [condition('Allocated', 'False', 'SubnetFull', 'no address')] }, 'poolExhausted: '],
-    [{ conditions: [condition('Allocated', 'False', 'AddressInUse', 'held by a/b')] }, 'reservedByOther: '],
-    [{ conditions: [condition('Allocated', 'False', 'SubnetNotFound', 'gone')] }, 'SubnetNotFound: gone'],
-  ])('%j is refused at once', (status, words) => {
-    expect(refuse(status)).toContain(words);
+  const unallocated = (reason: string, more: object = {}) => ({
+    conditions: [{ ...condition('Allocated', 'False', reason, 'why'), ...more }],
   });
 
   test.each([
-    [{}],
-    [{ phase: 'Pending' }],
-    [{ conditions: [condition('Allocated', 'Unknown', 'x', '')] }],
-    [{ conditions: [condition('Programmed', 'False', 'OVNUnavailable', '')] }],
-  ])('%j is waited for', (status) => {
+    ['SubnetFull', 'poolExhausted'],
+    ['PoolFull', 'poolExhausted'],
+    ['AddressInUse', 'reservedByOther'],
+    ['AddressRetained', 'reservedByOther'],
+    ...[
+      ...['AddressConflict', 'AddressOutsideSubnet', 'AddressReserved', 'RequestDisagreement', 'InvalidRequest'],
+      ...['SubnetNotFound', 'SubnetNotAllowed', 'VpcNotFound', 'VpcNotAllowed', 'PoolNotFound', 'PoolNotAllowed'],
+      ...['InvalidPool', 'NetworkAttachmentNotFound', 'NetworkAttachmentInvalid', 'IPAMClaimNotFound', 'InvalidCIDR'],
+    ].map((reason) => [reason, 'conflict'] as const),
+  ] as const)('%s is refused at once', (reason, code) => {
+    expect(refuse(unallocated(reason))).toBe(`${code}: LogicalPort shop/web.eth0.pod: ${reason}: why`);
+  });
+
+  test('phase Conflict is refused whatever else is said', () => {
+    expect(refuse({ phase: 'Conflict' })).toContain('conflict: LogicalPort shop/web.eth0.pod: AddressConflict');
+    expect(refuse({ phase: 'Conflict', ...unallocated('Unheard') })).toContain('conflict: ');
+  });
+
+  test.each([
+    ['no condition', {}],
+    ['a phase', { phase: 'Pending' }],
+    ['an unknown condition', { conditions: [condition('Allocated', 'Unknown', 'x', '')] }],
+    ['rows that are not written', { conditions: [condition('Programmed', 'False', 'OVNUnavailable', '')] }],
+    ['a subnet that is being made', unallocated('SubnetNotReady')],
+    ['a reason of tomorrow', unallocated('Unheard')],
+    ['a change that waits', { conditions: [condition('Allocated', 'True', 'ChangePending', 'later')] }],
+  ])('%s is waited for', (_cause, status) => {
     expect(refuse(status)).toBe('accepted');
+  });
+
+  test('a status of an older spec says nothing: the operator writes the spec first', () => {
+    expect(refuse(unallocated('SubnetFull', { observedGeneration: 1 }), 2)).toBe('accepted');
+    expect(refuse(unallocated('SubnetFull', { observedGeneration: 2 }), 2)).toContain('SubnetFull');
+    expect(refuse({ phase: 'Conflict', ...unallocated('AddressInUse', { observedGeneration: 1 }) }, 2)).toBe(
+      'accepted',
+    );
   });
 });

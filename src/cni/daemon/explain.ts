@@ -3,24 +3,44 @@ import { NetlinkError } from '../../netlink/errors.ts';
 import type { Context } from './context.ts';
 import { DeadlineError } from './deadline.ts';
 import { CniError, type CodeName, toCniError } from './errors.ts';
-import { formatName } from './plan-attachment.ts';
+import { formatName } from './plan-network.ts';
 import type { AttachRequest } from './request.ts';
 import type { Stage } from './stages.ts';
 
-const REFUSALS: ReadonlyMap<string, CodeName> = new Map([
-  ['SubnetFull', 'poolExhausted'],
-  ['AddressConflict', 'conflict'],
-  ['AddressInUse', 'reservedByOther'],
+/** Why a port has no address, for reasons that stay until somebody changes something. All others may pass. */
+const REFUSALS: ReadonlyMap<string, CodeName> = new Map<string, CodeName>([
+  ...(['SubnetFull', 'PoolFull'] as const).map((reason) => [reason, 'poolExhausted'] as const),
+  ...(['AddressInUse', 'AddressRetained'] as const).map((reason) => [reason, 'reservedByOther'] as const),
+  ...(
+    [
+      ...['AddressConflict', 'AddressOutsideSubnet', 'AddressReserved', 'RequestDisagreement', 'InvalidRequest'],
+      ...['SubnetNotFound', 'SubnetNotAllowed', 'VpcNotFound', 'VpcNotAllowed', 'PoolNotFound', 'PoolNotAllowed'],
+      ...['InvalidPool', 'NetworkAttachmentNotFound', 'NetworkAttachmentInvalid', 'IPAMClaimNotFound'],
+      ...['InvalidCIDR', 'CIDROverlap', 'InvalidGateway', 'InvalidExcludeIps'],
+    ] as const
+  ).map((reason) => [reason, 'conflict'] as const),
 ]);
 
-/** A port that the operator has given up on is not worth the wait. Throws CniError with the operator's own words. */
+/**
+ * A port that the operator has given up on is not worth the wait, nor is a reason that nobody has removed when the
+ * runtime tries again. Not by a status that is older than the spec: the operator writes the spec first. Throws CniError
+ * with the operator's own words.
+ */
 export function refuseBroken(port: LogicalPort): void {
   const allocated = findCondition(port, 'Allocated');
-  if (port.status?.phase !== 'Conflict' && allocated?.status !== 'False') return;
+  const conflict = port.status?.phase === 'Conflict';
+  if (isStale(port, allocated) || !(conflict || allocated?.status === 'False')) return;
   const { reason, message } = allocated ?? { reason: 'AddressConflict', message: 'phase Conflict' };
-  const words = `${reason}: ${message}`;
-  const code = REFUSALS.get(reason) ?? 'conflict';
-  throw new CniError(code, `LogicalPort ${formatName(port)}: ${words}`);
+  const code = REFUSALS.get(reason) ?? (conflict ? 'conflict' : undefined);
+  if (code === undefined) return;
+  throw new CniError(code, `LogicalPort ${formatName(port)}: ${reason}: ${message}`);
+}
+
+type Condition = ReturnType<typeof findCondition>;
+
+function isStale({ metadata: { generation } }: LogicalPort, condition: Condition): boolean {
+  const observed = condition?.observedGeneration;
+  return generation !== undefined && observed !== undefined && observed < generation;
 }
 
 function findCondition(port: LogicalPort, type: string) {
@@ -64,10 +84,7 @@ const hintBusy: Hint = () => 'the node is overloaded or its disk hangs';
 
 const HINTS: Record<Stage, Hint> = {
   pod: hintApi,
-  port: (context, request) =>
-    context.cluster.hasSynced()
-      ? `the operator makes it; see the pod's events and "kubectl -n ${request.pod.namespace} get logicalports"`
-      : hintApi(context, request),
+  port: hintPort,
   subnet: hintApi,
   journal: hintBusy,
   veth: hintBusy,
@@ -75,6 +92,16 @@ const HINTS: Record<Stage, Hint> = {
     ports.isLive() ? 'it does not answer in time' : 'it cannot be reached; is the ovn-node pod of this node running?',
   installed: hintBinding,
 };
+
+function hintPort(context: Context, request: AttachRequest): string {
+  const { cluster } = context;
+  if (!cluster.hasSynced()) return hintApi(context, request);
+  const port = cluster.findPort(cluster.findPod(request.pod)?.metadata?.uid ?? request.pod.uid, request.ifname);
+  const see = `see the pod's events and "kubectl -n ${request.pod.namespace} get logicalports"`;
+  if (port === undefined) return `the operator makes it; ${see}`;
+  const { reason, message } = findCondition(port, 'Allocated') ?? { reason: 'no condition yet', message: '' };
+  return `LogicalPort ${formatName(port)} has no address (${[reason, message].filter(Boolean).join(': ')}); ${see}`;
+}
 
 function hintBinding({ cluster }: Context, { pod, ifname }: AttachRequest): string {
   const port = cluster.findPort(cluster.findPod(pod)?.metadata?.uid ?? pod.uid, ifname);

@@ -19,6 +19,8 @@ export type JournalEntry = AttachmentKey & {
   readonly pod: PodIdentity;
   /** The gate that was put in and has not been removed. */
   readonly gate: boolean;
+  /** Another plugin's interface: we gave it an address and have nothing on the node. Names of ours are empty. */
+  readonly ipam?: true | undefined;
 };
 
 /** One small file per attachment, read once, kept in memory. Every write is whole or not at all. */
@@ -82,6 +84,7 @@ const entrySchema = z.object({
   ifaceId: z.string(),
   pod: z.object({ namespace: z.string(), name: z.string(), uid: z.string() }),
   gate: z.boolean(),
+  ipam: z.literal(true).optional(),
 });
 
 /** The inverse of formatEntry; undefined when the text is not what was written. */

@@ -60,6 +60,7 @@ describe('plan of an attachment', () => {
       mtu: 1342,
       ips: [{ cidr: '10.16.0.5/16', gateway: '10.16.0.254' }],
       routes: [{ dst: '0.0.0.0/0', gw: '10.16.0.254' }],
+      dns: {},
       ifaceId: 'vm/shop/db/default',
       ifaceIdVer: 'lp-uid',
     });

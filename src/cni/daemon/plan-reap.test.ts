@@ -34,6 +34,11 @@ const healthy: ReapInput = {
   busy: () => false,
   suspects: new Set(),
 };
+const IPAM = {
+  entries: [{ ...entry, hostInterface: '', ifaceId: '', ipam: true as const }],
+  ports: [],
+  links: new Set<string>(),
+};
 const KEY = { containerId: 'c1', ifname: 'eth0' };
 
 /** What goes in the first round, and what in the second with everything unchanged. */
@@ -49,6 +54,8 @@ describe('what the reaper removes', () => {
     ['a sandbox that is gone, at the second look', { ...healthy, links: new Set() }, [[], [KEY]]],
     ['a port that the journal has forgotten', { ...healthy, entries: [], podUids: new Set() }, [[], [KEY]]],
     ['an attachment that OVS has forgotten', { ...healthy, ports: [], links: new Set() }, [[], [KEY]]],
+    ["nothing of another plugin's interface, which has no host end", { ...healthy, ...IPAM }, [[], []]],
+    ["an address of another plugin's interface without pod", { ...healthy, ...IPAM, podUids: new Set() }, [[], [KEY]]],
     ['nothing by absence before the API was read', { ...healthy, podUids: undefined }, [[], []]],
     ['an ADD cut off by a crash, at once', { ...healthy, entries: [{ ...entry, state: 'wiring' }] }, [[KEY], [KEY]]],
     [

@@ -47,11 +47,13 @@ type Found = {
   readonly key: AttachmentKey;
   readonly uid: string;
   readonly state: JournalEntry['state'];
+  /** Empty where another plugin has made the interface. */
   readonly link: string;
 };
 
 function isOrphan({ state, uid, link }: Found, { links, podUids }: ReapInput): boolean {
-  return state === 'attached' && (!links.has(link) || podUids?.has(uid) === false);
+  const isCut = link !== '' && !links.has(link);
+  return state === 'attached' && (isCut || podUids?.has(uid) === false);
 }
 
 /** Journal and OVS together; a port that the journal does not know counts as attached. */

@@ -9,6 +9,7 @@ import type { AttachmentKey } from './request.ts';
  */
 export async function release(context: Context, key: AttachmentKey, signal?: AbortSignal): Promise<void> {
   const { ports, links, journal } = context;
+  if (journal.find(key)?.ipam === true) return journal.delete(key);
   const hostInterface = formatHostInterface(key.containerId, key.ifname);
   const names = ports
     .list()

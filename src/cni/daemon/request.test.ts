@@ -1,19 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { formatRequest, parseRequest, type WireRequest } from '../protocol.ts';
+import type { WireRequest } from '../protocol.ts';
 import { CniError } from './errors.ts';
-import {
-  checkSupported,
-  findVersion,
-  parseArgs,
-  parseAttach,
-  parseCommand,
-  parseConfig,
-  parseKey,
-  parseValidAttachments,
-} from './request.ts';
+import { findVersion, parseArgs, parseAttach, parseCommand, parseConfig, parseValidAttachments } from './request.ts';
 
 const config = { cniVersion: '1.0.0', name: 'mooring', type: 'mooring' };
 const environment = {
@@ -120,37 +109,6 @@ describe('an ADD', () => {
   });
 });
 
-describe('what we cannot do is refused by name', () => {
-  test.each([
-    ['IPAM for another plugin', { type: 'macvlan', ipam: { type: 'mooring' } }, 'ipam.type'],
-    ['a place behind another plugin', { prevResult: {} }, 'prevResult'],
-    [
-      'ports, as containerd writes them',
-      { runtimeConfig: { portMappings: [{ HostPort: 80 }] } },
-      'runtimeConfig.portMappings',
-    ],
-    [
-      'bandwidth, as Multus writes it',
-      { runtimeConfig: { bandwidth: { ingressRate: 5, egressRate: 0 } } },
-      'runtimeConfig.bandwidth',
-    ],
-    ['a device', { runtimeConfig: { deviceID: '0000:00:01.0' } }, 'runtimeConfig.deviceID'],
-  ])('%s', (_cause, change, field) => {
-    const parsed = parseConfig(JSON.stringify({ ...config, ...change }));
-    expect(failure(() => checkSupported(parsed))).toContain(`unsupportedField: ${field} is not supported`);
-  });
-
-  test.each([
-    ['nothing asked', {}],
-    ['a bandwidth of zeros', { runtimeConfig: { bandwidth: { ingressRate: 0, egressRate: 0 } } }],
-    ['no ports', { runtimeConfig: { portMappings: [] } }],
-    ['DNS', { runtimeConfig: { dns: { Servers: ['10.96.0.10'] } } }],
-    ['addresses, which the LogicalPort decides', { runtimeConfig: { ips: ['10.0.0.5/24'], mac: '02:00:00:00:00:01' } }],
-  ])('but %s is fine', (_cause, change) => {
-    expect(failure(() => checkSupported(parseConfig(JSON.stringify({ ...config, ...change }))))).toBe('accepted');
-  });
-});
-
 describe('the valid attachments of GC', () => {
   const parse = (change: object) => parseValidAttachments(parseConfig(JSON.stringify({ ...config, ...change })));
 
@@ -180,35 +138,4 @@ test('an error is worded in the version of the call, or in one that everybody re
   expect(findVersion(makeRequest({}, { ...config, cniVersion: '0.4.0' }))).toBe('0.4.0');
   expect(findVersion(makeRequest({}, { ...config, cniVersion: '9.9.9' }))).toBe('1.0.0');
   expect(findVersion(makeRequest({}, 'garbage'))).toBe('1.0.0');
-});
-
-type Recorded = { binary: string; env?: Record<string, string>; stdin?: unknown; sameCallAs?: number };
-const FOLDER = join(import.meta.dirname, '../../../test/fixtures/cni-calls');
-const recordings = readdirSync(FOLDER).filter((name) => name.endsWith('.json'));
-
-describe('calls recorded from real runtimes', () => {
-  test.each(recordings)('%s: every call of ours is understood', (name) => {
-    const { calls } = JSON.parse(readFileSync(join(FOLDER, name), 'utf8')) as { calls: Recorded[] };
-    const ours = calls.filter((call) => call.env !== undefined && call.binary.startsWith('lab-'));
-    expect(ours.length).toBeGreaterThan(0);
-    for (const { env = {}, stdin } of ours) {
-      const request = parseRequest(formatRequest({ env: new Map(Object.entries(env)), stdin: JSON.stringify(stdin) }));
-      const command = parseCommand(request);
-      if (command === 'DEL') expect(parseKey(request.env).containerId).toBe(env.CNI_CONTAINERID);
-      if (command === 'ADD') {
-        const { pod, ifname } = parseAttach(request);
-        expect(env.CNI_ARGS).toContain(`K8S_POD_UID=${pod.uid}`);
-        expect(ifname).toBe(env.CNI_IFNAME);
-      }
-      if (command === 'STATUS') expect(parseConfig(request.stdin).cniVersion).toBe('1.1.0');
-    }
-  });
-
-  test('a static pod comes with a hash for a UID', () => {
-    const name = 'containerd16-static-pod-removed-while-kubelet-down.json';
-    const { calls } = JSON.parse(readFileSync(join(FOLDER, name), 'utf8')) as { calls: Recorded[] };
-    const add = calls.find((call) => call.env?.CNI_COMMAND === 'ADD' && call.binary === 'lab-cni');
-    const request = { env: new Map(Object.entries(add?.env ?? {})), stdin: JSON.stringify(add?.stdin) };
-    expect(parseAttach(request).pod.uid).toMatch(/^[0-9a-f]{32}$/);
-  });
 });

@@ -25,6 +25,8 @@ export type AttachRequest = AttachmentKey & {
   readonly netns: string;
   readonly pod: PodIdentity;
   readonly config: NetworkConfig;
+  /** CNI_ARGS whole; tenants have a say in all but the pod's identity. */
+  readonly args?: ReadonlyMap<string, string>;
 };
 
 const CONTAINER_ID = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/;
@@ -56,7 +58,9 @@ export function findVersion(request: WireRequest): string {
 /** All that ADD and CHECK need. Throws CniError; nothing that a tenant can write gets through unchecked. */
 export function parseAttach(request: WireRequest): AttachRequest {
   const key = parseKey(request.env);
-  return { ...key, netns: parseNetns(request.env), pod: parsePod(request.env), config: parseConfig(request.stdin) };
+  const args = parseArgs(request.env.get('CNI_ARGS') ?? '');
+  const config = parseConfig(request.stdin);
+  return { ...key, netns: parseNetns(request.env), pod: parsePod(args), config, args };
 }
 
 /** All that DEL needs: neither netns nor a readable configuration. */
@@ -126,8 +130,7 @@ function parseNetns(env: ReadonlyMap<string, string>): string {
   return netns;
 }
 
-function parsePod(env: ReadonlyMap<string, string>): PodIdentity {
-  const args = parseArgs(env.get('CNI_ARGS') ?? '');
+function parsePod(args: ReadonlyMap<string, string>): PodIdentity {
   const pod = {
     namespace: args.get('K8S_POD_NAMESPACE') ?? '',
     name: args.get('K8S_POD_NAME') ?? '',
@@ -173,42 +176,6 @@ export function parseValidAttachments(config: NetworkConfig): readonly Attachmen
     }
     return { containerId, ifname };
   });
-}
-
-const OURS = 'mooring';
-
-/** Refuses what we cannot do, by name: silently leaving it out would be a lie (CNI code 2). Throws CniError. */
-export function checkSupported(config: NetworkConfig): void {
-  const ipam = asFields(config.fields.get('ipam'));
-  if (config.type !== OURS && ipam?.get('type') === OURS) {
-    throw unsupported('ipam.type', 'mooring cannot be the IPAM plugin of another plugin yet');
-  }
-  if (config.fields.get('prevResult') != null) {
-    throw unsupported('prevResult', 'mooring makes the interface and must be the first plugin of its list');
-  }
-  const runtime = asFields(config.fields.get('runtimeConfig')) ?? new Map<string, unknown>();
-  for (const [key, value] of runtime) {
-    // containerd writes the keys inside runtimeConfig capitalised, Multus does not.
-    if (REFUSED.has(key.toLowerCase()) && !isEmpty(value)) {
-      throw unsupported(
-        `runtimeConfig.${key}`,
-        'leave the capability out of this network, or chain a plugin that has it',
-      );
-    }
-  }
-}
-
-const REFUSED = new Set(['portmappings', 'bandwidth', 'infinibandguid', 'deviceid', 'ipranges']);
-
-/** Multus fills in what was not asked for with zeros. */
-function isEmpty(value: unknown): boolean {
-  if (value === undefined || value === null || value === '' || value === 0) return true;
-  if (typeof value !== 'object') return false;
-  return Object.values(value).every((item) => item === 0 || item === '');
-}
-
-function unsupported(field: string, hint: string): CniError {
-  return new CniError('unsupportedField', `${field} is not supported: ${hint}`);
 }
 
 function invalidEnv(name: string, message: string): CniError {

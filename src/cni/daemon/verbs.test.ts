@@ -39,7 +39,11 @@ describe('the verbs', () => {
 
   test.each([
     ['an unknown verb', makeRequest('RUN'), 4],
-    ['an ADD behind another plugin', makeRequest('ADD', {}, { ...config, prevResult: {} }), 2],
+    [
+      'an ADD behind a plugin that has made the interface',
+      makeRequest('ADD', {}, { ...config, prevResult: { interfaces: [{ name: 'eth0', sandbox: '/run/netns/x' }] } }),
+      7,
+    ],
     ['an ADD in a version of the past', makeRequest('ADD', {}, { ...config, cniVersion: '0.2.0' }), 1],
     ['an ADD with a bad interface', makeRequest('ADD', { CNI_IFNAME: 'a/b' }), 4],
     ['a DEL without container', makeRequest('DEL', { CNI_CONTAINERID: '' }), 4],

@@ -1,20 +1,14 @@
 import type { WireAnswer, WireError, WireRequest } from '../protocol.ts';
 import { add } from './add.ts';
+import { checkSupported, findIpam } from './capabilities.ts';
 import { check } from './check.ts';
 import type { Context } from './context.ts';
 import { del } from './del.ts';
 import { CniError, formatCniError, toCniError, wordDelError } from './errors.ts';
 import { gc } from './gc.ts';
-import {
-  type Command,
-  checkSupported,
-  findVersion,
-  parseAttach,
-  parseCommand,
-  parseConfig,
-  parseKey,
-} from './request.ts';
-import { formatResult } from './result.ts';
+import { addIpam } from './ipam.ts';
+import { type Command, findVersion, parseAttach, parseCommand, parseConfig, parseKey } from './request.ts';
+import { formatIpamResult, formatResult, parsePrevResult } from './result.ts';
 import { status } from './status.ts';
 import { formatVersions } from './version.ts';
 
@@ -25,8 +19,13 @@ type Verb = (context: Context, request: WireRequest, caller: AbortSignal) => Pro
 const VERBS: Record<Command, Verb> = {
   ADD: async (context, request, caller) => {
     const attach = parseAttach(request);
-    checkSupported(attach.config);
-    return formatResult(await add(context, attach, caller), attach.config.cniVersion);
+    const { config } = attach;
+    checkSupported(config);
+    if (findIpam(config) !== undefined) {
+      return formatIpamResult(await addIpam(context, attach, caller), config.cniVersion);
+    }
+    const before = parsePrevResult(config, attach.ifname);
+    return formatResult(await add(context, attach, caller), config.cniVersion, before);
   },
   DEL: async (context, request) => {
     await del(context, parseKey(request.env));
