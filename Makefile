@@ -47,9 +47,9 @@ images: setup ## rebuild the product's images and load them into the lab
 	@$(NODE) test/lab/lab.ts images
 
 bench: setup ## one benchmark: `make bench NAME=cni` writes out/bench/cni.json
-	@test -n "$(NAME)" || { echo "which one? make bench NAME=<one of: $$(ls bench | sed 's/\.ts$$//' | xargs)>"; exit 2; }
-	@test -f "bench/$(NAME).ts" || { echo "there is no bench/$(NAME).ts; there are: $$(ls bench | sed 's/\.ts$$//' | xargs)"; exit 2; }
-	@$(NODE) bench/$(NAME).ts
+	@test -n "$(NAME)" || { echo "which one? make bench NAME=<one of: $$(ls bench/*.ts | xargs -n1 basename -s .ts | xargs)>"; exit 2; }
+	@test -f "bench/$(NAME).ts" || { echo "there is no bench/$(NAME).ts; there are: $$(ls bench/*.ts | xargs -n1 basename -s .ts | xargs)"; exit 2; }
+	@exec $(NODE) bench/$(NAME).ts $(BENCH_FLAGS)
 
 generate: setup ## types of CRDs and OVSDB tables, reference documents
 	@$(NODE) scripts/codegen/crds.ts && $(NODE) scripts/codegen/ovsdb.ts && $(NODE) scripts/codegen/docs.ts

@@ -12,7 +12,13 @@ export default defineConfig({
         test: {
           name: 'unit',
           retry,
-          include: ['src/**/*.test.ts', 'scripts/**/*.test.ts', 'test/unit/**/*.test.ts', 'test/lab/**/*.test.ts'],
+          include: [
+            'src/**/*.test.ts',
+            'scripts/**/*.test.ts',
+            'bench/**/*.test.ts',
+            'test/unit/**/*.test.ts',
+            'test/lab/**/*.test.ts',
+          ],
           exclude: ['**/*.protocol.test.ts', '**/*.lab.test.ts'],
           testTimeout: 20_000,
         },
@@ -30,7 +36,7 @@ export default defineConfig({
         test: {
           name: 'lab',
           retry,
-          include: ['test/lab/**/*.lab.test.ts', 'test/e2e/**/*.lab.test.ts'],
+          include: ['test/lab/**/*.lab.test.ts', 'test/usage/**/*.lab.test.ts', 'test/e2e/**/*.lab.test.ts'],
           testTimeout: 300_000,
           hookTimeout: 600_000,
           fileParallelism: false,

@@ -45,7 +45,9 @@ export function parseImports(file: string, text: string): ImportFact[] {
 export function checkImport(fact: ImportFact): string | undefined {
   const from = findFolder(fact.file);
   const isTest = fact.file.endsWith('.test.ts');
-  if (fact.file.startsWith('src/') && !isTest && fact.target.startsWith('test/')) return 'src never imports test';
+  if (fact.file.startsWith('src/') && !isTest && /^(test|bench)\//.test(fact.target)) {
+    return `src never imports ${fact.target.split('/')[0]}`;
+  }
   if (from === undefined || from === 'src/cli') return undefined;
   if (breaksPurity(fact, from)) return `${from} is pure: no ${fact.target}`;
   const to = findFolder(fact.target);

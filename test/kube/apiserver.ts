@@ -17,6 +17,8 @@ export type TestControlPlane = {
   endpoint: ApiEndpoint;
   /** A kubeconfig file for it, for processes of their own. */
   kubeconfig: string;
+  /** The same for another user, one of those that were asked for. Throws for any other. */
+  kubeconfigOf(user: string): string;
   dir: string;
   /** Makes etcd forget all history up to now. */
   compact(): Promise<void>;
@@ -28,22 +30,35 @@ export type TestControlPlane = {
   stop(): Promise<void>;
 };
 
+export type ControlPlaneOptions = {
+  /** Administrators besides the tester, so that the audit log can tell who wrote. */
+  readonly users?: readonly string[];
+  /** More arguments for the API server; `dir` is where their files may be. */
+  readonly formatArguments?: (dir: string) => string[];
+};
+
 const READY_MS = 60_000;
+const TESTER = 'tester';
 
 /** Starts both and waits until the API server is ready (about four seconds). Builds the API server when it is missing. */
-export async function startControlPlane(env: NodeJS.ProcessEnv): Promise<TestControlPlane> {
+export async function startControlPlane(
+  env: NodeJS.ProcessEnv,
+  options: ControlPlaneOptions = {},
+): Promise<TestControlPlane> {
   const binary = await ensureApiServer(env);
   const dir = mkdtempSync(join(tmpdir(), 'mooring-kube-'));
   const [clients, peers, secure] = await findFreePorts(3);
   const etcdUrl = `http://127.0.0.1:${clients}`;
-  const token = randomUUID();
-  writeKeys(dir, token);
+  const tokens = new Map([TESTER, ...(options.users ?? [])].map((user) => [user, randomUUID()]));
+  const token = tokens.get(TESTER) ?? '';
+  writeKeys(dir, tokens);
+  const more = options.formatArguments?.(dir) ?? [];
   const etcd = startProgram(dir, 'etcd', [
     '/usr/bin/etcd',
     ...formatEtcdArguments(dir, etcdUrl, `http://127.0.0.1:${peers}`),
   ]);
   const startServer = async () => {
-    const child = startProgram(dir, 'apiserver', [binary, ...formatServerArguments(dir, etcdUrl, secure)]);
+    const child = startProgram(dir, 'apiserver', [binary, ...formatServerArguments(dir, etcdUrl, secure), ...more]);
     await untilReady(dir, child, secure);
     return child;
   };
@@ -53,7 +68,12 @@ export async function startControlPlane(env: NodeJS.ProcessEnv): Promise<TestCon
   return {
     dir,
     endpoint: { server: url, tls: { ca }, authorization: async () => `Bearer ${token}`, namespace: 'default' },
-    kubeconfig: writeKubeconfig(dir, url, token),
+    kubeconfig: writeKubeconfig(dir, url, [TESTER, token]),
+    kubeconfigOf: (user) => {
+      const found = tokens.get(user);
+      if (found === undefined) throw new TypeError(`no user ${user}`);
+      return writeKubeconfig(dir, url, [user, found]);
+    },
     compact: () => compact(etcdUrl),
     killApiServer: () => endProgram(server),
     startApiServer: async () => {
@@ -91,21 +111,22 @@ async function findFreePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-function writeKeys(dir: string, token: string): void {
+function writeKeys(dir: string, tokens: ReadonlyMap<string, string>): void {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   writeFileSync(join(dir, 'sa.key'), privateKey.export({ type: 'pkcs1', format: 'pem' }), { mode: 0o600 });
   writeFileSync(join(dir, 'sa.pub'), publicKey.export({ type: 'spki', format: 'pem' }));
-  writeFileSync(join(dir, 'tokens.csv'), `${token},tester,tester,system:masters\n`, { mode: 0o600 });
+  const lines = [...tokens].map(([user, token]) => `${token},${user},${user},system:masters\n`);
+  writeFileSync(join(dir, 'tokens.csv'), lines.join(''), { mode: 0o600 });
 }
 
-function writeKubeconfig(dir: string, server: string, token: string): string {
-  const path = join(dir, 'kubeconfig');
+function writeKubeconfig(dir: string, server: string, [user, token]: readonly [string, string]): string {
+  const path = join(dir, user === TESTER ? 'kubeconfig' : `kubeconfig-${user}`);
   const config = {
     apiVersion: 'v1',
     kind: 'Config',
     clusters: [{ name: 'test', cluster: { server, 'certificate-authority': 'certs/apiserver.crt' } }],
-    users: [{ name: 'tester', user: { token } }],
-    contexts: [{ name: 'test', context: { cluster: 'test', user: 'tester', namespace: 'default' } }],
+    users: [{ name: user, user: { token } }],
+    contexts: [{ name: 'test', context: { cluster: 'test', user, namespace: 'default' } }],
     'current-context': 'test',
   };
   writeFileSync(path, JSON.stringify(config), { mode: 0o600 });

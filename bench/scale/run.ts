@@ -1,0 +1,174 @@
+import { type EventFigures, measureEvents } from './events.ts';
+import { measureColdStart, measureLife, measureRebuild, measureTakeover } from './failures.ts';
+import { type Filled, fill, sizeOf } from './fill.ts';
+import type { OperatorProcess } from './operators.ts';
+import { round } from './report.ts';
+import { type Stage, startStage } from './stage.ts';
+
+/** What `out/bench/scale.json` holds. */
+export type Figures = {
+  readonly apiWritesPerPodNic: number;
+  readonly apiWritesPerVmNic: number;
+  readonly apiWritesPerPodLife: number;
+  /** The slowest of several. */
+  readonly takeoverSeconds: number;
+  readonly coldStartSeconds: number;
+  readonly coldStartWrites: number;
+  readonly rssMb: number;
+  readonly eventCostRatio: number;
+  readonly rebuildSeconds: number;
+  readonly ports: number;
+  readonly rates: {
+    readonly podNicsPerSecond: number;
+    readonly vmNicsPerSecond: number;
+    readonly cpuMsPerPodNic: number;
+    readonly cpuMsPerVmNic: number;
+  };
+  readonly events: readonly EventFigures[];
+  readonly fills: readonly Filled[];
+  readonly takeovers: readonly number[];
+};
+
+export type RunOptions = {
+  readonly ports: number;
+  readonly say: (line: string) => void;
+  readonly env: NodeJS.ProcessEnv;
+  readonly profileDir: string | undefined;
+  /** Ends the run: everything that was started is stopped and removed. */
+  readonly signal: AbortSignal;
+};
+
+const STEPS = [100, 1000, 10_000];
+const TAKEOVERS = 3;
+const EVENT_ROUNDS = 150;
+
+/** The whole run, cleaned up after whatever happens. */
+export async function runScale(options: RunOptions): Promise<Figures> {
+  await using stage = await startStage(options);
+  const interrupted = new Promise<never>((_, reject) => {
+    options.signal.addEventListener('abort', () => reject(new Error('interrupted')), { once: true });
+  });
+  return await Promise.race([measureAll(stage, options), interrupted]);
+}
+
+async function measureAll(stage: Stage, { ports, say }: RunOptions): Promise<Figures> {
+  const leader = await stage.startOperator('bench-0');
+  await leader.whenLogged('first pass done', leader.startedAt);
+  const memory = watchMemory();
+  memory.add(leader);
+  const { fills, events } = await climb(stage, { leader, ports, say });
+  const apiWritesPerPodLife = await measureLife(stage, Math.min(500, Math.round(ports / 10)), say);
+  say('taking over from a leader that was killed');
+  const { takeovers, last } = await takeOver(stage, { leader, add: memory.add });
+  say(`takeovers: ${takeovers.join(' s, ')} s; stopping all operators and starting one anew`);
+  await last.kill('SIGTERM');
+  const cold = await measureColdStart(stage, 'bench-cold', say);
+  memory.add(cold.operator);
+  say('replacing the Northbound database by an empty one');
+  const rebuildSeconds = await measureRebuild(stage, say);
+  const full = fills.at(-1);
+  return {
+    ...summarise(fills, events),
+    apiWritesPerPodLife,
+    takeoverSeconds: Math.max(...takeovers),
+    coldStartSeconds: cold.seconds,
+    coldStartWrites: cold.writes,
+    rssMb: memory.stop(),
+    rebuildSeconds,
+    ports: stage.ports.size(),
+    rates: {
+      podNicsPerSecond: full?.pods.nicsPerSecond ?? Number.NaN,
+      vmNicsPerSecond: full?.runningVms.nicsPerSecond ?? Number.NaN,
+      cpuMsPerPodNic: full?.pods.cpuMsPerNic ?? Number.NaN,
+      cpuMsPerVmNic: full?.runningVms.cpuMsPerNic ?? Number.NaN,
+    },
+    events,
+    fills,
+    takeovers,
+  };
+}
+
+type Climb = { readonly leader: OperatorProcess; readonly ports: number; readonly say: (line: string) => void };
+
+/** Grows the load step by step and measures the cost of an event at each. */
+async function climb(stage: Stage, { leader, ports, say }: Climb) {
+  const steps = [...STEPS.filter((step) => step < ports), ports];
+  const fills: Filled[] = [];
+  const events: EventFigures[] = [];
+  let size = { pods: 0, vms: 0 };
+  for (const step of steps) {
+    const next = sizeOf(step);
+    fills.push(await fill({ stage, operator: leader, say }, size, next));
+    size = next;
+    const options = { stage, operator: leader, ports: step, vms: size.vms, rounds: EVENT_ROUNDS };
+    // The first rounds of a young process cost more: they are not counted.
+    if (events.length === 0) await measureEvents(options);
+    const figures = await measureEvents(options);
+    say(
+      `${step} ports: a VM's start or stop costs ${figures.changeMs} ms CPU, a change that asks nothing ${figures.quietMs} ms`,
+    );
+    events.push(figures);
+  }
+  return { fills, events };
+}
+
+/** Everything of a VM counts: its ports' creation, its first start, and what was written besides. */
+function summarise(fills: readonly Filled[], events: readonly EventFigures[]) {
+  const full = fills.at(-1);
+  const [first, last] = [events[0], events.at(-1)];
+  const ratio = (of: (figures: EventFigures) => number) =>
+    first === undefined || last === undefined ? Number.NaN : of(last) / of(first);
+  return {
+    apiWritesPerPodNic: full?.pods.writesPerNic ?? Number.NaN,
+    apiWritesPerVmNic: round((full?.stoppedVms.writesPerNic ?? Number.NaN) + (full?.runningVms.writesPerNic ?? 0), 3),
+    eventCostRatio: round(
+      Math.max(
+        ratio((one) => one.changeMs),
+        ratio((one) => one.quietMs),
+      ),
+      3,
+    ),
+  };
+}
+
+async function takeOver(
+  stage: Stage,
+  { leader, add }: { leader: OperatorProcess; add: (one: OperatorProcess) => void },
+) {
+  const takeovers: number[] = [];
+  let last = leader;
+  for (let index = 0; index < TAKEOVERS; index++) {
+    const standby = await stage.startOperator(`bench-${index + 1}`);
+    add(standby);
+    await standby.whenLogged('caches are complete', standby.startedAt);
+    takeovers.push(await measureTakeover(stage, { leader: last, standby }, index));
+    last = standby;
+  }
+  return { takeovers, last };
+}
+
+const SAMPLE_MS = 500;
+
+/** The most memory that any operator had at any time. */
+function watchMemory() {
+  const watched = new Set<OperatorProcess>();
+  let most = 0;
+  const look = () => {
+    for (const operator of watched) {
+      try {
+        most = Math.max(most, operator.residentMb());
+      } catch {
+        watched.delete(operator);
+      }
+    }
+  };
+  const timer = setInterval(look, SAMPLE_MS);
+  timer.unref();
+  return {
+    add: (operator: OperatorProcess) => void watched.add(operator),
+    stop: () => {
+      clearInterval(timer);
+      return most;
+    },
+  };
+}
