@@ -12,6 +12,11 @@ export const METRICS = {
   add_stage: { type: 'histogram', program: 'agent', help: 'Each stage of an ADD, by stage and outcome.' },
   del: { type: 'histogram', program: 'agent', help: 'CNI DEL from request to answer, by outcome.' },
   reaped: { type: 'counter', program: 'agent', help: 'Ports removed whose sandbox or pod had gone without a DEL.' },
+  first_pass_ms: {
+    type: 'histogram',
+    program: 'operator',
+    help: 'From the begin of a term until everything there is was looked at once.',
+  },
   kube_reconcile_ms: { type: 'histogram', program: 'both', help: 'One turn of a controller, by verdict.' },
   kube_reflector_failures: {
     type: 'counter',

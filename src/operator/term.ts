@@ -7,6 +7,7 @@ import { createWriter } from '../ovn/writer.ts';
 import { rebuildJoinPool } from '../plan/node.ts';
 import type { Context, Turn } from './context.ts';
 import { ensureDefaultSubnet } from './default-subnet.ts';
+import { createFirstPass } from './first-pass.ts';
 import { listForeign } from './foreign.ts';
 import { formatWorkloadKey, getPodKey, getPortKey } from './keys.ts';
 import { listJoinRecords } from './join.ts';
@@ -69,10 +70,13 @@ async function work(options: TermOptions, state: TermState): Promise<void> {
   const wake = (subnet?: string) => {
     for (const [key, subnets] of state.blocked) if (subnet === undefined || subnets.includes(subnet)) inbox.add(key);
   };
+  const firstPass = createFirstPass(state);
   const run = async (key: string) => {
     const at = since.get(key);
     since.delete(key);
-    return reconcile({ ...state, wake, since: at }, key);
+    const outcome = await reconcile({ ...state, wake, since: at }, key);
+    firstPass.done(key);
+    return outcome;
   };
   const runner = createRunner({
     queue,
@@ -94,6 +98,7 @@ async function work(options: TermOptions, state: TermState): Promise<void> {
     wakeWithDatabase(state, wake),
     resyncRegularly(options, state, inbox),
   ];
+  firstPass.begin(listEverything(state));
   runner.start();
   try {
     await over.promise;
