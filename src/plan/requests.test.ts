@@ -1,57 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { Pod, VmiSpec } from '../api/objects.ts';
-import type { Subnet, SubnetSpec } from '../api/types.gen.ts';
-import { planPodRequests, planVmRequests, type RequestContext, type RequestPlan } from './requests.ts';
-
-const subnet = (name: string, spec: Partial<SubnetSpec> = {}): Subnet => ({
-  apiVersion: 'mooring.dev/v1alpha1',
-  kind: 'Subnet',
-  metadata: { name, creationTimestamp: '2026-01-01T00:00:00Z' },
-  spec: { cidrBlock: '10.0.0.0/24', ...spec },
-});
-
-const NADS: Record<string, string> = {
-  'default/attachnet': '{"type":"mooring","provider":"attachnet.default.ovn"}',
-  'default/lonely': '{"type":"mooring"}',
-  'default/macvlan': '{"type":"macvlan","master":"eth0"}',
-  'default/broken': '',
-};
-
-function makeContext(
-  over: { namespace?: string; labels?: Record<string, string>; subnets?: Subnet[]; primary?: boolean } = {},
-): RequestContext {
-  const name = over.namespace ?? 'default';
-  return {
-    grants: {
-      defaultSubnet: 'default',
-      namespace: { metadata: { name, labels: over.labels ?? {} } },
-      subnets: over.subnets ?? [
-        subnet('default'),
-        subnet('net1', { namespaces: ['ns1'] }),
-        subnet('by-label', { namespaceSelectors: [{ matchLabels: { team: 'blue' } }] }),
-        subnet('attachnet', { provider: 'attachnet.default.ovn' }),
-        subnet('macvlan', { provider: 'macvlan.default' }),
-      ],
-    },
-    primary: over.primary ?? true,
-    findNad: (namespace, nad) => {
-      const config = NADS[`${namespace}/${nad}`];
-      return config === undefined ? undefined : { metadata: { namespace, name: nad }, spec: { config } };
-    },
-  };
-}
-
-const show = ({ requests, problems }: RequestPlan): string[] => [
-  ...requests.map(({ nic, interface: name, subnet: on, nad, ips, mac, binding, absent }) =>
-    [`${nic}=${name}`, on, nad, ips?.join(), mac, binding, absent ? 'absent' : undefined].filter(Boolean).join(' '),
-  ),
-  ...problems.map(({ nic, problem }) => `${nic}! ${problem.reason}`),
-];
-
-const podWith = (annotations: Record<string, string>): Pod => ({ metadata: { name: 'p', annotations } });
+import type { VmiSpec } from '../api/objects.ts';
+import { planPodRequests, planVmRequests } from './requests.ts';
+import { type ContextOverrides, makeRequestContext, makeSubnet, podWith, show } from './testing/requests.ts';
 
 describe('planPodRequests', () => {
-  it.each<[string, Record<string, string>, Parameters<typeof makeContext>[0], string[]]>([
+  it.each<[string, Record<string, string>, ContextOverrides, string[]]>([
     ['an ordinary pod', {}, {}, ['eth0=eth0 default']],
     ["the namespace's own subnet", {}, { namespace: 'ns1' }, ['eth0=eth0 net1']],
     ['a subnet chosen by labels', {}, { labels: { team: 'blue' } }, ['eth0=eth0 by-label']],
@@ -72,15 +25,15 @@ describe('planPodRequests', () => {
     ['another CNI is first', {}, { primary: false }, []],
     [
       'secondary networks, ours and not',
-      { 'k8s.v1.cni.cncf.io/networks': 'default/attachnet,default/macvlan,default/attachnet@x' },
+      { 'k8s.v1.cni.cncf.io/networks': 'default/attachnet,default/foreign,default/attachnet@x' },
       {},
       ['eth0=eth0 default', 'net1=net1 attachnet default/attachnet', 'x=x attachnet default/attachnet'],
     ],
     [
       'addresses in the selection',
-      { 'k8s.v1.cni.cncf.io/networks': '[{"name":"attachnet","ips":["10.0.0.9/24"],"mac":"02:00:00:00:00:01"}]' },
+      { 'k8s.v1.cni.cncf.io/networks': '[{"name":"attachnet","ips":["172.17.0.9/16"],"mac":"02:00:00:00:00:01"}]' },
       {},
-      ['eth0=eth0 default', 'net1=net1 attachnet default/attachnet 10.0.0.9 02:00:00:00:00:01'],
+      ['eth0=eth0 default', 'net1=net1 attachnet default/attachnet 172.17.0.9 02:00:00:00:00:01'],
     ],
     [
       'a NAD that is not there',
@@ -100,17 +53,12 @@ describe('planPodRequests', () => {
       {},
       ['eth0=eth0 default', 'net1! NetworkAttachmentInvalid'],
     ],
-    [
-      'a list that cannot be read',
-      { 'k8s.v1.cni.cncf.io/networks': 'a/b/c' },
-      {},
-      ['eth0=eth0 default', 'eth0! InvalidRequest'],
-    ],
+    ['a list that cannot be read', { 'k8s.v1.cni.cncf.io/networks': 'a/b/c' }, {}, ['eth0! InvalidRequest']],
     [
       "a secondary network on the first interface's name",
       { 'k8s.v1.cni.cncf.io/networks': 'attachnet@eth0' },
       {},
-      ['eth0=eth0 default', 'eth0! InvalidRequest'],
+      ['eth0! InvalidRequest'],
     ],
     [
       'a default network of ours',
@@ -118,20 +66,24 @@ describe('planPodRequests', () => {
       {},
       ['eth0=eth0 attachnet default/attachnet'],
     ],
-    ['a default network of others', { 'v1.multus-cni.io/default-network': 'default/macvlan' }, {}, []],
+    ['a default network of others', { 'v1.multus-cni.io/default-network': 'default/foreign' }, {}, []],
   ])('%s', (_cause, annotations, over, expected) => {
-    expect(show(planPodRequests(podWith(annotations), makeContext(over)))).toEqual(expected);
+    expect(show(planPodRequests(podWith(annotations), makeRequestContext(over)))).toEqual(expected);
   });
 
   it('leaves pods on the host network alone', () => {
-    expect(show(planPodRequests({ metadata: { name: 'p' }, spec: { hostNetwork: true } }, makeContext()))).toEqual([]);
+    expect(
+      show(planPodRequests({ metadata: { name: 'p' }, spec: { hostNetwork: true } }, makeRequestContext())),
+    ).toEqual([]);
   });
 
   it('gives a namespace with several subnets the oldest', () => {
-    const young = subnet('a-young', { namespaces: ['ns1'] });
+    const young = makeSubnet('a-young', { namespaces: ['ns1'] });
     young.metadata.creationTimestamp = '2026-02-01T00:00:00Z';
-    const subnets = [young, subnet('old', { namespaces: ['ns1'] }), subnet('default')];
-    expect(show(planPodRequests(podWith({}), makeContext({ namespace: 'ns1', subnets })))).toEqual(['eth0=eth0 old']);
+    const subnets = [young, makeSubnet('old', { namespaces: ['ns1'] }), makeSubnet('default')];
+    expect(show(planPodRequests(podWith({}), makeRequestContext({ namespace: 'ns1', subnets })))).toEqual([
+      'eth0=eth0 old',
+    ]);
   });
 });
 
@@ -153,13 +105,13 @@ const FULL: VmiSpec = {
     { name: 'biz', multus: { networkName: 'default/attachnet' } },
     { name: 'biz2', multus: { networkName: 'attachnet' } },
     { name: 'tap', multus: { networkName: 'attachnet' } },
-    { name: 'other', multus: { networkName: 'macvlan' } },
+    { name: 'other', multus: { networkName: 'bridged' } },
   ],
 };
 
 describe('planVmRequests', () => {
   it('names the launcher interfaces as KubeVirt does, takes MAC and binding from the spec, skips what is not ours', () => {
-    expect(show(planVmRequests(FULL, [], makeContext()))).toEqual([
+    expect(show(planVmRequests(FULL, [], makeRequestContext()))).toEqual([
       'default=eth0 default masquerade',
       'biz=pod9bdd85331e7 attachnet default/attachnet 02:00:00:00:00:01 bridge',
       'biz2=pod4b24a216797 attachnet default/attachnet bridge absent',
@@ -192,14 +144,14 @@ describe('planVmRequests', () => {
       ['n! InvalidRequest'],
     ],
   ])('%s', (_cause, spec, expected) => {
-    expect(show(planVmRequests(spec, [], makeContext()))).toEqual(expected);
+    expect(show(planVmRequests(spec, [], makeRequestContext()))).toEqual(expected);
   });
 
   it("tells when the interface's MAC and an annotation disagree", () => {
     const sources = [
-      { from: 'the VM', annotations: { 'attachnet.default.ovn.kubernetes.io/mac_address': '02:00:00:00:00:02' } },
+      { from: 'the VM', annotations: { 'attachnet.default.ovn.biz.kubernetes.io/mac_address': '02:00:00:00:00:02' } },
     ];
-    expect(show(planVmRequests(FULL, sources, makeContext()))).toContain('biz! RequestDisagreement');
+    expect(show(planVmRequests(FULL, sources, makeRequestContext()))).toContain('biz! RequestDisagreement');
   });
 
   it.each([
@@ -211,8 +163,8 @@ describe('planVmRequests', () => {
     [{ matchLabels: { team: 'red' } }, false],
     [{}, false],
   ])('selector %j on team=blue: %s', (selector, matches) => {
-    const subnets = [subnet('default'), subnet('chosen', { namespaceSelectors: [selector] })];
-    const context = makeContext({ labels: { team: 'blue' }, subnets });
+    const subnets = [makeSubnet('default'), makeSubnet('chosen', { namespaceSelectors: [selector] })];
+    const context = makeRequestContext({ labels: { team: 'blue' }, subnets });
     expect(show(planVmRequests(undefined, [], context))).toEqual([
       `default=eth0 ${matches ? 'chosen' : 'default'} bridge`,
     ]);

@@ -27,7 +27,7 @@ describe('parseSelections', () => {
     [
       'addresses and MAC',
       '[{"name":"a","ips":["10.0.0.9/24"],"mac":"02:00:00:00:00:01"}]',
-      'ns/a@net1 10.0.0.9 02:00:00:00:00:01',
+      'ns/a@net1 10.0.0.9/24 02:00:00:00:00:01',
     ],
     ['unknown keys', '[{"name":"a","x.y/z":1}]', 'ns/a@net1'],
   ])('%s', (_cause, text, expected) => {

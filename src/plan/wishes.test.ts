@@ -1,17 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { parseWishes, type WishKeys } from './wishes.ts';
+import { createWishReader, type NicKeys } from './wishes.ts';
 
-const PRIMARY: WishKeys = { nic: 'default' };
-const SECONDARY: WishKeys = { nic: 'biz', nad: { namespace: 'default', name: 'attachnet' } };
+const PRIMARY: NicKeys = { nic: 'default', interface: 'eth0' };
+const NAD = { namespace: 'default', name: 'attachnet', kind: 'ours', shared: false, primaryKeys: false } as const;
+const SECONDARY: NicKeys = { nic: 'biz', interface: 'pod9bdd85331e7', nad: NAD };
+const OTHERS: NicKeys = { nic: 'net1', interface: 'net1', nad: { ...NAD, name: 'macvlan', kind: 'ipam' } };
 
-const wish = (keys: WishKeys, ...annotations: Record<string, string>[]): unknown => {
+const wish = (keys: NicKeys, ...annotations: Record<string, string>[]): unknown => {
   const sources = annotations.map((one, index) => ({ from: `source ${index + 1}`, annotations: one }));
-  const parsed = parseWishes(keys, sources);
+  const parsed = createWishReader(sources)(keys);
   return parsed.ok ? parsed.value : parsed.problem;
 };
 
-describe('parseWishes', () => {
-  it.each<[string, WishKeys, Record<string, string>, object]>([
+describe('createWishReader', () => {
+  it.each<[string, NicKeys, Record<string, string>, object]>([
     ['nothing asked', PRIMARY, {}, {}],
     ['an address', PRIMARY, { 'ovn.kubernetes.io/ip_address': '10.16.0.15' }, { ips: ['10.16.0.15'] }],
     [
@@ -20,12 +22,21 @@ describe('parseWishes', () => {
       { 'ovn.kubernetes.io/ip_address': '10.16.0.15, fd00::15' },
       { ips: ['10.16.0.15', 'fd00::15'] },
     ],
-    ['a MAC', PRIMARY, { 'ovn.kubernetes.io/mac_address': '00:00:00:53:6B:B6' }, { mac: '00:00:00:53:6B:B6' }],
+    ['a MAC', PRIMARY, { 'ovn.kubernetes.io/mac_address': '00:00:00:53:6B:B6' }, { mac: '00:00:00:53:6b:b6' }],
     ['a subnet', PRIMARY, { 'ovn.kubernetes.io/logical_switch': 'net1' }, { subnet: 'net1' }],
     [
       "a secondary NIC's keys",
       SECONDARY,
       { 'attachnet.default.ovn.kubernetes.io/ip_address': '172.17.0.20' },
+      { ips: ['172.17.0.20'] },
+    ],
+    [
+      "keys of another plugin's NIC",
+      OTHERS,
+      {
+        'macvlan.default.kubernetes.io/ip_address': '172.17.0.20',
+        'macvlan.default.net1.kubernetes.io/mac_address': '',
+      },
       { ips: ['172.17.0.20'] },
     ],
     ["the primary's keys mean nothing to it", SECONDARY, { 'ovn.kubernetes.io/ip_address': '10.16.0.15' }, {}],
@@ -57,18 +68,18 @@ describe('parseWishes', () => {
     expect(wish(PRIMARY, both)).toMatchObject({ mac: '0a:00:00:00:00:01' });
   });
 
-  it.each<[string, WishKeys, Record<string, string>[], RegExp]>([
+  it.each<[string, NicKeys, Record<string, string>[], RegExp]>([
     [
       'two objects that want different addresses',
       PRIMARY,
       [{ 'ovn.kubernetes.io/ip_address': '10.16.0.15' }, { 'ovn.kubernetes.io/ip_address': '10.16.0.16' }],
-      /source 2 asks for 10\.16\.0\.16, another source for 10\.16\.0\.15/,
+      /NIC default: source 1 asks for 10\.16\.0\.15, but source 2 asks for 10\.16\.0\.16/,
     ],
     [
       'two annotations that want different subnets',
       PRIMARY,
       [{ 'ovn.kubernetes.io/logical_switch': 'a', 'mooring.dev/nics': '{"default":{"subnet":"b"}}' }],
-      /asks for b, another source for a/,
+      /source 1 asks for a, but source 1 asks for b/,
     ],
     [
       'the spelling for NICs of other plugins',
@@ -96,11 +107,9 @@ describe('parseWishes', () => {
   });
 
   it('is not fooled by names that every object has', () => {
-    expect(wish({ nic: 'constructor' }, { 'mooring.dev/nics': '{}' })).toEqual({});
-    expect(wish({ nic: '__proto__' }, { 'mooring.dev/nics': '{"__proto__":{"subnet":"x"}}' })).toEqual({ subnet: 'x' });
-  });
-
-  it('says that pools are not supported instead of ignoring them (F63)', () => {
-    expect(wish(PRIMARY, { 'ovn.kubernetes.io/ip_pool': '10.16.0.15' })).toMatchObject({ reason: 'InvalidRequest' });
+    expect(wish({ nic: 'constructor', interface: 'x' }, { 'mooring.dev/nics': '{}' })).toEqual({});
+    expect(wish({ nic: '__proto__', interface: 'x' }, { 'mooring.dev/nics': '{"__proto__":{"subnet":"x"}}' })).toEqual({
+      subnet: 'x',
+    });
   });
 });

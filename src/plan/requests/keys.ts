@@ -1,0 +1,124 @@
+import { IP_ADDRESS, IP_POOL, LOGICAL_SWITCH, MAC_ADDRESS, PRIMARY_PREFIX, ROUTES } from '../../api/annotations.ts';
+import { fail, type Problem, type Result, succeed } from '../../api/problem.ts';
+import { parsePoolText } from './pool-wish.ts';
+import { parseRoutesText } from './route-wish.ts';
+import type { Wish, WishSource } from './types.ts';
+import { parseIpText, parseMacText, parseNameText } from './values.ts';
+
+/** What decides which of Kube-OVN's keys speak for a NIC. */
+export type NicKeys = {
+  readonly nic: string;
+  readonly interface: string;
+  readonly nad?: {
+    readonly namespace: string;
+    readonly name: string;
+    /** `ours`: our NIC; `ipam`: another plugin's with our address; `none`: nothing of it is ours. */
+    readonly kind: 'ours' | 'ipam' | 'none';
+    /** Another NIC of the same owner is on this NAD. */
+    readonly shared: boolean;
+    /** The NAD is the way to our primary network, so the primary network's keys speak for its NIC, too. */
+    readonly primaryKeys: boolean;
+  };
+};
+
+type Prefixes = {
+  /** Keys that speak for the NIC. */
+  readonly own: readonly string[];
+  /** Among them those that speak for every NIC of the NAD. */
+  readonly shared: readonly string[];
+  /** Keys that somebody may have meant for it, each with the one that applies or why none does. */
+  readonly wrong: readonly (readonly [string, string])[];
+};
+
+const KEYS = [IP_ADDRESS, MAC_ADDRESS, IP_POOL, LOGICAL_SWITCH, ROUTES];
+const SUFFIX = 'kubernetes.io/';
+
+/** The value of a key of the object's own; text that a prototype may have means nothing. */
+export const readKey = (source: WishSource, key: string): string | undefined =>
+  source.annotations !== undefined && Object.hasOwn(source.annotations, key) ? source.annotations[key] : undefined;
+
+function listPrefixes({ nad, nic, interface: name }: NicKeys): Prefixes {
+  if (nad === undefined) return { own: [PRIMARY_PREFIX], shared: [], wrong: [] };
+  const base = `${nad.name}.${nad.namespace}.`;
+  const [ours, others] = [`${base}${PRIMARY_PREFIX}`, `${base}${SUFFIX}`];
+  if (nad.kind === 'none') {
+    const why = `has no effect: NetworkAttachmentDefinition ${nad.namespace}/${nad.name} has neither our type nor our ipam.type`;
+    return { own: [], shared: [], wrong: [ours, others].map((prefix) => [prefix, why] as const) };
+  }
+  const isOurs = nad.kind === 'ours';
+  const right = isOurs ? ours : others;
+  const narrow = [...new Set([name, nic])].filter((part) => isOurs || part !== 'ovn');
+  const wrongSpelling = isOurs ? `is for NICs of other plugins; use ${ours}` : `is for our NICs; use ${others}`;
+  const replaced = name === 'eth0' && !nad.primaryKeys;
+  return {
+    own: [
+      right,
+      ...narrow.map((part) => `${base}${isOurs ? 'ovn.' : ''}${part}.${SUFFIX}`),
+      ...(nad.primaryKeys ? [PRIMARY_PREFIX] : []),
+    ],
+    shared: [right, PRIMARY_PREFIX],
+    wrong: [
+      [isOurs ? others : ours, wrongSpelling],
+      ...(replaced ? [[PRIMARY_PREFIX, `is for the primary network, which is replaced; use ${right}`] as const] : []),
+    ],
+  };
+}
+
+/**
+ * What Kube-OVN's keys on one object ask for a NIC (USAGE.md's table), one wish per prefix. Problems: InvalidRequest for
+ * a value that cannot be understood or that two NICs would share; RequestDisagreement for a key that does not apply.
+ */
+export function parseKeys(keys: NicKeys, source: WishSource): Result<Wish>[] {
+  const prefixes = listPrefixes(keys);
+  const misplaced = findMisplaced(prefixes, source);
+  if (misplaced !== undefined) return [{ ok: false, problem: misplaced }];
+  return prefixes.own.map((prefix) => {
+    const isShared = keys.nad?.shared === true && prefixes.shared.includes(prefix);
+    const fixed = [IP_ADDRESS, MAC_ADDRESS].find((key) => (readKey(source, prefix + key) ?? '').trim() !== '');
+    return isShared && fixed !== undefined
+      ? fail('InvalidRequest', `${source.from}: ${prefix}${fixed} speaks for two NICs; ${sayNarrow(keys)}`)
+      : parsePrefix(prefix, source);
+  });
+}
+
+function sayNarrow({ nad, interface: name }: NicKeys): string {
+  const middle = nad?.kind === 'ours' ? 'ovn.' : '';
+  return `use ${nad?.name}.${nad?.namespace}.${middle}${name}.${SUFFIX} for this one, or mooring.dev/nics`;
+}
+
+function findMisplaced({ wrong }: Prefixes, source: WishSource): Problem | undefined {
+  for (const [prefix, why] of wrong) {
+    const key = KEYS.find((name) => (readKey(source, prefix + name) ?? '').trim() !== '');
+    if (key !== undefined) {
+      const way = why.endsWith('/') ? why + key : why;
+      return { reason: 'RequestDisagreement', message: `${source.from}: ${prefix}${key} ${way}` };
+    }
+  }
+  return undefined;
+}
+
+function parsePrefix(prefix: string, source: WishSource): Result<Wish> {
+  const read = <T>(key: string, parse: (text: string) => Result<T | undefined>): Result<T | undefined> => {
+    const parsed = parse(readKey(source, prefix + key) ?? '');
+    return parsed.ok
+      ? parsed
+      : fail(parsed.problem.reason, `${source.from}: ${prefix}${key}: ${parsed.problem.message}`);
+  };
+  return combine({
+    subnet: read(LOGICAL_SWITCH, parseNameText),
+    ips: read(IP_ADDRESS, parseIpText),
+    mac: read(MAC_ADDRESS, parseMacText),
+    pool: read(IP_POOL, parsePoolText),
+    routes: read(ROUTES, parseRoutesText),
+  });
+}
+
+/** A wish of those fields that were asked for; the first problem if there is one. */
+export function combine(fields: { readonly [K in keyof Wish]: Result<Wish[K] | undefined> }): Result<Wish> {
+  const wish = new Map<string, unknown>();
+  for (const [name, field] of Object.entries(fields)) {
+    if (!field.ok) return field;
+    if (field.value !== undefined) wish.set(name, field.value);
+  }
+  return succeed(Object.fromEntries(wish) as Wish);
+}

@@ -1,0 +1,92 @@
+import type { NetworkAttachmentDefinition } from '../../api/objects.ts';
+import type { Problem } from '../../api/problem.ts';
+import type { LogicalPortSpec } from '../../api/types.gen.ts';
+import type { Grants } from '../grants.ts';
+
+/** Addresses to choose from: candidates in order, each with one address per family, or an IPPool by name. */
+export type PoolWish =
+  | { readonly kind: 'list'; readonly candidates: readonly (readonly string[])[]; readonly ordinal?: number }
+  | { readonly kind: 'named'; readonly name: string };
+
+/** `dst` is a CIDR without host bits. */
+export type Route = { readonly dst: string; readonly gw?: string };
+
+export type Binding = NonNullable<LogicalPortSpec['binding']>;
+export type ReleasePolicy = NonNullable<LogicalPortSpec['releasePolicy']>;
+
+/** A NIC that Mooring is to provide, with everything that was asked for it. */
+export type NicRequest = {
+  readonly nic: string;
+  /** Interface of the pod that holds the port. */
+  readonly interface: string;
+  readonly subnet: string;
+  /** At most one of each family, IPv4 first, in canonical text. */
+  readonly ips?: readonly string[];
+  /** Lower case. */
+  readonly mac?: string;
+  readonly binding?: Binding;
+  /** `namespace/name`. */
+  readonly nad?: string;
+  readonly pool?: PoolWish;
+  /** All routes of the interface, the default one among them; absent for the usual ones (LogicalPort's spec.routes). */
+  readonly routes?: readonly Route[];
+  readonly releasePolicy?: ReleasePolicy;
+  /** Ascending. */
+  readonly securityGroups?: readonly string[];
+  /** Another plugin makes the NIC; it gets an address and no switch port. */
+  readonly ipamOnly?: true;
+  /** Name of the IPAMClaim that speaks for the NIC. */
+  readonly ipamClaim?: string;
+  /** Takes over a retained port of an earlier owner of the name. */
+  readonly adopt?: true;
+  /** On its way out: what exists stays until it is gone, nothing new is made. */
+  readonly absent: boolean;
+};
+
+export type NicProblem = { readonly nic: string; readonly problem: Problem };
+
+/**
+ * What an owner wants: its NICs on our networks, and the ones that cannot be had; no NIC is in both. Other plugins' NICs
+ * are in neither, unless something was asked for them that they cannot have.
+ */
+export type RequestPlan = {
+  readonly requests: readonly NicRequest[];
+  readonly problems: readonly NicProblem[];
+  /** The list of NICs could not be read: nobody can tell which of the present ports are still wanted. */
+  readonly incomplete?: true;
+};
+
+/** What requests are judged against. */
+export type RequestContext = {
+  readonly grants: Grants;
+  /** Whether the pods' first interface is ours. */
+  readonly primary: boolean;
+  readonly findNad: (namespace: string, name: string) => NetworkAttachmentDefinition | undefined;
+};
+
+/** Annotations of one object that speaks for the NIC, with the name to use in messages. */
+export type WishSource = { readonly from: string; readonly annotations: Readonly<Record<string, string>> | undefined };
+
+/** A route as it was typed: without `dst` it is a default route, without `gw` it goes to the subnet's gateway. */
+export type RouteWish = { readonly dst?: string; readonly gw?: string };
+
+/** What somebody asks for one NIC. Every value is well-formed and in canonical text; none is granted yet. */
+export type Wish = {
+  readonly subnet?: string;
+  readonly ips?: readonly string[];
+  readonly mac?: string;
+  readonly pool?: PoolWish;
+  readonly routes?: readonly RouteWish[];
+  /** Gateways of the pod's default route, which goes through this NIC; empty: the subnet's own. */
+  readonly defaultRoute?: readonly string[];
+  readonly binding?: Binding;
+  readonly releasePolicy?: ReleasePolicy;
+  readonly securityGroups?: readonly string[];
+  readonly ipamClaim?: string;
+  readonly adopt?: boolean;
+};
+
+/** A wish and who has it. */
+export type Named = { readonly from: string; readonly wish: Wish };
+
+export const PRIMARY_INTERFACE = 'eth0';
