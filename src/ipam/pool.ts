@@ -1,161 +1,131 @@
-import { parseAddress } from '../api/address.ts';
-import type { FamilyRange, SubnetRanges } from './ranges.ts';
+import { type Address, parseAddress } from '../api/address.ts';
+import { addHolder, getOwner, type Holder, type Holders, listHolders, removeHolder } from './holders.ts';
+import type { PoolPlan } from './ip-pools.ts';
+import type { SubnetRanges } from './ranges.ts';
+import {
+  attachFamily,
+  createSpace,
+  detachFamily,
+  type FamilyPool,
+  findSupply,
+  freeAddress,
+  holdAddress,
+  inheritOrder,
+  type Space,
+} from './space.ts';
 
-/** Who holds an address: `<namespace>/<LogicalPort name>`, or a word of ours for what is no LogicalPort. */
-export type Holder = string;
+export type { Holder } from './holders.ts';
 
-/** What one holder holds in one subnet. */
-export type Lease = { readonly ips: readonly string[]; readonly mac: string };
-
-/** One family of a subnet: who holds what, and which address comes next. */
-type FamilyPool = {
-  readonly range: FamilyRange;
-  readonly holders: Map<bigint, Set<Holder>>;
-  /** Given back, oldest first; a Set keeps the order. Bounded, because an IPv6 network never comes to its end. */
-  readonly released: Set<bigint>;
-  interval: number;
-  next: bigint;
-};
+/** What one holder holds in one subnet; `pool` names the IPPool that it came from. */
+export type Lease = { readonly ips: readonly string[]; readonly mac: string; readonly pool?: string };
 
 /** The addresses of one subnet. Changed in place by the functions of this file; owned by one caller. */
 export type Pool = {
   readonly ranges: SubnetRanges;
   readonly families: readonly FamilyPool[];
-  readonly macs: Map<string, Set<Holder>>;
+  readonly space: Space;
+  /** Of the whole L2 domain. */
+  readonly macs: Holders<string>;
   readonly leases: Map<Holder, Lease>;
+  /** The IPPools of the subnet, oldest first. */
+  readonly pools: ReadonlyMap<string, PoolPlan>;
 };
 
-const MAX_RELEASED = 65_536;
+/** What a pool has in common with others. Without it, it is a world of its own. */
+export type Shared = {
+  readonly space?: Space;
+  readonly macs?: Holders<string>;
+  readonly pools?: ReadonlyMap<string, PoolPlan>;
+};
 
 /** A pool that nobody holds anything of. */
-export function createPool(ranges: SubnetRanges): Pool {
-  return {
-    ranges,
-    families: ranges.map((range) => ({
-      range,
-      holders: new Map(),
-      released: new Set(),
-      interval: 0,
-      next: range.free[0]?.first ?? 0n,
-    })),
-    macs: new Map(),
-    leases: new Map(),
-  };
+export function createPool(ranges: SubnetRanges, shared: Shared = {}): Pool {
+  const { space = createSpace(), macs = new Map(), pools = new Map() } = shared;
+  const families = ranges.map((range) => attachFamily(space, range, [...pools.values()]));
+  return { ranges, families, space, macs, leases: new Map(), pools };
+}
+
+/** Gives up the ranges, so that others may have them; what is held stays so, for `replacePool`. */
+export function detachPool(pool: Pool): void {
+  for (const family of pool.families) detachFamily(family);
+}
+
+/** Moves all leases of a detached pool to the one that takes its place. */
+export function replacePool(before: Pool, after: Pool): void {
+  for (const [holder, lease] of before.leases) {
+    if (before.space === after.space && before.macs === after.macs) after.leases.set(holder, lease);
+    else {
+      release(before, holder);
+      hold(after, holder, lease);
+    }
+  }
+  for (const family of after.families) {
+    const old = before.families.find(({ range }) => range.cidr.family === family.range.cidr.family);
+    if (old !== undefined) inheritOrder(family, old);
+  }
 }
 
 /** Records what a holder holds, instead of what it held before. Several may hold one address: see `listRivals`. */
 export function hold(pool: Pool, holder: Holder, lease: Lease): void {
   const before = pool.leases.get(holder);
-  if (before !== undefined && isSameLease(before, lease)) return;
-  if (before !== undefined) release(pool, holder);
+  if (before !== undefined && !isSameLease(before, lease)) release(pool, holder);
+  if (lease.ips.length === 0 && lease.mac === '') return;
   pool.leases.set(holder, lease);
-  for (const ip of lease.ips) addIp(pool, holder, ip);
-  addTo(pool.macs, lease.mac, holder);
+  if (before !== undefined && isSameLease(before, lease)) return;
+  for (const address of parseAll(lease.ips)) holdAddress(pool.space, address, holder);
+  if (lease.mac !== '') addHolder(pool.macs, lease.mac, holder);
 }
 
-/** Gives everything back that a holder holds; unknown holders hold nothing. */
-export function release(pool: Pool, holder: Holder): void {
+/** Gives everything back that a holder holds. True when something of it is free now, held by nobody else. */
+export function release(pool: Pool, holder: Holder): boolean {
   const lease = pool.leases.get(holder);
-  if (lease === undefined) return;
+  if (lease === undefined) return false;
   pool.leases.delete(holder);
-  for (const ip of lease.ips) removeIp(pool, holder, ip);
-  removeFrom(pool.macs, lease.mac, holder);
+  const ips = parseAll(lease.ips).filter((address) => freeAddress(pool.space, address, holder));
+  return removeHolder(pool.macs, lease.mac, holder) || ips.length > 0;
 }
 
-function isSameLease(a: Lease, b: Lease): boolean {
+/** True when two leases have the same addresses. */
+export function isSameLease(a: Lease, b: Lease): boolean {
   return a.mac === b.mac && a.ips.length === b.ips.length && a.ips.every((ip, index) => ip === b.ips[index]);
 }
 
-function addIp(pool: Pool, holder: Holder, ip: string): void {
-  const address = parseAddress(ip);
-  const family = pool.families.find(({ range }) => range.cidr.family === address?.family);
-  if (address === undefined || family === undefined) return;
-  addTo(family.holders, address.value, holder);
-  family.released.delete(address.value);
-}
+const parseAll = (ips: readonly string[]): Address[] => ips.flatMap((ip) => parseAddress(ip) ?? []);
 
-function removeIp(pool: Pool, holder: Holder, ip: string): void {
-  const address = parseAddress(ip);
-  const family = pool.families.find(({ range }) => range.cidr.family === address?.family);
-  if (address === undefined || family === undefined) return;
-  if (removeFrom(family.holders, address.value, holder)) giveBack(family, address.value);
-}
-
-function giveBack(family: FamilyPool, value: bigint): void {
-  if (!isFree(family, value)) return;
-  family.released.add(value);
-  const [oldest] = family.released;
-  if (family.released.size > MAX_RELEASED && oldest !== undefined) family.released.delete(oldest);
-}
-
-/** True when the address is one that may be given to anybody who asks. */
+/** True when the address is one that may be given, by the subnet itself or by an IPPool, and nobody holds it. */
 export function isFree(family: FamilyPool, value: bigint): boolean {
-  const inRange = family.range.free.some(({ first, last }) => value >= first && value <= last);
-  return inRange && !family.holders.has(value);
+  return !family.space.holders.has(value) && findSupply(family, value) !== undefined;
 }
 
-function addTo<K>(map: Map<K, Set<Holder>>, key: K, holder: Holder): void {
-  const holders = map.get(key);
-  if (holders === undefined) map.set(key, new Set([holder]));
-  else holders.add(holder);
-}
-
-/** True when nobody holds the key any more. */
-function removeFrom<K>(map: Map<K, Set<Holder>>, key: K, holder: Holder): boolean {
-  const holders = map.get(key);
-  holders?.delete(holder);
-  if (holders?.size !== 0) return false;
-  return map.delete(key);
-}
-
-/**
- * The address that comes next: one never given yet, else the one that was given back longest ago. Undefined when all
- * are held. The address is not taken by this.
- */
-export function findNext(family: FamilyPool): bigint | undefined {
-  const fresh = advance(family);
-  if (fresh !== undefined) return fresh;
-  const [oldest] = family.released;
-  if (oldest !== undefined) return oldest;
-  family.interval = 0;
-  family.next = family.range.free[0]?.first ?? 0n;
-  return advance(family);
-}
-
-/** Moves the cursor to the next address that is neither held nor given back before. */
-function advance(family: FamilyPool): bigint | undefined {
-  const { free } = family.range;
-  for (let interval = free[family.interval]; interval !== undefined; interval = free[family.interval]) {
-    while (family.next <= interval.last) {
-      if (!family.holders.has(family.next) && !family.released.has(family.next)) return family.next;
-      family.next += 1n;
-    }
-    family.interval += 1;
-    family.next = free[family.interval]?.first ?? 0n;
-  }
-  return undefined;
-}
-
-/** The other holders of a holder's addresses or MAC: none, unless something went wrong outside of us. */
+/** The other owners of a holder's addresses or MAC: none, unless something went wrong outside of us. */
 export function listRivals(pool: Pool, holder: Holder): Holder[] {
   const lease = pool.leases.get(holder);
   if (lease === undefined) return [];
-  const sets = [pool.macs.get(lease.mac), ...lease.ips.map((ip) => listHolders(pool, ip))];
-  return [...new Set(sets.flatMap((set) => [...(set ?? [])]))].filter((other) => other !== holder).sort();
+  const all = [
+    ...listHolders(pool.macs, lease.mac),
+    ...parseAll(lease.ips).flatMap(({ family, value }) => listHolders(pool.space[family].holders, value)),
+  ];
+  return [...new Set(all.map(getOwner))].filter((other) => other !== getOwner(holder)).sort();
 }
 
-function listHolders(pool: Pool, ip: string): ReadonlySet<Holder> | undefined {
-  const address = parseAddress(ip);
-  const family = pool.families.find(({ range }) => range.cidr.family === address?.family);
-  return address && family?.holders.get(address.value);
-}
+export type Count = { family: 4 | 6; used: bigint; available: bigint };
 
-/** Per family: addresses held within the free ranges, and those left. */
-export function countPool(pool: Pool): { family: 4 | 6; used: bigint; available: bigint }[] {
-  return pool.families.map(({ range, holders }) => {
-    const inRange = (value: bigint) => range.free.some(({ first, last }) => value >= first && value <= last);
-    const used = BigInt([...holders.keys()].filter(inRange).length);
-    const total = range.free.reduce((sum, { first, last }) => sum + last - first + 1n, 0n);
+/** Per family: addresses held within the free ranges and those left, the ones of IPPools among them. */
+export function countPool(pool: Pool): Count[] {
+  return pool.families.map(({ range, general, reserved }) => {
+    const supplies = [general, ...reserved.values()];
+    const used = supplies.reduce((sum, supply) => sum + BigInt(supply.used), 0n);
+    const total = supplies.reduce((sum, supply) => sum + supply.total, 0n);
     return { family: range.cidr.family, used, available: total - used };
+  });
+}
+
+/** The same of one IPPool, for the families that it has addresses of. */
+export function countReserved(pool: Pool, name: string): Count[] {
+  return pool.families.flatMap(({ range, reserved }) => {
+    const supply = reserved.get(name);
+    if (supply === undefined) return [];
+    const used = BigInt(supply.used);
+    return [{ family: range.cidr.family, used, available: supply.total - used }];
   });
 }

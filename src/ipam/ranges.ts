@@ -107,13 +107,14 @@ function isUsable(cidr: Cidr, address: Address): boolean {
   return containsAddress(cidr, address) && address.value >= usable.first && address.value <= usable.last;
 }
 
-type Exclude = Interval & { readonly family: 4 | 6 };
+/** An interval with its family. */
+export type FamilyInterval = Interval & { readonly family: 4 | 6 };
 
-function parseExcludes(cidrs: readonly Cidr[], texts: readonly string[]): Result<Exclude[]> {
+function parseExcludes(cidrs: readonly Cidr[], texts: readonly string[]): Result<FamilyInterval[]> {
   if (texts.length > MAX_EXCLUDES) return fail('InvalidExcludeIps', `more than ${MAX_EXCLUDES} entries`);
-  const excludes: Exclude[] = [];
+  const excludes: FamilyInterval[] = [];
   for (const text of texts) {
-    const exclude = parseExclude(text);
+    const exclude = parseInterval(text);
     const inside = exclude && cidrs.some((cidr) => isInside(cidr, exclude));
     if (exclude === undefined || !inside) {
       return fail(
@@ -126,7 +127,8 @@ function parseExcludes(cidrs: readonly Cidr[], texts: readonly string[]): Result
   return succeed(excludes);
 }
 
-function parseExclude(text: string): Exclude | undefined {
+/** Reads an address or a range `a..b`. */
+export function parseInterval(text: string): FamilyInterval | undefined {
   const [from = '', to = from, ...rest] = text.split('..').map((part) => part.trim());
   const [first, last] = [parseAddress(from), parseAddress(to)];
   if (first === undefined || last === undefined || rest.length > 0) return undefined;
@@ -134,7 +136,8 @@ function parseExclude(text: string): Exclude | undefined {
   return { family: first.family, first: first.value, last: last.value };
 }
 
-function isInside(cidr: Cidr, { family, first, last }: Exclude): boolean {
+/** True when all of the interval lies in the network. */
+export function isInside(cidr: Cidr, { family, first, last }: FamilyInterval): boolean {
   return containsAddress(cidr, { family, value: first }) && containsAddress(cidr, { family, value: last });
 }
 
@@ -149,6 +152,35 @@ function subtract(whole: Interval, holes: readonly Interval[]): Interval[] {
   }
   if (next <= whole.last) free.push({ first: next, last: whole.last });
   return free;
+}
+
+/** What is left of ascending intervals. */
+export function subtractAll(intervals: readonly Interval[], holes: readonly Interval[]): Interval[] {
+  if (holes.length === 0) return [...intervals];
+  return intervals.flatMap((interval) => subtract(interval, holes));
+}
+
+/** What two lists of intervals have in common, ascending when the first one is. */
+export function intersect(intervals: readonly Interval[], others: readonly Interval[]): Interval[] {
+  return subtractAll(intervals, subtractAll(intervals, others));
+}
+
+/** The first of ascending intervals that ends at the value or after it. */
+export function findFrom<T extends Interval>(intervals: readonly T[], value: bigint): T | undefined {
+  let [low, high] = [0, intervals.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const interval = intervals[middle];
+    if (interval !== undefined && interval.last < value) low = middle + 1;
+    else high = middle;
+  }
+  return intervals[low];
+}
+
+/** The interval that has the value, of ascending ones without overlap. */
+export function findInterval<T extends Interval>(intervals: readonly T[], value: bigint): T | undefined {
+  const found = findFrom(intervals, value);
+  return found !== undefined && found.first <= value ? found : undefined;
 }
 
 /** How many addresses the intervals have. */

@@ -1,144 +1,204 @@
-import { fail, type Result } from '../api/problem.ts';
+import type { Problem, Result } from '../api/problem.ts';
 import type { LogicalPort, Subnet } from '../api/types.gen.ts';
-import { type AddressRequest, allocateAll, type RandomBytes } from '../ipam/allocate.ts';
-import { countPool, createPool, type Holder, hold, type Lease, listRivals, type Pool, release } from '../ipam/pool.ts';
-import { keyOf } from '../kube/index.ts';
+import type { AddressRequest, RandomBytes } from '../ipam/allocate.ts';
+import type { Change as LeaseChange } from '../ipam/changes.ts';
+import { type PoolPlan, planPools } from '../ipam/ip-pools.ts';
+import { type Network, ROUTER } from '../ipam/networks.ts';
+import type { Holder, Lease } from '../ipam/pool.ts';
+import { createRegistry, type ForeignLease } from '../ipam/registry.ts';
+import { type Change, type KubeObject, keyOf } from '../kube/index.ts';
+import { isOvnProvider } from '../plan/provider.ts';
 import type { Settings } from '../plan/settings.ts';
 import { compareAge, deriveRouterMac, planSubnets, type SubnetPlan } from '../plan/subnet.ts';
 import type { SubnetCount } from '../plan/subnet-status.ts';
 import type { World } from './world.ts';
 
+export type { ForeignLease } from '../ipam/registry.ts';
+
 /**
- * The allocator: pools that follow the LogicalPorts in the cache, plus what was chosen and is not in the cache yet.
- * Nothing here survives a restart, and nothing needs to: the LogicalPorts are the record.
+ * The allocator: it follows the LogicalPorts in the cache, and holds beside them what was chosen and is not in the cache
+ * yet. Nothing here survives a restart, and nothing needs to: the LogicalPorts are the record.
+ *
+ * A new address: `allocate`, create the LogicalPort. A refusal for certain is followed by `giveBack`; after an answer
+ * that was lost, `allocate` again gives the same.
+ *
+ * Another address for a port that has one: `reserveChange` with the port's own key as `holder`; write the LogicalPort
+ * with the lease that it gives; write the rows; `settleChange`. From the first step to the last the holder has both, so
+ * that a crash anywhere loses neither. Each step may be repeated. `settleChange` may come before the cache shows the new
+ * LogicalPort; the old address is then freed when it does. `dropChange` instead, when the change is not wanted any more
+ * and its write is known not to have happened: the port keeps what its LogicalPort says. After a restart in the middle,
+ * the LogicalPort tells which of the two the port has, and the other is free.
  */
 export type Addresses = {
   plans(): ReadonlyMap<string, SubnetPlan>;
   /** All or nothing. What is given stays held until `giveBack`, or until the LogicalPort came and went. */
   allocate(requests: readonly AddressRequest[]): Result<Lease[]>;
+  /** Ends what `allocate` began; what a LogicalPort in the cache has stays its own. */
   giveBack(subnet: string, holder: Holder): void;
+  /**
+   * Another lease for `request.holder`, in the same subnet or another. What the request does not name stays as it is
+   * where it can; gives the present lease when that is what is asked for. The same request again gives the same lease;
+   * another one takes the place of the first. Without a lease at present it is as `allocate`.
+   */
+  reserveChange(request: AddressRequest): Result<Lease>;
+  /** The LogicalPort and the rows have the new lease: the old one is free. Nothing for a holder that does not change. */
+  settleChange(holder: Holder): void;
+  /** The change does not come: the new lease is free, unless the LogicalPort in the cache has it; then the old one is. */
+  dropChange(holder: Holder): void;
+  /** The change of a holder between `reserveChange` and its end. */
+  findChange(holder: Holder): LeaseChange | undefined;
   /** Drops what was given and never came into the cache: for the start of a term, when another process may have led. */
   forgetPending(): void;
   /** Holds what rows that are not ours have on our switches, instead of what they had before. */
   holdForeign(leases: readonly ForeignLease[]): void;
   /** Who among the holders of this port's addresses is older. Not empty: this port must not be programmed. */
   listOlderRivals(port: LogicalPort): string[];
-  /** Ports that share an address with this one, whatever their age. */
+  /** Ports that share an address with this one in the VPC, or its MAC in the L2 domain, whatever their age. */
   listRivals(port: LogicalPort): string[];
   counts(subnet: string): SubnetCount[];
-  /** Calls `handler` with a subnet's name when an address of it was freed. */
+  /** True when a port has an address of the subnet, or is about to get or to leave one. Takes no time. */
+  isInUse(subnet: string): boolean;
+  /** What becomes of each IPPool, oldest first. */
+  poolPlans(): ReadonlyMap<string, PoolPlan>;
+  /** Of the families that the IPPool has addresses of. */
+  poolCounts(pool: string): SubnetCount[];
+  /** Calls `handler` with a subnet's name when somebody let go of an address of it. */
   onFreed(handler: (subnet: string) => void): void;
 };
 
-/** An address on one of our switches that another system gave out. */
-export type ForeignLease = { readonly subnet: string; readonly name: string; readonly lease: Lease };
-
-const ROUTER: Holder = 'router';
-/** No LogicalPort's key begins like this. */
-const FOREIGN = 'ovn:';
-const isOurs = (holder: Holder): boolean => holder !== ROUTER && !holder.startsWith(FOREIGN);
+type Sources = Pick<World, 'ports' | 'subnets' | 'vpcs' | 'ipPools'>;
 
 /** Follows the world; to be made before the caches start. */
-export function createAddresses(world: World, settings: Settings, random: RandomBytes): Addresses {
-  const pools = new Map<string, Pool>();
+export function createAddresses(world: Sources, settings: Settings, random: RandomBytes): Addresses {
   const freed: ((subnet: string) => void)[] = [];
-  let plans: ReadonlyMap<string, SubnetPlan> = new Map();
-
-  const refresh = () => {
-    plans = planSubnets(world.subnets.store.list() as Subnet[], settings);
-    for (const plan of plans.values()) refreshPool(pools, plan, world);
+  const registry = createRegistry({
+    random,
+    onFreed: (subnet) => {
+      for (const handler of freed) handler(subnet);
+    },
+  });
+  const networks = followNetworks(world, settings, registry.setNetworks);
+  const current = () => {
+    networks.refresh();
+    return registry;
   };
-  world.subnets.onChange(refresh);
   world.ports.onChange((change) => {
-    const holder = change.key;
-    if (change.type === 'updated') moveLease(pools, holder, [change.previous, change.object]);
-    else if (change.type === 'added') holdPort(pools.get(change.object.spec.subnet), change.object);
-    else {
-      releaseFrom(pools, change.object.spec.subnet, holder);
-      for (const handler of freed) handler(change.object.spec.subnet);
+    const { spec } = change.object;
+    if (change.type === 'deleted') current().removePort(change.key);
+    else if (change.type === 'added' || !isSameAllocation(change.previous, change.object)) {
+      current().setPort(change.key, spec.subnet, getLease(change.object));
     }
   });
-  const rivals = (port: LogicalPort) => {
-    const pool = pools.get(port.spec.subnet);
-    return pool === undefined ? [] : listRivals(pool, keyOf(port));
+  const listRivals = (port: LogicalPort) => current().listRivals(keyOf(port));
+  const explain = (requests: readonly AddressRequest[]) => {
+    const problems = requests.map(({ subnet }) => findObstacle(world, networks.refresh().subnets, subnet));
+    return problems.find((problem) => problem !== undefined);
   };
   return {
-    plans: () => plans,
+    plans: () => networks.refresh().subnets,
     allocate: (requests) => {
-      const unusable = requests.find((request) => plans.get(request.subnet)?.usable !== true);
-      return unusable === undefined ? allocateAll(pools, requests, random) : explain(plans, unusable.subnet);
+      const problem = explain(requests);
+      return problem === undefined ? current().reserve(requests) : { ok: false, problem };
     },
-    giveBack: (subnet, holder) => {
-      if (world.ports.store.get(holder)?.spec.subnet !== subnet) releaseFrom(pools, subnet, holder);
+    giveBack: (subnet, holder) => current().giveBack(subnet, holder),
+    reserveChange: (request) => {
+      const problem = explain([request]);
+      return problem === undefined ? current().reserveChange(request) : { ok: false, problem };
     },
-    forgetPending: () => {
-      for (const pool of pools.values()) {
-        const lost = [...pool.leases.keys()].filter((holder) => isOurs(holder) && !world.ports.store.get(holder));
-        for (const holder of lost) release(pool, holder);
-      }
-    },
-    holdForeign: (leases) => {
-      for (const pool of pools.values()) {
-        for (const holder of [...pool.leases.keys()]) if (holder.startsWith(FOREIGN)) release(pool, holder);
-      }
-      for (const { subnet, name, lease } of leases) {
-        const pool = pools.get(subnet);
-        if (pool !== undefined) hold(pool, FOREIGN + name, lease);
-      }
-    },
-    listRivals: rivals,
-    listOlderRivals: (port) => rivals(port).filter((holder) => isOlder(holder, world.ports.store.get(holder), port)),
-    counts: (subnet) => {
-      const pool = pools.get(subnet);
-      return pool === undefined ? [] : countPool(pool);
-    },
+    settleChange: (holder) => current().settleChange(holder),
+    dropChange: (holder) => current().dropChange(holder),
+    findChange: (holder) => current().findChange(holder),
+    forgetPending: () => current().forgetReservations(),
+    holdForeign: (leases) => current().holdForeign(leases),
+    listRivals,
+    listOlderRivals: (port) =>
+      listRivals(port).filter((holder) => isOlder(holder, world.ports.store.get(holder), port)),
+    counts: (subnet) => current().counts(subnet),
+    isInUse: (subnet) => current().isInUse(subnet),
+    poolPlans: () => networks.refresh().pools,
+    poolCounts: (pool) => current().poolCounts(pool),
     onFreed: (handler) => {
       freed.push(handler);
     },
   };
 }
 
-function explain(plans: ReadonlyMap<string, SubnetPlan>, name: string) {
+type Plans = { readonly subnets: ReadonlyMap<string, SubnetPlan>; readonly pools: ReadonlyMap<string, PoolPlan> };
+type Tell = (networks: readonly Network[], pools: ReadonlyMap<string, PoolPlan>) => void;
+
+/**
+ * The plans of subnets and IPPools. They are made when somebody looks and only after a change that matters: a list of
+ * a thousand subnets makes them once, the thousand statuses written afterwards not at all.
+ */
+function followNetworks(world: Sources, settings: Settings, tell: Tell) {
+  let plans: Plans = { subnets: new Map(), pools: new Map() };
+  let isStale = true;
+  const note = (change: Change<KubeObject & { spec?: unknown }>) => {
+    if (change.type !== 'updated' || serializeWish(change.object) !== serializeWish(change.previous)) isStale = true;
+  };
+  world.subnets.onChange(note);
+  world.vpcs.onChange(note);
+  world.ipPools.onChange(note);
+  const refresh = (): Plans => {
+    if (!isStale) return plans;
+    isStale = false;
+    const subnets = world.subnets.store.list();
+    const subnetPlans = planSubnets(
+      subnets,
+      settings,
+      new Set(world.vpcs.store.list().map(({ metadata }) => metadata.name)),
+    );
+    const pools = planPools(world.ipPools.store.list(), subnetPlans);
+    plans = { subnets: subnetPlans, pools };
+    const objects = new Map(subnets.map((subnet) => [subnet.metadata.name, subnet]));
+    tell(
+      [...subnetPlans.values()].map((plan) => makeNetwork(plan, objects.get(plan.name))),
+      pools,
+    );
+    return plans;
+  };
+  return { refresh };
+}
+
+const serializeWish = ({ spec, metadata }: KubeObject & { spec?: unknown }): string =>
+  JSON.stringify([spec, metadata?.uid, metadata?.deletionTimestamp]);
+
+/** A network of another plugin is a world of its own, as planSubnets has it; ours are told apart by VPC. */
+function makeNetwork({ name, vpc, usable, ranges }: SubnetPlan, subnet: Subnet | undefined): Network {
+  const { vlan, provider } = subnet?.spec ?? {};
+  const isOurs = isOvnProvider(provider);
+  const network = {
+    name,
+    space: isOurs ? `vpc/${vpc}` : `provider/${provider}`,
+    ranges: usable ? ranges : [],
+    routerMac: deriveRouterMac(vpc, name),
+  };
+  if (vlan !== undefined && vlan !== '') return { ...network, domain: `vlan/${vlan}` };
+  return isOurs ? network : { ...network, domain: `provider/${provider}` };
+}
+
+/** Why no address of the subnet can be given to anybody at present. */
+function findObstacle(world: Sources, plans: ReadonlyMap<string, SubnetPlan>, name: string): Problem | undefined {
   const plan = plans.get(name);
-  if (plan === undefined) return fail('SubnetNotFound', `subnet ${name} does not exist`);
-  return fail('SubnetNotReady', `subnet ${name}: ${plan.problem?.message ?? 'not usable'}`);
+  if (plan === undefined) return { reason: 'SubnetNotFound', message: `subnet ${name} does not exist` };
+  if (!plan.usable) {
+    return { reason: 'SubnetNotReady', message: `subnet ${name}: ${plan.problem?.message ?? 'not usable'}` };
+  }
+  if (world.subnets.store.get(name)?.metadata.deletionTimestamp === undefined) return undefined;
+  return { reason: 'SubnetNotReady', message: `subnet ${name} is being deleted` };
+}
+
+const getLease = ({ spec: { ips, mac, pool } }: LogicalPort): Lease => ({
+  ips,
+  mac,
+  ...(pool === undefined ? {} : { pool }),
+});
+
+function isSameAllocation({ spec: a }: LogicalPort, { spec: b }: LogicalPort): boolean {
+  return a.subnet === b.subnet && a.mac === b.mac && a.pool === b.pool && a.ips.join() === b.ips.join();
 }
 
 /** The router was there before; what other systems did is no reason to take a working port away. */
 function isOlder(holder: Holder, rival: LogicalPort | undefined, port: LogicalPort): boolean {
   return holder === ROUTER || (rival !== undefined && compareAge(rival, port) < 0);
 }
-
-function holdPort(pool: Pool | undefined, port: LogicalPort): void {
-  if (pool !== undefined) hold(pool, keyOf(port), { ips: port.spec.ips, mac: port.spec.mac });
-}
-
-function moveLease(
-  pools: ReadonlyMap<string, Pool>,
-  holder: Holder,
-  [before, after]: [LogicalPort, LogicalPort],
-): void {
-  if (before.spec.subnet !== after.spec.subnet) releaseFrom(pools, before.spec.subnet, holder);
-  holdPort(pools.get(after.spec.subnet), after);
-}
-
-function releaseFrom(pools: ReadonlyMap<string, Pool>, subnet: string, holder: Holder): void {
-  const pool = pools.get(subnet);
-  if (pool !== undefined) release(pool, holder);
-}
-
-/** A pool whose ranges changed is made anew and holds what the old one held; an unusable subnet keeps its pool. */
-function refreshPool(pools: Map<string, Pool>, plan: SubnetPlan, world: World): void {
-  const old = pools.get(plan.name);
-  if (!plan.usable || (old !== undefined && isSameRanges(old, plan))) return;
-  const pool = createPool(plan.ranges);
-  hold(pool, ROUTER, { ips: [], mac: deriveRouterMac(plan.vpc, plan.name) });
-  for (const [holder, lease] of old?.leases ?? []) hold(pool, holder, lease);
-  for (const port of world.ports.store.byIndex('subnet', plan.name)) holdPort(pool, port);
-  pools.set(plan.name, pool);
-}
-
-const serialize = (value: unknown): string =>
-  JSON.stringify(value, (_, item: unknown) => (typeof item === 'bigint' ? item.toString() : item));
-
-const isSameRanges = (pool: Pool, plan: SubnetPlan): boolean => serialize(pool.ranges) === serialize(plan.ranges);
