@@ -20,7 +20,8 @@ const OPTIONS = {
   'cni-bin-dir': { type: 'string', default: '/opt/cni/bin' },
   'cni-conf-dir': { type: 'string', default: '/etc/cni/net.d' },
   shim: { type: 'string', default: '/usr/local/bin/mooring-cni' },
-  'default-mtu': { type: 'string', default: '1400' },
+  'default-mtu': { type: 'string', default: '0' },
+  secondary: { type: 'boolean', default: false },
   'add-seconds': { type: 'string', default: '60' },
   'reap-seconds': { type: 'string', default: '20' },
   'metrics-port': { type: 'string', default: '9476' },
@@ -42,7 +43,8 @@ Usage: mooring-agent [options]
   --cni-bin-dir DIR     where runtimes look for plugins (default: /opt/cni/bin)
   --cni-conf-dir DIR    where runtimes look for networks (default: /etc/cni/net.d)
   --shim FILE           the plugin to install (default: /usr/local/bin/mooring-cni)
-  --default-mtu BYTES   for subnets without mtu (default: 1400)
+  --default-mtu BYTES   for subnets without mtu; 0: what the operator tells this node (default: 0)
+  --secondary           another plugin makes the pods' first interface: no node gateway, no network configuration
   --add-seconds N       how long one ADD may take (default: 60)
   --reap-seconds N      how often leftovers are looked for (default: 20)
   --metrics-port PORT   /metrics, /healthz, /readyz (default: 9476)
@@ -66,14 +68,14 @@ function parseNumber(values: Values, name: NumberOption, min: number): number {
 async function run(values: Values): Promise<void> {
   const { node } = values;
   if (node === '') throw new Error('--node or NODE_NAME must name this node');
-  const defaultMtu = parseNumber(values, 'default-mtu', 576);
+  const defaultMtu = values['default-mtu'] === '0' ? 0 : parseNumber(values, 'default-mtu', 576);
   const metricsPort = parseNumber(values, 'metrics-port', 0);
   const deadlines = { addMs: parseNumber(values, 'add-seconds', 1) * 1000, otherMs: 20_000 };
   const reapMs = parseNumber(values, 'reap-seconds', 1) * 1000;
   const log = pino({ level: values['log-level'], base: { node } });
   const common = { clock: systemClock, random: Math.random, log };
   const { metrics, registry } = createPrometheus('mooring_agent');
-  const { transport } = await connect('mooring-agent', values);
+  const { endpoint, transport } = await connect('mooring-agent', values);
   const links = createNetnsWorker();
   const ovs = createOvsClient({
     remotes: [values['ovs-db']],
@@ -93,6 +95,8 @@ async function run(values: Values): Promise<void> {
     stateDir: values['state-dir'],
     install: { shim: values.shim, binDir: values['cni-bin-dir'], confDir: values['cni-conf-dir'] },
     defaultMtu,
+    primary: !values.secondary,
+    reserved: [new URL(endpoint.server).hostname.replace(/^\[|\]$/g, '')],
     deadlines,
     reapMs,
   });

@@ -21,8 +21,8 @@ const OPTIONS = {
   'ovn-key': { type: 'string', default: '' },
   'cluster-id': { type: 'string', default: 'mooring' },
   'default-cidr': { type: 'string', default: '10.16.0.0/16' },
-  'join-cidr': { type: 'string', default: '100.64.0.0/16' },
-  mtu: { type: 'string', default: '1400' },
+  'join-cidr': { type: 'string', default: '100.64.0.0/16,fd00:100:64::/112' },
+  mtu: { type: 'string', default: '0' },
   secondary: { type: 'boolean', default: false },
   'lease-namespace': { type: 'string', default: '' },
   'metrics-port': { type: 'string', default: '9475' },
@@ -42,10 +42,10 @@ Usage: mooring-operator --nb REMOTES --sb REMOTES [options]
   --kubeconfig FILE       how to reach the API server (default: the pod's service account)
   --api-server URL        its address, one that needs no Service (default: the configuration's)
   --cluster-id ID         marks our rows in OVN; never change it (default: mooring)
-  --default-cidr CIDR     of the subnet "default", made when there is none (default: 10.16.0.0/16)
-  --join-cidr CIDR        between router and nodes, IPv4 (default: 100.64.0.0/16)
-  --mtu BYTES             for subnets without mtu (default: 1400)
-  --secondary             another plugin makes the pods' first interface
+  --default-cidr CIDR     of the subnet "default", made when there is none: V4, V6 or V4,V6 (default: 10.16.0.0/16)
+  --join-cidr CIDR        between routers and nodes: V4, V6 or V4,V6 (default: 100.64.0.0/16,fd00:100:64::/112)
+  --mtu BYTES             for subnets without mtu; 0: the least that the nodes' uplinks allow (default: 0)
+  --secondary             another plugin makes the pods' first interface: no default subnet is made
   --lease-namespace NS    of the leader's lease (default: the configuration's namespace)
   --metrics-port PORT     /metrics, /healthz, /readyz (default: 9475)
   --log-level LEVEL       debug, info, warn or error (default: info)
@@ -72,7 +72,7 @@ function parseSettings(values: Values): Settings {
   return {
     cluster: values['cluster-id'],
     join: join.value,
-    mtu: parseNumber(values, 'mtu', 576),
+    mtu: values.mtu === '0' ? 0 : parseNumber(values, 'mtu', 576),
     defaultVpc: 'default',
     defaultSubnet: 'default',
     primary: !values.secondary,

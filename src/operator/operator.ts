@@ -19,6 +19,7 @@ import type { NbClient, SbClient } from '../ovn/database.ts';
 import type { Settings } from '../plan/settings.ts';
 import { createAddresses } from './addresses.ts';
 import type { Context } from './context.ts';
+import { followMtu } from './mtu.ts';
 import { runTerm } from './term.ts';
 import { createWorld, startWorld, stopWorld, whenWorldReady } from './world.ts';
 
@@ -96,8 +97,10 @@ export function createOperator(options: OperatorOptions): Operator {
 }
 
 function createContext(options: OperatorOptions): Context {
-  const { transport, settings, nb, sb, clock, random, log, metrics } = options;
+  const { transport, nb, sb, clock, random, log, metrics } = options;
   const world = createWorld({ transport, clock, random, log, metrics });
+  const bindings = createBindings(sb);
+  const settings = followMtu(options.settings, bindings, world);
   return {
     settings,
     world,
@@ -114,7 +117,7 @@ function createContext(options: OperatorOptions): Context {
       vmis: createResource<VirtualMachineInstance>(transport, KINDS.vmi),
     },
     nb,
-    bindings: createBindings(sb),
+    bindings,
     events: createEventRecorder({
       transport,
       component: 'mooring.dev/operator',

@@ -11,6 +11,7 @@ import { createFirstPass } from './first-pass.ts';
 import { listForeign } from './foreign.ts';
 import { formatWorkloadKey, getPodKey, getPortKey } from './keys.ts';
 import { listJoinRecords } from './join.ts';
+import { routeMtu } from './mtu.ts';
 import { reconcile } from './reconcile.ts';
 import { getOwnerKey, type Inbox, routeChanges } from './routing.ts';
 import { whenWorldReady } from './world.ts';
@@ -25,6 +26,8 @@ export type TermOptions = {
   readonly resyncMs: number;
 };
 
+const UPLINKS_MS = 5000;
+
 /** What does not change from turn to turn. */
 type TermState = Omit<Turn, 'since' | 'wake'>;
 
@@ -38,7 +41,8 @@ export async function runTerm(options: TermOptions, term: number, signal: AbortS
   await context.nb.client.whenLive(signal);
   const epoch = await takeEpoch(context.nb.client, context.settings.cluster, term);
   context.log.info({ term, epoch: String(epoch.value) }, 'epoch begun');
-  await ensureDefaultSubnet(context, options.defaultCidr, signal);
+  if (context.settings.primary) await ensureDefaultSubnet(context, options.defaultCidr, signal);
+  await waitForUplinks(context, signal);
   context.addresses.forgetPending();
   const writer = createWriter({
     client: context.nb.client,
@@ -59,6 +63,14 @@ export async function runTerm(options: TermOptions, term: number, signal: AbortS
   };
   await work(options, state);
   await writer.idle();
+}
+
+/** The MTU comes from the Southbound database; an outage of it keeps nobody from leading. */
+async function waitForUplinks({ bindings, log }: Context, signal: AbortSignal): Promise<void> {
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(UPLINKS_MS)]);
+  await bindings.whenLive(patience).catch(() => {
+    if (!signal.aborted) log.warn({}, 'the Southbound database cannot be reached; the MTU of uplinks is not known yet');
+  });
 }
 
 async function work(options: TermOptions, state: TermState): Promise<void> {
@@ -95,6 +107,7 @@ async function work(options: TermOptions, state: TermState): Promise<void> {
   await run(`vpc/${settings.defaultVpc}`);
   const ends = [
     routeChanges(state, inbox, wake),
+    routeMtu(state, inbox),
     wakeWithDatabase(state, wake),
     resyncRegularly(options, state, inbox),
   ];

@@ -24,15 +24,23 @@ export type ChassisInfo = {
   readonly name: string;
   readonly hostname: string;
   readonly encaps: readonly { readonly type: string; readonly ip: string }[];
+  /** What a packet of a pod may have on this node's uplink, in bytes, where the node tells it. */
+  readonly mtu?: number;
 };
 
 /** The read side of the Southbound database. */
 export type Bindings = {
   findPortBinding(logicalPort: string): PortBinding | undefined;
   listChassis(): ChassisInfo[];
+  /** False while the database cannot be reached: what is known then is what was true before. */
+  isLive(): boolean;
+  /** Called whenever the database is there again. */
+  onLive(listener: () => void): () => void;
   /** Called with the names of the logical ports whose binding changed, came or went, once per server update. */
   onPortChange(listener: (logicalPorts: ReadonlySet<string>) => void): () => void;
   onChassisChange(listener: () => void): () => void;
+  /** Resolves when a whole state of the database is known; rejects with the signal's reason. */
+  whenLive(signal: AbortSignal): Promise<void>;
 };
 
 /** Option of Port_Binding, written by ovn-controller: chassis names, comma-separated (ovn-sb(5)). */
@@ -60,6 +68,11 @@ export function createBindings(sb: SbClient): Bindings {
         activated: splitNames(row.options.get(ACTIVATED_OPTION)),
       };
     },
+    isLive: () => sb.client.state === 'live',
+    onLive: (listener) =>
+      sb.client.onState(({ state }) => {
+        if (state === 'live') listener();
+      }),
     listChassis: () => [...sb.rows(SB.Chassis).values()].map((row) => formatChassis(sb, row)).sort(byChassisName),
     onPortChange: (listener) =>
       sb.client.onChange((changes) => {
@@ -70,6 +83,7 @@ export function createBindings(sb: SbClient): Bindings {
       sb.client.onChange((changes) => {
         if (changes.some((change) => change.table === SB.Chassis.name)) listener();
       }),
+    whenLive: (signal) => sb.client.whenLive(signal),
   };
 }
 
@@ -103,7 +117,17 @@ function formatChassis(sb: SbClient, row: ChassisRow): ChassisInfo {
     const encap = sb.rows(SB.Encap).get(uuid);
     return encap === undefined ? [] : [{ type: encap.type, ip: encap.ip }];
   });
-  return { name: row.name, hostname: row.hostname, encaps };
+  const mtu = parseMtu(row.other_config.get(CMS_OPTIONS) ?? '');
+  return { name: row.name, hostname: row.hostname, encaps, ...(mtu === undefined ? {} : { mtu }) };
+}
+
+/** ovn-controller(8): a list for the management system, from the chassis' own `external_ids`, which we fill. */
+const CMS_OPTIONS = 'ovn-cms-options';
+const MTU_OPTION = /^mooring-mtu=([1-9][0-9]{2,4})$/;
+
+function parseMtu(options: string): number | undefined {
+  const mtu = splitNames(options).flatMap((option) => MTU_OPTION.exec(option.trim())?.[1] ?? [])[0];
+  return mtu === undefined || Number(mtu) > 65_535 ? undefined : Number(mtu);
 }
 
 function byChassisName(a: ChassisInfo, b: ChassisInfo): number {

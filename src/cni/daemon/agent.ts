@@ -13,9 +13,9 @@ import { createCalls } from './calls.ts';
 import type { RunningCluster } from './cluster.ts';
 import type { Context, Links } from './context.ts';
 import { removeServedGates } from './gates.ts';
-import { type InstallOptions, installConflist, installShim } from './install.ts';
+import { type InstallOptions, installConflist, installShim, removeConflist } from './install.ts';
 import { createJournal } from './journal.ts';
-import { createNodeGateway } from './node-gateway.ts';
+import { createNodeGateway, findNodeMtu } from './node-gateway.ts';
 import type { Ports } from './ports.ts';
 import { createReaper, type Reaper } from './reaper.ts';
 import { createCniServer } from './server.ts';
@@ -37,7 +37,12 @@ export type AgentOptions = {
   /** Journal and spool. */
   readonly stateDir: string;
   readonly install: InstallOptions;
+  /** Bytes, for subnets that name no MTU; 0 takes what the operator tells this node. */
   readonly defaultMtu: number;
+  /** Whether pods' first interfaces are ours: only then the node has a gateway, and the runtime our configuration. */
+  readonly primary: boolean;
+  /** Addresses of others that the node itself depends on: no pod gets a route of the node to such a one. */
+  readonly reserved?: readonly string[];
   readonly deadlines?: Context['deadlines'];
   /** Milliseconds between two rounds of the reaper (20 s). */
   readonly reapMs?: number;
@@ -60,16 +65,17 @@ export function createAgent(options: AgentOptions): Agent {
   const findObstacle = (): string | undefined => {
     if (!cluster.hasSynced()) return 'the API server has not been read yet';
     if (!ports.isLive()) return 'the local OVS database is not connected; is the ovn-node pod of this node running?';
-    return gateway.findObstacle();
+    return options.primary ? gateway.findObstacle() : undefined;
   };
   const context: Context = {
     ...options,
+    findMtu: () => options.defaultMtu || findNodeMtu(cluster),
     journal: createJournal(options.stateDir, log),
     calls: createCalls(),
     deadlines: options.deadlines ?? DEADLINES,
     findObstacle,
   };
-  const gateway = createNodeGateway(context);
+  const gateway = createNodeGateway(context, options.reserved);
   const reaper = createReaper(context, join(options.stateDir, 'spool'));
   const queue = createQueue({ clock, random, backoff: { baseMs: 200, maxMs: 30 * SECOND } });
   const loops = createLoops(context, { reaper, gateway, options, wake: queue.add });
@@ -137,7 +143,8 @@ function createLoops(context: Context, parts: Parts): ReadonlyMap<string, Loop> 
       return { requeueAfterMs: SECOND };
     }
     await installShim(options.install);
-    if (await installConflist(options.install)) context.log.info({}, 'ready: the runtime may use us');
+    if (!options.primary) await removeConflist(options.install);
+    else if (await installConflist(options.install)) context.log.info({}, 'ready: the runtime may use us');
     said = '';
     return { requeueAfterMs: 60 * SECOND };
   };
@@ -146,6 +153,10 @@ function createLoops(context: Context, parts: Parts): ReadonlyMap<string, Loop> 
       'gateway',
       async (signal) => {
         if (!context.cluster.hasSynced() || !context.ports.isLive()) return { requeueAfterMs: SECOND };
+        if (!options.primary) {
+          await gateway.remove(signal);
+          return { done: true };
+        }
         const before = gateway.findObstacle();
         await gateway.ensure(signal);
         if (before !== gateway.findObstacle()) wake('install');

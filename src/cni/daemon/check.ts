@@ -19,8 +19,8 @@ export async function check(context: Context, request: AttachRequest): Promise<v
     checkIpam(request, { port: at.port, plan: planNetwork(request.ifname, at.port, at.subnet) });
     return;
   }
-  const { node, defaultMtu } = context;
-  const plan = planAttachment({ key: request, podUid: entry.pod.uid, node, ...at, defaultMtu });
+  const { node } = context;
+  const plan = planAttachment({ key: request, podUid: entry.pod.uid, node, ...at, defaultMtu: context.findMtu() });
   const { problems } = await context.links.run({
     kind: 'checkVeth',
     hostName: plan.hostInterface,

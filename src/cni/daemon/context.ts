@@ -22,8 +22,8 @@ export type Context = {
   readonly metrics: Metrics;
   /** Milliseconds; the specification's runtimes have none of their own. */
   readonly deadlines: { readonly addMs: number; readonly otherMs: number };
-  /** For subnets that name no MTU, in bytes. */
-  readonly defaultMtu: number;
+  /** For subnets that name no MTU, in bytes; it may change. */
+  findMtu(): number;
   /** Why the node cannot serve an ADD now, undefined when it can. */
   findObstacle(): string | undefined;
 };

@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeWhole } from './journal.ts';
 
@@ -24,6 +24,11 @@ export async function installShim({ shim, binDir }: InstallOptions): Promise<boo
 /** Writes the conflist if it differs. */
 export async function installConflist({ confDir }: InstallOptions): Promise<boolean> {
   return ensureFile(join(confDir, CONFLIST_NAME), Buffer.from(formatConflist()), 0o644);
+}
+
+/** Takes the conflist away that was written while we made the pods' first interfaces. */
+export async function removeConflist({ confDir }: InstallOptions): Promise<void> {
+  await rm(join(confDir, CONFLIST_NAME), { force: true });
 }
 
 async function ensureFile(path: string, wanted: Buffer, mode: number): Promise<boolean> {

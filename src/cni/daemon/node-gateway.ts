@@ -3,6 +3,7 @@ import { formatNodeLsp, GATEWAY_LSP } from '../../api/names.ts';
 import { NODE_NETWORK_ANNOTATION, type NodeNetwork, parseNodeNetwork, VPC_MAC_PREFIX } from '../../api/node-network.ts';
 import { NetlinkError } from '../../netlink/errors.ts';
 import type { ConfigureNodePorts } from '../../netlink/jobs.ts';
+import type { Cluster } from './cluster.ts';
 import type { Context } from './context.ts';
 import { formatPortName, type HostRoute, type HostRoutes, planHostRoutes } from './host-routes.ts';
 import type { WantedNodePort } from './ports.ts';
@@ -12,6 +13,8 @@ export const GATEWAY_PORT = 'gw0';
 export const NODE_PORT = 'mo0';
 
 const REPEAT_MS = 60_000;
+/** Before the operator has told: Ethernet less what a tunnel needs. */
+const UNKNOWN_MTU = 1400;
 const CONFIGURED = 'the node gateway is configured';
 
 export type NodePortsPlan = { readonly ports: readonly WantedNodePort[]; readonly configure: ConfigureNodePorts };
@@ -61,6 +64,8 @@ const formatHost = (ip: string): string => `${ip}/${isV4(ip) ? 32 : 128}`;
 export type NodeGateway = {
   /** One turn; idempotent. Throws what OVS or the kernel says, to be tried again. */
   ensure(signal: AbortSignal): Promise<void>;
+  /** Takes both ports and the rules away, where another plugin has become the node's own. */
+  remove(signal: AbortSignal): Promise<void>;
   /** Why the gateway does not work yet, undefined when both ports do. */
   findObstacle(): string | undefined;
 };
@@ -108,8 +113,21 @@ export function createNodeGateway(context: Context, reserved: readonly string[] 
         throw error;
       }
     },
+    remove: async (signal) => {
+      const present = [GATEWAY_PORT, NODE_PORT].filter((name) => context.ports.find(name) !== undefined);
+      if (present.length === 0) return;
+      await context.ports.remove(present, signal);
+      await context.links.run({ kind: 'deleteNodeRules' });
+      context.log.info({}, 'the node gateway is removed: another plugin makes the first interfaces');
+    },
     findObstacle: () => obstacle,
   };
+}
+
+/** The MTU that the operator tells this node, in bytes, for subnets that name none. */
+export function findNodeMtu(cluster: Cluster): number {
+  const parsed = parseNodeNetwork(cluster.findNode()?.metadata?.annotations?.[NODE_NETWORK_ANNOTATION] ?? '');
+  return parsed.ok ? parsed.network.mtu : UNKNOWN_MTU;
 }
 
 function findNetwork({ cluster, ports, node }: Context): NodeNetwork | string {

@@ -104,7 +104,7 @@ export function createFakeWorld(): FakeWorld {
     log,
     metrics: { count: () => undefined, observe: () => undefined },
     deadlines: { addMs: 60_000, otherMs: 20_000 },
-    defaultMtu: 1400,
+    findMtu: () => 1400,
     findObstacle: () => world.obstacle,
   };
   return Object.assign(world, { context });
