@@ -18,7 +18,8 @@ export { ensureFinalizer, type FinalizerTarget, removeFinalizer } from './finali
 export { createElector, type Elector, type ElectorOptions } from './lease.ts';
 export { LEASE, type Lease } from './lease-record.ts';
 export { listEverything, type WholeList } from './list.ts';
-export { createQueue, type Queue, type QueueOptions } from './queue.ts';
+export { type Watch, watchAlways, watchWhenServed } from './optional-watch.ts';
+export { createQueue, type Priority, type Queue, type QueueOptions } from './queue.ts';
 export { createReflector, type Reflector, type ReflectorOptions } from './reflector.ts';
 export {
   type ApplyOptions,

@@ -40,6 +40,57 @@ describe('queue', () => {
     expect([await queue.get(), await queue.get()]).toEqual(['other', 'busy']);
   });
 
+  it('gives urgent keys before events, and both before checks', async () => {
+    const { queue } = setUp();
+    queue.add('first');
+    await queue.get();
+    queue.add('c1', 'check');
+    queue.add('e1');
+    queue.add('u1', 'urgent');
+    queue.add('e2', 'event');
+    queue.add('u2', 'urgent');
+    const order = [];
+    while (queue.length() > 0) order.push(await queue.get());
+    expect(order).toEqual(['u1', 'u2', 'e1', 'e2', 'c1']);
+  });
+
+  it('raises a key that waits for a check when an event asks for it, and never lowers one', async () => {
+    const { queue } = setUp();
+    queue.add('first');
+    await queue.get();
+    for (const key of ['a', 'b']) queue.add(key, 'check');
+    queue.add('b');
+    queue.add('c');
+    queue.add('c', 'check');
+    expect(queue.length()).toBe(3);
+    expect([await queue.get(), await queue.get(), await queue.get()]).toEqual(['b', 'c', 'a']);
+  });
+
+  it('remembers the highest priority that a held key was asked for with', async () => {
+    const { queue } = setUp();
+    queue.add('k');
+    await queue.get();
+    queue.add('other');
+    queue.add('k', 'urgent');
+    queue.add('k', 'check');
+    queue.done('k');
+    expect([await queue.get(), await queue.get()]).toEqual(['k', 'other']);
+  });
+
+  it('lets checks through a storm of events that never ends', async () => {
+    const { queue } = setUp();
+    queue.add('check', 'check');
+    queue.add('e');
+    await queue.get();
+    queue.add('late check', 'check');
+    const taken = [];
+    for (let turn = 0; turn < 40; turn++) {
+      queue.add(`e${turn}`);
+      taken.push(await queue.get());
+    }
+    expect(taken).toContain('late check');
+  });
+
   it('hands a key to the worker that waits longest', async () => {
     const { queue } = setUp();
     const first = queue.get();

@@ -2,12 +2,17 @@ import { type BackoffLimits, deriveBackoff } from './backoff.ts';
 import type { Clock, Timer } from './clock.ts';
 import type { Random } from './types.ts';
 
+/** What cannot wait, what an event asked for, and what is only looked at again. */
+export type Priority = 'urgent' | 'event' | 'check';
+
 /**
  * Keys that wait for a worker, each at most once. A key that a worker holds is not given to another; added meanwhile,
- * it comes again when the worker is done. First come, first served. The semantics of client-go's workqueue.
+ * it comes again when the worker is done. Among keys of one priority: first come, first served. The semantics of
+ * client-go's workqueue, and priorities.
  */
 export type Queue = {
-  add(key: string): void;
+  /** As an event when no priority is given. A key that waits already keeps the higher priority of both. */
+  add(key: string, priority?: Priority): void;
   /** Adds the key after a delay; of several delays the earliest counts. */
   addAfter(key: string, delayMs: number): void;
   /** Adds the key after a wait that doubles with every call until `forget`, and not before `atLeastMs`; gives the wait. */
@@ -59,37 +64,81 @@ export function createQueue(options: QueueOptions): Queue {
 
 type ReadyKeys = Pick<Queue, 'add' | 'get' | 'done' | 'length' | 'shutDown'>;
 
+const PRIORITIES: readonly Priority[] = ['urgent', 'event', 'check'];
+/** One turn in so many goes to the lowest priority, so that it is never starved by a storm of events. */
+const CHECK_EVERY = 16;
+
+type Waiting = {
+  add(key: string, priority: Priority): void;
+  take(): string | undefined;
+  size(): number;
+  clear(): void;
+};
+
+/** Keys by priority; each is in one set only, the highest that it was added with. */
+function createWaiting(): Waiting {
+  const urgent = new Set<string>();
+  const event = new Set<string>();
+  const check = new Set<string>();
+  const sets = { urgent, event, check };
+  let taken = 0;
+  const findSource = (): Set<string> => {
+    if (check.size > 0 && taken % CHECK_EVERY === 0) return check;
+    return PRIORITIES.map((priority) => sets[priority]).find((set) => set.size > 0) ?? event;
+  };
+  return {
+    add: (key, priority) => {
+      const rank = PRIORITIES.indexOf(priority);
+      if (PRIORITIES.slice(0, rank).some((higher) => sets[higher].has(key))) return;
+      for (const lower of PRIORITIES.slice(rank + 1)) sets[lower].delete(key);
+      sets[priority].add(key);
+    },
+    take: () => {
+      taken += 1;
+      const source = findSource();
+      const [key] = source;
+      if (key !== undefined) source.delete(key);
+      return key;
+    },
+    size: () => urgent.size + event.size + check.size,
+    clear: () => {
+      for (const set of Object.values(sets)) set.clear();
+    },
+  };
+}
+
 function createReadyKeys(): ReadyKeys {
-  const waiting = new Set<string>();
+  const waiting = createWaiting();
   const held = new Set<string>();
-  const again = new Set<string>();
+  const again = new Map<string, Priority>();
   const takers: ((key: string | undefined) => void)[] = [];
   let closed = false;
 
   const take = (): string | undefined => {
-    const [key] = waiting;
-    if (key === undefined) return undefined;
-    waiting.delete(key);
-    held.add(key);
+    const key = waiting.take();
+    if (key !== undefined) held.add(key);
     return key;
   };
-  const add = (key: string) => {
+  const add = (key: string, priority: Priority = 'event') => {
     if (closed) return;
-    if (held.has(key)) again.add(key);
-    else waiting.add(key);
-    if (waiting.size > 0 && takers.length > 0) takers.shift()?.(take());
+    if (held.has(key)) again.set(key, findHigher(again.get(key), priority));
+    else waiting.add(key, priority);
+    if (waiting.size() > 0 && takers.length > 0) takers.shift()?.(take());
   };
   return {
     add,
     get: () => {
-      if (waiting.size > 0) return Promise.resolve(take());
+      if (waiting.size() > 0) return Promise.resolve(take());
       return closed ? Promise.resolve(undefined) : new Promise((resolve) => takers.push(resolve));
     },
     done: (key) => {
       held.delete(key);
-      if (again.delete(key)) add(key);
+      const priority = again.get(key);
+      if (priority === undefined) return;
+      again.delete(key);
+      add(key, priority);
     },
-    length: () => waiting.size,
+    length: waiting.size,
     shutDown: () => {
       closed = true;
       waiting.clear();
@@ -97,6 +146,10 @@ function createReadyKeys(): ReadyKeys {
       for (const taker of takers.splice(0)) taker(undefined);
     },
   };
+}
+
+function findHigher(one: Priority | undefined, other: Priority): Priority {
+  return one !== undefined && PRIORITIES.indexOf(one) < PRIORITIES.indexOf(other) ? one : other;
 }
 
 function createDelayedKeys(clock: Clock, release: (key: string) => void) {
