@@ -1,9 +1,11 @@
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
+import { KINDS } from '../api/group.ts';
 import { createAgent } from '../cni/daemon/agent.ts';
-import { createCluster } from '../cni/daemon/cluster.ts';
+import { createCluster, type Pod } from '../cni/daemon/cluster.ts';
+import { ATTACH_MODES } from '../cni/daemon/networks/who.ts';
 import { createOvsPorts } from '../cni/daemon/ovs-ports.ts';
-import { createEventRecorder, systemClock } from '../kube/index.ts';
+import { createEventRecorder, createResource, systemClock } from '../kube/index.ts';
 import { createNetnsWorker } from '../netlink/worker.ts';
 import { createOvsClient } from '../ovs/database.ts';
 import { createPrometheus, serveHealth } from './metrics.ts';
@@ -22,6 +24,7 @@ const OPTIONS = {
   shim: { type: 'string', default: '/usr/local/bin/mooring-cni' },
   'default-mtu': { type: 'string', default: '0' },
   secondary: { type: 'boolean', default: false },
+  'attach-networks': { type: 'string', default: 'auto' },
   'add-seconds': { type: 'string', default: '60' },
   'reap-seconds': { type: 'string', default: '20' },
   'metrics-port': { type: 'string', default: '9476' },
@@ -45,6 +48,8 @@ Usage: mooring-agent [options]
   --shim FILE           the plugin to install (default: /usr/local/bin/mooring-cni)
   --default-mtu BYTES   for subnets without mtu; 0: what the operator tells this node (default: 0)
   --secondary           another plugin makes the pods' first interface: no node gateway, no network configuration
+  --attach-networks WHO auto, always or never: who attaches what k8s.v1.cni.cncf.io/networks asks for; auto leaves it to
+                        Multus where the runtime's first configuration is Multus' (default: auto)
   --add-seconds N       how long one ADD may take (default: 60)
   --reap-seconds N      how often leftovers are looked for (default: 20)
   --metrics-port PORT   /metrics, /healthz, /readyz (default: 9476)
@@ -70,6 +75,8 @@ async function run(values: Values): Promise<void> {
   if (node === '') throw new Error('--node or NODE_NAME must name this node');
   const defaultMtu = values['default-mtu'] === '0' ? 0 : parseNumber(values, 'default-mtu', 576);
   const metricsPort = parseNumber(values, 'metrics-port', 0);
+  const attachNetworks = ATTACH_MODES.find((mode) => mode === values['attach-networks']);
+  if (attachNetworks === undefined) throw new Error(`--attach-networks must be one of ${ATTACH_MODES.join(', ')}`);
   const deadlines = { addMs: parseNumber(values, 'add-seconds', 1) * 1000, otherMs: 20_000 };
   const reapMs = parseNumber(values, 'reap-seconds', 1) * 1000;
   const log = pino({ level: values['log-level'], base: { node } });
@@ -97,6 +104,8 @@ async function run(values: Values): Promise<void> {
     defaultMtu,
     primary: !values.secondary,
     reserved: [new URL(endpoint.server).hostname.replace(/^\[|\]$/g, '')],
+    attachNetworks,
+    podWriter: createResource<Pod>(transport, KINDS.pod),
     deadlines,
     reapMs,
   });

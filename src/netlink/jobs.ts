@@ -61,6 +61,13 @@ export type ConfigureNodePorts = {
   forwarding?: { ipv4?: boolean; ipv6?: boolean };
   rules?: NodeRules;
 };
+/** Makes one interface of a pod its way out, for the families of the gateways. */
+export type MoveDefaultRoute = {
+  kind: 'moveDefaultRoute';
+  netnsPath: string;
+  interface: string;
+  gateways: readonly string[];
+};
 export type DeleteNodeRules = { kind: 'deleteNodeRules' };
 export type EnsureGate = { kind: 'ensureGate'; netnsPath: string; interface: string; binding: GateBinding };
 export type OpenGate = { kind: 'openGate'; netnsPath: string; interface: string; binding: GateBinding };
@@ -82,6 +89,7 @@ export type Job =
   | ListLinks
   | ConfigureNodePorts
   | DeleteNodeRules
+  | MoveDefaultRoute
   | EnsureGate
   | OpenGate
   | DeleteGate
@@ -97,6 +105,7 @@ export type Results = {
   /** `refused`: destinations that the node has a route of its own to, which ours would have taken away. */
   configureNodePorts: { ports: { name: string; ifIndex: number }[]; refused: string[] };
   deleteNodeRules: Record<string, never>;
+  moveDefaultRoute: Record<string, never>;
   ensureGate: { created: boolean };
   openGate: Record<string, never>;
   deleteGate: Record<string, never>;

@@ -1,4 +1,5 @@
 import { sendAnnouncement } from './announce.ts';
+import { moveDefaultRoute } from './default-route.ts';
 import { deleteGate, ensureGate, getGateState, openGate } from './gate.ts';
 import type { Announce, Job, Results } from './jobs.ts';
 import { deleteIfPresent, getLink, listLinks } from './links.ts';
@@ -20,6 +21,7 @@ const HANDLERS: Handlers = {
     deleteNodeRules();
     return {};
   },
+  moveDefaultRoute: (_host, job) => moveDefaultRoute(job),
   ensureGate: (_host, job) => inNetns(job.netnsPath, (netns) => ({ created: ensureGate(netns, job) })),
   openGate: (_host, job) =>
     inNetns(job.netnsPath, (netns) => {

@@ -8,13 +8,17 @@ import {
   type Metrics,
   type Outcome,
   type Random,
+  type Resource,
 } from '../../kube/index.ts';
 import { createCalls } from './calls.ts';
-import type { RunningCluster } from './cluster.ts';
+import type { Pod, RunningCluster } from './cluster.ts';
 import type { Context, Links } from './context.ts';
 import { removeServedGates } from './gates.ts';
 import { type InstallOptions, installConflist, installShim, removeConflist } from './install.ts';
 import { createJournal } from './journal.ts';
+import { createNetworkLoop } from './networks/loop.ts';
+import type { Networks } from './networks/networks.ts';
+import type { AttachMode } from './networks/who.ts';
 import { createNodeGateway, findNodeMtu } from './node-gateway.ts';
 import type { Ports } from './ports.ts';
 import { createReaper, type Reaper } from './reaper.ts';
@@ -43,6 +47,10 @@ export type AgentOptions = {
   readonly primary: boolean;
   /** Addresses of others that the node itself depends on: no pod gets a route of the node to such a one. */
   readonly reserved?: readonly string[];
+  /** Whether this agent attaches what a pod's networks annotation asks for. */
+  readonly attachNetworks: AttachMode;
+  /** Writes network-status. */
+  readonly podWriter: Pick<Resource<Pod>, 'patchStatus'>;
   readonly deadlines?: Context['deadlines'];
   /** Milliseconds between two rounds of the reaper (20 s). */
   readonly reapMs?: number;
@@ -67,7 +75,7 @@ export function createAgent(options: AgentOptions): Agent {
     if (!ports.isLive()) return 'the local OVS database is not connected; is the ovn-node pod of this node running?';
     return options.primary ? gateway.findObstacle() : undefined;
   };
-  const context: Context = {
+  const context: Context & { networks?: Networks } = {
     ...options,
     findMtu: () => options.defaultMtu || findNodeMtu(cluster),
     journal: createJournal(options.stateDir, log),
@@ -76,7 +84,12 @@ export function createAgent(options: AgentOptions): Agent {
     findObstacle,
   };
   const gateway = createNodeGateway(context, options.reserved);
-  const reaper = createReaper(context, join(options.stateDir, 'spool'));
+  const loop = createNetworkLoop({
+    ...{ context, cluster, random, mode: options.attachNetworks, pods: options.podWriter, stateDir: options.stateDir },
+    ...{ binDir: options.install.binDir, confDir: options.install.confDir },
+  });
+  context.networks = loop.networks;
+  const reaper = createReaper(context, join(options.stateDir, 'spool'), loop.networks);
   const queue = createQueue({ clock, random, backoff: { baseMs: 200, maxMs: 30 * SECOND } });
   const loops = createLoops(context, { reaper, gateway, options, wake: queue.add });
   const reconcile = async (key: string, signal: AbortSignal): Promise<Outcome> => {
@@ -105,17 +118,19 @@ export function createAgent(options: AgentOptions): Agent {
     findObstacle,
     start: async () => {
       await context.journal.load();
+      await loop.networks.load();
       await reaper.takeSpool().catch((err: unknown) => log.warn({ err }, 'the spool cannot be read now'));
       await installShim(options.install);
       await server.start();
       ends = [cluster.onChange(wake), ports.onChange(wake)];
       runner.start();
+      loop.start();
       for (const key of loops.keys()) queue.add(key);
     },
     stop: async () => {
       for (const end of ends) end();
       await server.stop();
-      await runner.stop();
+      await Promise.all([runner.stop(), loop.stop()]);
       // Calls whose callers were cut off take back what they have made.
       await context.calls.drain();
     },

@@ -1,5 +1,6 @@
 import { KINDS } from '../../api/group.ts';
 import { formatNodeLabel } from '../../api/names.ts';
+import type { NetworkAttachmentDefinition } from '../../api/objects.ts';
 import type { LogicalPort, Subnet } from '../../api/types.gen.ts';
 import {
   type Clock,
@@ -9,6 +10,7 @@ import {
   type Metrics,
   type Random,
   type Transport,
+  watchWhenServed,
 } from '../../kube/index.ts';
 import type { PodIdentity } from './request.ts';
 
@@ -40,7 +42,14 @@ export type ClusterOptions = {
   readonly metrics: Metrics;
 };
 
-export type RunningCluster = Cluster & { start(): void; stop(): Promise<void> };
+export type RunningCluster = Cluster & {
+  /** From a watch of all of them; the kind may not be served, and nothing waits for it. */
+  findNad(namespace: string, name: string): NetworkAttachmentDefinition | undefined;
+  /** Tells `namespace/name` of every pod of the node that is there or changes. */
+  onPod(listener: (key: string) => void): () => void;
+  start(): void;
+  stop(): Promise<void>;
+};
 
 const CONFIG_HASH = 'kubernetes.io/config.hash';
 
@@ -56,13 +65,14 @@ export function createCluster(options: ClusterOptions): RunningCluster {
   });
   const subnets = createReflector<Subnet>({ ...common, kind: KINDS.subnet });
   const nodes = createReflector<Node>({ ...common, kind: KINDS.node, fieldSelector: `metadata.name=${node}` });
+  const nads = watchWhenServed<NetworkAttachmentDefinition>({ ...common, kind: KINDS.nad });
   const all = [pods, ports, subnets, nodes];
   // One handler per kind for all waiters: a reflector repeats its whole content to each new handler.
   const listeners = new Set<() => void>();
   const tell = () => {
     for (const listener of listeners) listener();
   };
-  for (const reflector of all) reflector.onChange(tell);
+  for (const reflector of [...all, nads]) reflector.onChange(tell);
   return {
     hasSynced: () => all.every((reflector) => reflector.hasSynced()),
     findPod: (identity) => {
@@ -78,11 +88,13 @@ export function createCluster(options: ClusterOptions): RunningCluster {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    findNad: (namespace, name) => nads.store.get(`${namespace}/${name}`),
+    onPod: (listener) => pods.onChange(({ key }) => listener(key)),
     start: () => {
-      for (const reflector of all) reflector.start();
+      for (const reflector of [...all, nads]) reflector.start();
     },
     stop: async () => {
-      await Promise.all(all.map((reflector) => reflector.stop()));
+      await Promise.all([...all, nads].map((reflector) => reflector.stop()));
     },
   };
 }

@@ -4,6 +4,7 @@ import { parseRequest, type WireRequest } from '../protocol.ts';
 import type { Context } from './context.ts';
 import { defer, del } from './del.ts';
 import { doEach } from './each.ts';
+import type { Networks } from './networks/networks.ts';
 import { planReap, type ReapInput } from './plan-reap.ts';
 import { release } from './release.ts';
 import { type AttachmentKey, parseKey } from './request.ts';
@@ -27,22 +28,34 @@ export type Reaper = {
 };
 
 /** `folder` is where the shim puts what it could not deliver. */
-export function createReaper(context: Context, folder: string): Reaper {
+export function createReaper(context: Context, folder: string, networks?: Networks): Reaper {
   let suspects: ReadonlySet<string> = new Set();
   return {
     round: async () => {
       const seen = await observe(context);
-      if (!context.ports.isLive()) return { removed: 0, suspected: suspects.size };
+      const failures: unknown[] = [];
+      const reaped = networks?.reap().catch((error: unknown) => void failures.push(error));
+      const whole = (await reaped) ?? 0;
+      if (!context.ports.isLive()) return { removed: whole, suspected: suspects.size };
       const plan = planReap({ ...seen, suspects });
       suspects = plan.suspects;
       await doEach(
         [...plan.remove.map((key) => remove(context, key)), ...plan.strays.map((name) => () => cut(context, name))],
         (step) => step(),
       );
-      return { removed: plan.remove.length + plan.strays.length, suspected: suspects.size };
+      for (const failure of failures) throw failure;
+      return { removed: whole + plan.remove.length + plan.strays.length, suspected: suspects.size };
     },
-    replaySpool: () => emptySpool(context, folder, del),
-    takeSpool: () => emptySpool(context, folder, defer),
+    replaySpool: () =>
+      emptySpool(context, folder, async (key) => {
+        if (networks?.isWhole(key) === true) await networks.delete(key.containerId);
+        await del(context, key);
+      }),
+    takeSpool: () =>
+      emptySpool(context, folder, async (key) => {
+        if (networks?.isWhole(key) === true) await networks.defer(key.containerId);
+        await defer(context, key);
+      }),
   };
 }
 
@@ -80,14 +93,16 @@ async function observe({ cluster, ports, calls, journal, links }: Context): Prom
   };
 }
 
-async function emptySpool(context: Context, folder: string, carryOut: typeof del): Promise<number> {
+type CarryOut = (key: AttachmentKey) => Promise<void>;
+
+async function emptySpool(context: Context, folder: string, carryOut: CarryOut): Promise<number> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const names = (await readdir(folder)).filter((name) => name.endsWith('.del')).sort();
   for (const name of names) {
     const path = join(folder, name);
     const request = await readSpooled(context, folder, name);
     if (request !== undefined) {
-      await carryOut(context, parseKey(request.env));
+      await carryOut(parseKey(request.env));
       await rm(path, { force: true });
     }
   }

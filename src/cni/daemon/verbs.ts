@@ -1,38 +1,42 @@
 import type { WireAnswer, WireError, WireRequest } from '../protocol.ts';
-import { add } from './add.ts';
-import { checkSupported, findIpam } from './capabilities.ts';
+import { findIpam } from './capabilities.ts';
 import { check } from './check.ts';
 import type { Context } from './context.ts';
 import { del } from './del.ts';
 import { CniError, formatCniError, toCniError, wordDelError } from './errors.ts';
 import { gc } from './gc.ts';
-import { addIpam } from './ipam.ts';
+import type { Networks } from './networks/networks.ts';
 import { type Command, findVersion, parseAttach, parseCommand, parseConfig, parseKey } from './request.ts';
-import { formatIpamResult, formatResult, parsePrevResult } from './result.ts';
+import { addSingle } from './single.ts';
 import { status } from './status.ts';
 import { formatVersions } from './version.ts';
 
+/** What answers calls. Without `networks` only the interface of the call itself is looked after. */
+export type Served = Context & { readonly networks?: Networks };
+
 /** Gives what is to be printed, undefined for nothing. */
-type Verb = (context: Context, request: WireRequest, caller: AbortSignal) => Promise<object | undefined>;
+type Verb = (context: Served, request: WireRequest, caller: AbortSignal) => Promise<object | undefined>;
 
 /** The one list of verbs. */
 const VERBS: Record<Command, Verb> = {
   ADD: async (context, request, caller) => {
     const attach = parseAttach(request);
-    const { config } = attach;
-    checkSupported(config);
-    if (findIpam(config) !== undefined) {
-      return formatIpamResult(await addIpam(context, attach, caller), config.cniVersion);
-    }
-    const before = parsePrevResult(config, attach.ifname);
-    return formatResult(await add(context, attach, caller), config.cniVersion, before);
+    const { networks } = context;
+    if (networks?.concerns(attach) === true) return networks.add(request, attach, caller);
+    return addSingle(context, request, caller);
   },
   DEL: async (context, request) => {
-    await del(context, parseKey(request.env));
+    const key = parseKey(request.env);
+    // A plugin of others that we have called for its DEL asks for its address: the pod itself is not meant.
+    if (isForAddress(request)) return del(context, key).then(() => undefined);
+    if (context.networks?.isWhole(key) === true) await context.networks.delete(key.containerId);
+    await del(context, key);
     return undefined;
   },
   CHECK: async (context, request) => {
-    await check(context, parseAttach(request));
+    const attach = parseAttach(request);
+    const done = findIpam(attach.config) === undefined && (await context.networks?.check(attach)) === true;
+    if (!done) await check(context, attach);
     return undefined;
   },
   STATUS: async (context) => {
@@ -40,14 +44,23 @@ const VERBS: Record<Command, Verb> = {
     return undefined;
   },
   GC: async (context, request) => {
-    await gc(context, parseConfig(request.stdin));
+    await gc(context, parseConfig(request.stdin), context.networks);
     return undefined;
   },
   VERSION: async (_context, request) => formatVersions(findVersion(request)),
 };
 
+/** DEL must work whatever stands in the configuration: one that cannot be read is the runtime's own. */
+function isForAddress(request: WireRequest): boolean {
+  try {
+    return findIpam(parseConfig(request.stdin)) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 /** Answers any call. Never throws: whatever happens becomes an error of the specification. */
-export async function answer(context: Context, request: WireRequest, caller: AbortSignal): Promise<WireAnswer> {
+export async function answer(context: Served, request: WireRequest, caller: AbortSignal): Promise<WireAnswer> {
   let command: Command | undefined;
   try {
     command = parseCommand(request);

@@ -1,0 +1,72 @@
+import { MULTUS_DEFAULT_NETWORK, MULTUS_NETWORKS } from '../../../api/annotations.ts';
+import type { Result } from '../../../api/problem.ts';
+import type { Pod } from '../cluster.ts';
+import { CniError } from '../errors.ts';
+import type { AttachRequest } from '../request.ts';
+import type { Task } from './attach.ts';
+import { type Nad, planChain } from './plan-chain.ts';
+import { readDefaultNetwork, readSelected, type Selected } from './selected.ts';
+
+/** Gives a NAD; rejects when there is none. */
+export type FindNad = (namespace: string, name: string) => Promise<Nad>;
+
+/** What all interfaces of one sandbox have in common. */
+export type Sandbox = Pick<Task, 'containerId' | 'netns' | 'pod' | 'cniArgs'>;
+
+/** Everything that is known of a sandbox by the call for its first interface. */
+export function describeSandbox(request: AttachRequest): Sandbox {
+  const { containerId, netns, pod } = request;
+  const args = [...(request.args ?? [])].filter(([key]) => key !== 'IP' && key !== 'MAC');
+  return { containerId, netns, pod, cniArgs: args.map((pair) => pair.join('=')).join(';') };
+}
+
+/** The value, or the problem as the error of a call that cannot be helped by trying again. */
+export function need<T>(result: Result<T>): T {
+  if (result.ok) return result.value;
+  const { reason, message } = result.problem;
+  throw new CniError('invalidConfig', `${reason}: ${message}`);
+}
+
+/** The first interface of a pod: the cluster's own network, unless the pod has chosen another. Throws CniError. */
+export async function planFirst(request: AttachRequest, pod: Pod, findNad: FindNad): Promise<Task> {
+  const sandbox = describeSandbox(request);
+  const chosen = pod.metadata?.annotations?.[MULTUS_DEFAULT_NETWORK]?.trim() ?? '';
+  if (chosen === '') {
+    const { name, fields } = request.config;
+    const chain = { name, plugins: [Object.fromEntries(fields)], ours: true };
+    return { ...sandbox, ifname: request.ifname, first: true, network: name, chain, requests: {}, order: 0 };
+  }
+  const selected = { ...need(readDefaultNetwork(chosen, request.pod.namespace)), interface: request.ifname };
+  return { ...(await planTask(sandbox, { selected, order: 0 }, findNad)), first: true };
+}
+
+/** All other networks of a pod, in the order of its list. Throws CniError, for the whole if one cannot be had. */
+export async function planFurther(request: AttachRequest, pod: Pod, findNad: FindNad): Promise<Task[]> {
+  const sandbox = describeSandbox(request);
+  const selections = readNetworks(pod, request.pod.namespace);
+  const taken = selections.find((selected) => selected.interface === request.ifname);
+  if (taken !== undefined) {
+    throw new CniError(
+      'invalidConfig',
+      `network ${taken.namespace}/${taken.name} asks for ${request.ifname}, which is the first interface`,
+    );
+  }
+  return Promise.all(selections.map((selected, index) => planTask(sandbox, { selected, order: index + 1 }, findNad)));
+}
+
+/** The networks annotation. Throws CniError `invalidConfig`. */
+export function readNetworks(pod: Pod, namespace: string): Selected[] {
+  return need(readSelected(pod.metadata?.annotations?.[MULTUS_NETWORKS] ?? '', namespace));
+}
+
+/** One interface on the network of a NAD. Throws CniError. */
+export async function planTask(
+  sandbox: Sandbox,
+  { selected, order }: { selected: Selected; order: number },
+  findNad: FindNad,
+): Promise<Task> {
+  const nad = `${selected.namespace}/${selected.name}`;
+  const chain = need(planChain(await findNad(selected.namespace, selected.name), selected));
+  const { interface: ifname, requests } = selected;
+  return { ...sandbox, ifname, first: false, network: nad, nad, chain, requests, order };
+}

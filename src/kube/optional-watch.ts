@@ -1,0 +1,89 @@
+import { sleep } from './clock.ts';
+import { isNotFound } from './errors.ts';
+import { createReflector, type Reflector, type ReflectorOptions } from './reflector.ts';
+import { createResource } from './resource.ts';
+import type { Change, ReadonlyStore } from './store.ts';
+import type { KubeObject } from './types.ts';
+
+/** A copy of one kind's objects; the kind may not be installed. */
+export type Watch<T> = {
+  readonly store: ReadonlyStore<T>;
+  onChange(handler: (change: Change<T>) => void): () => void;
+  start(): void;
+  stop(): Promise<void>;
+  /** Resolves once the content is complete, or the kind is known to be absent. */
+  whenReady(signal: AbortSignal): Promise<void>;
+  /** True while the content can be relied on: the kind is served and was read in full. */
+  isKnown(): boolean;
+};
+
+const PROBE_MS = 10_000;
+
+/** Follows a kind that must be there. */
+export function watchAlways<T extends KubeObject>(options: ReflectorOptions<T>): Watch<T> {
+  const reflector = createReflector<T>(options);
+  return { ...asWatch(reflector), start: reflector.start, whenReady: (signal) => reflector.whenSynced(signal) };
+}
+
+function asWatch<T>(reflector: Reflector<T>) {
+  const { store, onChange, stop } = reflector;
+  return { store, onChange, stop, isKnown: () => reflector.hasSynced() };
+}
+
+/**
+ * Follows a kind that a later installation may bring (KubeVirt's, the NAD): asks now and then whether it is served, and
+ * begins to watch when it is. Absent is an answer too, and only "not found" counts as absent.
+ */
+export function watchWhenServed<T extends KubeObject>(options: ReflectorOptions<T>): Watch<T> {
+  const reflector = createReflector<T>(options);
+  const abort = new AbortController();
+  const answered = Promise.withResolvers<boolean>();
+  let probing: Promise<void> | undefined;
+  return {
+    ...asWatch(reflector),
+    start: () => {
+      probing ??= probe(options, answered.resolve, abort.signal).then((served) => {
+        if (served) reflector.start();
+      });
+    },
+    stop: async () => {
+      abort.abort(new Error('the watch was stopped'));
+      await probing;
+      await reflector.stop();
+    },
+    whenReady: async (signal) => {
+      const served = await Promise.race([answered.promise, rejectOn(signal)]);
+      if (served) await reflector.whenSynced(signal);
+    },
+  };
+}
+
+function rejectOn(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}
+
+/** Resolves true when the kind is served, false when stopped before. Tells the first answer of either sort. */
+async function probe<T extends KubeObject>(
+  options: ReflectorOptions<T>,
+  tell: (served: boolean) => void,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { transport, kind, clock, log } = options;
+  const resource = createResource<KubeObject>(transport, kind);
+  while (!signal.aborted) {
+    try {
+      await resource.list({ limit: 1, signal });
+      log.info({ kind: kind.kind }, 'the kind is served; watching it');
+      tell(true);
+      return true;
+    } catch (error) {
+      if (isNotFound(error)) tell(false);
+      else if (!signal.aborted) log.warn({ kind: kind.kind, err: error }, 'cannot tell whether the kind is served');
+    }
+    await sleep(clock, PROBE_MS, signal).catch(() => {});
+  }
+  return false;
+}
