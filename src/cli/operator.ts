@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { planRanges } from '../ipam/ranges.ts';
-import { systemClock } from '../kube/index.ts';
+import { createTransport, systemClock } from '../kube/index.ts';
 import { createOperator } from '../operator/operator.ts';
 import { createNbClient, createSbClient, type DatabaseOptions } from '../ovn/database.ts';
 import { materialFromFiles } from '../ovsdb/index.ts';
@@ -104,9 +104,16 @@ async function run(values: Values): Promise<void> {
   const logOvn = (event: string, fields: Readonly<Record<string, unknown>>) => log.debug(fields, event);
   const { metrics, registry } = createPrometheus('mooring_operator');
   const { endpoint, transport } = await connect('mooring-operator', values);
+  const leaseTransport = createTransport({
+    endpoint,
+    clock: systemClock,
+    userAgent: 'mooring-operator',
+    connections: 1,
+  });
   const operator = createOperator({
     settings,
     transport,
+    leaseTransport,
     nb: createNbClient({ ...nb, log: logOvn }),
     sb: createSbClient({ ...sb, log: logOvn }),
     clock: systemClock,
@@ -125,7 +132,7 @@ async function run(values: Values): Promise<void> {
   await operator.run(stop.signal);
   log.info({}, 'stopped');
   await health.close();
-  await transport.close();
+  await Promise.all([transport.close(), leaseTransport.close()]);
 }
 
 process.exit(await runProgram({ name: 'mooring-operator', help: HELP, parse, run }));

@@ -115,6 +115,21 @@ describe('leader election', () => {
     await two.stop();
   });
 
+  it('looks again just when the lease of one that died has run out, not a whole period later', async () => {
+    await using h = await createHarness();
+    h.server.storage.create(leases, {
+      metadata: { namespace: 'sys', name: 'op' },
+      spec: { holderIdentity: 'dead', leaseDurationSeconds: 3, leaseTransitions: 4 },
+    } as Lease);
+    const one = join(h, 'one');
+    await turn(h);
+    await eventually('the second wait', () => String(h.clock.pending()) === '1000');
+    h.clock.advance(1000);
+    await eventually('the leader', () => one.elector.isLeader());
+    expect(one.log).toEqual(['started 5']);
+    await one.stop();
+  });
+
   it('lets only one of two candidates in that try at the same time', async () => {
     await using h = await createHarness();
     const both = [join(h, 'one'), join(h, 'two')];

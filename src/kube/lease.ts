@@ -5,7 +5,7 @@ import { deriveObservation, formatMicroTime, type Lease, type Observation, planC
 import type { Resource } from './resource.ts';
 import type { Logger, Random } from './types.ts';
 
-/** What a candidate needs. The three times are client-go's: 15, 10 and 2 s. */
+/** What a candidate needs. The default times are client-go's: 15, 10 and 2 s. */
 export type ElectorOptions = {
   leases: Resource<Lease>;
   namespace: string;
@@ -76,9 +76,16 @@ async function campaign(settings: Settings, state: State, signal: AbortSignal): 
       const level = isConflict(error) || signal.aborted ? 'debug' : 'warn';
       settings.log[level]({ lease: settings.name, err: error }, 'could not claim the lease');
     }
-    await pause(settings, signal);
+    await pause(settings, signal, untilExpiry(settings, state.seen));
   }
   return undefined;
+}
+
+/** Time until another's lease has run out unless it is renewed: looking again just then makes a change of leader quick. */
+function untilExpiry({ clock }: Settings, seen: Observation | undefined): number | undefined {
+  if (seen === undefined) return undefined;
+  const left = seen.at + (seen.lease.spec?.leaseDurationSeconds ?? 0) * 1000 - clock.now();
+  return left > 0 ? left : undefined;
 }
 
 /** One attempt. The lease's resourceVersion in the update makes sure that only one candidate succeeds. */

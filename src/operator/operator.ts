@@ -26,6 +26,8 @@ import { createWorld, startWorld, stopWorld, whenWorldReady } from './world.ts';
 export type OperatorOptions = {
   readonly settings: Settings;
   readonly transport: Transport;
+  /** For the lease alone, so that its renewal never waits behind other calls; `transport` when left out. */
+  readonly leaseTransport?: Transport;
   readonly nb: NbClient;
   readonly sb: SbClient;
   readonly clock: Clock;
@@ -51,6 +53,11 @@ export type Operator = {
 };
 
 const DEFAULTS = { concurrency: 32, resyncMs: 300_000 };
+/**
+ * Short, so that another leads soon after one has died. Nothing depends on it: the epoch in the Northbound database keeps
+ * a leader that was merely slow from writing, and the new one serves events before it looks at everything.
+ */
+const LEASE_TIMES = { leaseDurationMs: 3000, renewDeadlineMs: 2200, retryPeriodMs: 800 };
 
 /** The operator's parts, put together. The clients of both databases are started and stopped by it. */
 export function createOperator(options: OperatorOptions): Operator {
@@ -65,8 +72,9 @@ export function createOperator(options: OperatorOptions): Operator {
     resyncMs: options.resyncMs ?? DEFAULTS.resyncMs,
   };
   const elector = createElector({
+    ...LEASE_TIMES,
     ...options.lease,
-    leases: createResource<Lease>(options.transport, LEASE),
+    leases: createResource<Lease>(options.leaseTransport ?? options.transport, LEASE),
     identity: options.identity,
     clock,
     random,

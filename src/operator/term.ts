@@ -1,4 +1,4 @@
-import { createQueue, createRunner, type Queue, type Random, type Timer } from '../kube/index.ts';
+import { createQueue, createRunner, type Random, type Timer } from '../kube/index.ts';
 import { takeEpoch } from '../ovn/epoch.ts';
 import { ownerOf } from '../ovn/kind.ts';
 import { KINDS as ROW_KINDS } from '../ovn/kinds.ts';
@@ -9,11 +9,12 @@ import type { Context, Turn } from './context.ts';
 import { ensureDefaultSubnet } from './default-subnet.ts';
 import { createFirstPass } from './first-pass.ts';
 import { listForeign } from './foreign.ts';
-import { formatWorkloadKey, getPodKey, getPortKey } from './keys.ts';
+import { createInbox, type TermInbox } from './inbox.ts';
 import { listJoinRecords } from './join.ts';
+import { formatWorkloadKey, getPodKey, getPortKey } from './keys.ts';
 import { routeMtu } from './mtu.ts';
 import { reconcile } from './reconcile.ts';
-import { getOwnerKey, type Inbox, routeChanges } from './routing.ts';
+import { getOwnerKey, routeChanges } from './routing.ts';
 import { whenWorldReady } from './world.ts';
 
 export type TermOptions = {
@@ -77,16 +78,13 @@ async function work(options: TermOptions, state: TermState): Promise<void> {
   const { clock, log, metrics, settings } = state;
   const over = Promise.withResolvers<void>();
   const queue = createQueue({ clock, random: options.random });
-  const since = new Map<string, number>();
-  const inbox = createInbox(queue, since, () => clock.now());
+  const inbox = createInbox(queue, state.world, clock);
   const wake = (subnet?: string) => {
     for (const [key, subnets] of state.blocked) if (subnet === undefined || subnets.includes(subnet)) inbox.add(key);
   };
   const firstPass = createFirstPass(state);
   const run = async (key: string) => {
-    const at = since.get(key);
-    since.delete(key);
-    const outcome = await reconcile({ ...state, wake, since: at }, key);
+    const outcome = await reconcile({ ...state, wake, since: inbox.takeSince(key) }, key);
     firstPass.done(key);
     return outcome;
   };
@@ -103,10 +101,13 @@ async function work(options: TermOptions, state: TermState): Promise<void> {
   });
   state.signal.addEventListener('abort', () => over.resolve(), { once: true });
   if (state.signal.aborted) return;
-  // The router and the join switch first: all else hangs on them.
+  // The router and the join switch first, then the subnets' switches: all else hangs on them.
   await run(`vpc/${settings.defaultVpc}`);
+  const subnets = state.world.subnets.store.list().map((subnet) => `subnet/${subnet.metadata.name}`);
+  // What fails now has its turn again below, where failures are told.
+  await Promise.allSettled(subnets.map(run));
   const ends = [
-    routeChanges(state, inbox, wake),
+    inbox.replay(() => routeChanges(state, inbox, wake)),
     routeMtu(state, inbox),
     wakeWithDatabase(state, wake),
     resyncRegularly(options, state, inbox),
@@ -121,16 +122,6 @@ async function work(options: TermOptions, state: TermState): Promise<void> {
   }
 }
 
-function createInbox(queue: Queue, since: Map<string, number>, now: () => number): Inbox {
-  return {
-    add: (key) => {
-      if (!since.has(key)) since.set(key, now());
-      queue.add(key);
-    },
-    addAfter: (key, delayMs) => queue.addAfter(key, delayMs),
-  };
-}
-
 /** What could not be written while the database was away is tried as soon as it is back. */
 function wakeWithDatabase({ nb }: TermState, wake: () => void): () => void {
   return nb.client.onState((event) => {
@@ -139,11 +130,11 @@ function wakeWithDatabase({ nb }: TermState, wake: () => void): () => void {
 }
 
 /** Looks at everything once at the start and then regularly, by the same turns as for any change. */
-function resyncRegularly(options: TermOptions, state: TermState, inbox: Inbox): () => void {
+function resyncRegularly(options: TermOptions, state: TermState, inbox: TermInbox): () => void {
   let timer: Timer | undefined;
   const resync = () => {
     state.addresses.holdForeign(listForeign(state.nb, state.settings.cluster));
-    for (const key of listEverything(state)) inbox.add(key);
+    for (const key of listEverything(state)) inbox.check(key);
     timer = state.clock.schedule(options.resyncMs, resync);
   };
   resync();
@@ -160,6 +151,8 @@ function listEverything(state: TermState): Set<string> {
   );
   return new Set([
     ...world.subnets.store.list().map((subnet) => `subnet/${subnet.metadata.name}`),
+    ...world.vpcs.store.list().map((vpc) => `vpc/${vpc.metadata.name}`),
+    ...world.ipPools.store.list().map((pool) => `ippool/${pool.metadata.name}`),
     ...world.nodes.store.list().map((node) => `node/${node.metadata.name}`),
     ...world.vms.store.list().map(nameKey),
     ...world.vmis.store.list().map(nameKey),
