@@ -126,6 +126,22 @@ describe('listChassis', () => {
   });
 });
 
+describe('the MTU of a chassis', () => {
+  it.each<[string, string | undefined, number | undefined]>([
+    ['told', 'mooring-mtu=8900', 8900],
+    ['told among options of others', 'enable-chassis-as-gw, mooring-mtu=1400,x=1', 1400],
+    ['not told', undefined, undefined],
+    ['no number', 'mooring-mtu=big', undefined],
+    ['too large for a packet', 'mooring-mtu=99999', undefined],
+    ['of another name', 'not-mooring-mtu=1400', undefined],
+  ])('%s', async (_cause, options, expected) => {
+    const { node1 } = await setUp();
+    const config = wireMap(options === undefined ? [] : [['ovn-cms-options', options]]);
+    await write(updateOp('Chassis', whereUuid(node1), { other_config: config }));
+    expect(bindings.listChassis()[0]?.mtu).toBe(expected);
+  });
+});
+
 describe('changes', () => {
   it('name the ports that came, changed, went, or whose chassis got another name', async () => {
     const heard: string[][] = [];

@@ -25,25 +25,35 @@ const PRIMARY_INTERFACE = 'eth0';
  * Host routes by which the node itself, and so the kubelet's probes, reach the local pods of other VPCs, though several
  * VPCs may use the same addresses. None for an address that the default VPC or the join network covers. Pure.
  */
-export function planHostRoutes({ node, network, ports, findSubnet }: HostRouteInput): HostRoutes {
-  const routers = new Map(network.vpcs.map(({ name, routerIps }) => [name, routerIps]));
-  const covered = [...network.podCidrs, ...network.nodeIps].flatMap((text) => parseCidr(text) ?? []);
+export function planHostRoutes(input: HostRouteInput): HostRoutes {
+  const covered = [...input.network.podCidrs, ...input.network.nodeIps].flatMap((text) => parseCidr(text) ?? []);
+  const isReachable = (ip: string) => {
+    const address = parseAddress(ip);
+    return address !== undefined && !covered.some((cidr) => containsAddress(cidr, address));
+  };
   const routes = new Map<string, HostRoute>();
   const rivals: HostRoutes['rivals'][number][] = [];
-  for (const port of ports.filter((candidate) => isPrimaryHere(candidate, node)).sort(compareAge)) {
-    const routerIps = routers.get(findSubnet(port.spec.subnet)?.spec.vpc ?? '') ?? [];
-    for (const ip of port.spec.ips) {
-      const address = parseAddress(ip);
-      const gw = routerIps.find((router) => router.includes(':') === ip.includes(':'));
-      const isReachable = address !== undefined && !covered.some((cidr) => containsAddress(cidr, address));
-      if (!isReachable || gw === undefined) continue;
-      const dst = `${ip}/${address.family === 4 ? 32 : 128}`;
-      const older = routes.get(dst);
-      if (older === undefined) routes.set(dst, { dst, gw, port });
-      else if (older.gw !== gw) rivals.push({ port, ip, older: older.port });
-    }
+  for (const route of listCandidates(input).filter(({ ip }) => isReachable(ip))) {
+    const { dst, gw, port, ip } = route;
+    const older = routes.get(dst);
+    if (older === undefined) routes.set(dst, { dst, gw, port });
+    else if (older.gw !== gw) rivals.push({ port, ip, older: older.port });
   }
   return { routes: [...routes.values()].sort((a, b) => (a.dst < b.dst ? -1 : 1)), rivals };
+}
+
+/** Every address of a local pod whose VPC has a router of that family on the join network, oldest port first. */
+function listCandidates({ node, network, ports, findSubnet }: HostRouteInput): (HostRoute & { readonly ip: string })[] {
+  const routers = new Map(network.vpcs.map(({ name, routerIps }) => [name, routerIps]));
+  const local = ports.filter((port) => isPrimaryHere(port, node)).sort(compareAge);
+  return local.flatMap((port) => {
+    const routerIps = routers.get(findSubnet(port.spec.subnet)?.spec.vpc ?? '') ?? [];
+    return port.spec.ips.flatMap((ip) => {
+      const isV6 = ip.includes(':');
+      const gw = routerIps.find((router) => router.includes(':') === isV6);
+      return gw === undefined ? [] : [{ ip, dst: `${ip}/${isV6 ? 128 : 32}`, gw, port }];
+    });
+  });
 }
 
 function isPrimaryHere(port: LogicalPort, node: string): boolean {

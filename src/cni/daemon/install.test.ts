@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { formatConflist, installConflist, installShim } from './install.ts';
+import { formatConflist, installConflist, installShim, removeConflist } from './install.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -47,4 +47,11 @@ test('the conflist is one that containerd 1.6 takes, first in order, and repaire
   await writeFile(path, '{}');
   expect(await installConflist(at())).toBe(true);
   expect(await readFile(path, 'utf8')).toBe(formatConflist());
+});
+
+test('the conflist goes when another plugin becomes the first, and an absent one is no error', async () => {
+  await installConflist(at());
+  await removeConflist(at());
+  expect(await readdir(join(folder, 'net.d'))).toEqual([]);
+  await removeConflist(at());
 });
