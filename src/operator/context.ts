@@ -44,6 +44,8 @@ export type Turn = Context & {
   readonly wake: (subnet?: string) => void;
   /** LogicalPorts, as `<namespace>/<name>`, whose creation was sent and not answered yet. */
   readonly pending: Map<string, { readonly key: string; readonly subnet: string }>;
+  /** When the status of a LogicalPort is to be written that may wait (monotonic ms). */
+  readonly late: Map<string, number>;
   /** When the first event came in that this turn is for (monotonic ms); undefined for a turn without one. */
   readonly since: number | undefined;
   readonly signal: AbortSignal;

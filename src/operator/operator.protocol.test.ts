@@ -30,9 +30,9 @@ describe('the operator from nothing', () => {
       () => stage.api.storage.list('v1/nodes')[0]?.metadata.annotations?.['mooring.dev/node-network'],
     );
     expect(JSON.parse(node)).toMatchObject({
-      nodeIp: '100.64.0.3/24',
-      gatewayIp: '100.64.0.2',
-      routerIp: '100.64.0.1',
+      nodeIps: ['100.64.0.3/24'],
+      gatewayIps: ['100.64.0.2'],
+      routerIps: ['100.64.0.1'],
     });
     await eventually('podCidrs', () =>
       stage.api.storage
@@ -54,12 +54,16 @@ describe('the operator from nothing', () => {
     expect(Object.keys(content.Logical_Router_Static_Route ?? {})).toEqual(['0.0.0.0/0 100.64.0.2 Vpc/default']);
   });
 
-  it('gives a pod its address at creation and its chassis when it is scheduled, and frees both with the pod', async () => {
+  it('gives a pod its address and chassis in one write when it is scheduled, and frees both with the pod', async () => {
     await stage.start();
-    cast.pod('p1');
-    expect(await findLsp('pod/a/p1/eth0')).toMatchObject({ chassis: 'mooring/unattached', addresses: /10\.16\.0\.2$/ });
+    cast.pod('p1', { node: '' });
+    cast.pod('marker');
+    await findLsp('pod/a/marker/eth0');
+    expect(stage.findPort('a/p1.eth0.pod')).toBeUndefined();
     cast.patch('pods', 'a/p1', { spec: { nodeName: 'n1' } });
-    await whenLsp('pod/a/p1/eth0', 'n1');
+    expect(await whenLsp('pod/a/p1/eth0', 'n1')).toMatchObject({ addresses: expect.stringMatching(/10\.16\.0\.3$/) });
+    cast.remove('pods', 'a/marker');
+    await eventually('the end of the marker', () => stage.listPorts().length === 1);
     const port = stage.findPort('a/p1.eth0.pod');
     expect(port?.spec.attachments).toMatchObject([{ podName: 'p1', node: 'n1', interface: 'eth0', role: 'Source' }]);
     expect(Object.keys(port?.metadata.labels ?? {})).toEqual(

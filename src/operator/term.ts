@@ -60,6 +60,7 @@ export async function runTerm(options: TermOptions, term: number, signal: AbortS
     ),
     blocked: new Map(),
     pending: new Map(),
+    late: new Map(),
     signal,
   };
   await work(options, state);

@@ -15,6 +15,7 @@ export type Verdict = { readonly status: Condition['status']; readonly reason: R
 
 export const isTrue = (reason: Reason, message?: string): Verdict => makeVerdict('True', reason, message);
 export const isFalse = (reason: Reason, message?: string): Verdict => makeVerdict('False', reason, message);
+export const isUnknown = (reason: Reason, message?: string): Verdict => makeVerdict('Unknown', reason, message);
 
 function makeVerdict(status: Condition['status'], reason: Reason, message: string | undefined): Verdict {
   return message === undefined ? { status, reason } : { status, reason, message };

@@ -1,3 +1,4 @@
+import { CLUSTER_UID } from '../api/annotations.ts';
 import type { LogicalPort } from '../api/types.gen.ts';
 import type { LauncherRecord } from '../migration/input.ts';
 
@@ -14,6 +15,8 @@ export type Lives = {
   readonly pod?: { readonly uid: string; readonly deleting: boolean; readonly final: boolean };
   /** False while we cannot see VMs and VMIs at all: then nothing of theirs may be released. */
   readonly kubevirtKnown: boolean;
+  /** UID of the namespace kube-system: ports that name another one come from a backup. */
+  readonly clusterUid?: string;
 };
 
 /**
@@ -45,22 +48,44 @@ export function deriveOwner(name: string, lives: Lives): Owner | undefined {
  * - `owned`: its owner is there, by UID.
  * - `adoptable`: its VM is gone, but the VMI it serves runs on and belongs to the VM of that name now.
  * - `held`: its owner is gone, but something of that life still runs; nobody else may have the address.
+ * - `restored`: it came back from a backup, and no owner of its kind and name is there yet.
  * - `orphaned`: that life is over for good; the port may be released.
  */
-export type Standing = 'owned' | 'adoptable' | 'held' | 'orphaned';
+export type Standing = 'owned' | 'adoptable' | 'held' | 'restored' | 'orphaned';
 
-/** Judges by UIDs only: the same name proves nothing. A pod in its final phase has no use for its address any more. */
+/**
+ * Judges by UIDs only: the same name proves nothing, save for a port out of a backup, whose owner has another UID in this
+ * cluster than it had. A pod in its final phase has no use for its address any more; one out of a backup is a new pod.
+ */
 export function deriveStanding(port: LogicalPort, lives: Lives): Standing {
   const { owner } = port.spec;
-  if (owner.kind === 'Pod') return lives.pod?.uid === owner.uid && !lives.pod.final ? 'owned' : 'orphaned';
-  if (!lives.kubevirtKnown) return 'held';
+  if (owner.kind === 'Pod') return isPodAlive(owner, lives) ? 'owned' : 'orphaned';
+  return lives.kubevirtKnown ? judgeGuest(port, lives) : 'held';
+}
+
+function judgeGuest(port: LogicalPort, lives: Lives): Standing {
+  const { owner } = port.spec;
   if (isOwned(owner, lives)) return 'owned';
+  if (isRestored(port, lives.clusterUid)) return hasSuccessor(owner, lives) ? 'adoptable' : 'restored';
   if (!servesVmi(port, lives)) return hasRunningHolder(port, lives) ? 'held' : 'orphaned';
   return isAdoptable(owner, lives) ? 'adoptable' : 'held';
 }
 
+const isPodAlive = ({ uid }: Owner, { pod }: Lives): boolean => pod?.uid === uid && !pod.final;
+
 function isOwned(owner: Owner, { vm, vmi }: Lives): boolean {
   return owner.kind === 'VirtualMachine' ? vm?.uid === owner.uid : vmi?.uid === owner.uid;
+}
+
+/** True for a port that was made in another cluster. Where either cluster is unknown, nothing is said of a backup. */
+export function isRestored({ metadata }: LogicalPort, clusterUid: string | undefined): boolean {
+  const origin = metadata.annotations?.[CLUSTER_UID];
+  return origin !== undefined && clusterUid !== undefined && origin !== clusterUid;
+}
+
+function hasSuccessor({ kind }: Owner, { vm, vmi }: Lives): boolean {
+  if (kind === 'VirtualMachine') return vm !== undefined && !vm.deleting;
+  return vmi !== undefined && !vmi.deleting && vmi.vmUid === undefined;
 }
 
 /** True when the VMI of that name is of the port's life: the guest that has the address runs in it. */

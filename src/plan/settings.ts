@@ -1,6 +1,7 @@
 import { type Cidr, formatAddress, getLastAddress } from '../api/address.ts';
 import { formatDigest } from '../api/names.ts';
 import { type Result, succeed } from '../api/problem.ts';
+import type { LogicalPortSpec } from '../api/types.gen.ts';
 import { createPool, type Pool } from '../ipam/pool.ts';
 import { planRanges } from '../ipam/ranges.ts';
 
@@ -15,6 +16,8 @@ export type Settings = {
   readonly defaultSubnet: string;
   /** Whether the pods' first interface is ours. */
   readonly primary: boolean;
+  /** For ports and subnets that name none; WithOwner if absent. */
+  readonly releasePolicy?: NonNullable<LogicalPortSpec['releasePolicy']>;
 };
 
 /** The switch between the VPCs' routers and the nodes, IPv4 first: at most one network of each family. */

@@ -13,10 +13,11 @@ export function createCast({ storage }: FakeApiServer) {
     subnet: (name: string, spec: object) =>
       storage.create(COLLECTIONS.subnets, { metadata: { name }, spec } as KubeObject),
     node: (name: string) => storage.create(COLLECTIONS.nodes, { metadata: { name } }),
+    /** A pod on node n1 unless another one is named; '' for one that is not scheduled yet. */
     pod: (name: string, extra: { annotations?: Record<string, string>; node?: string } = {}) =>
       storage.create(COLLECTIONS.pods, {
         metadata: { name, namespace: 'a', uid: randomUUID(), annotations: extra.annotations },
-        spec: extra.node === undefined ? {} : { nodeName: extra.node },
+        spec: extra.node === '' ? {} : { nodeName: extra.node ?? 'n1' },
         status: { phase: 'Pending' },
       } as KubeObject),
     vm: (name: string, extra: { annotations?: Record<string, string>; spec?: object } = {}) =>

@@ -7,38 +7,56 @@ import type { Context } from '../context.ts';
 import { formatWorkloadKey } from '../keys.ts';
 import { makeRequestContext } from '../port/request-context.ts';
 import type { Seen } from '../port/seen.ts';
+import { completePlan, findClaim, findClusterUid } from '../port/wishes.ts';
 
 const FINAL: readonly (string | undefined)[] = ['Succeeded', 'Failed'];
 const NO_PLAN: RequestPlan = { requests: [], problems: [] };
 
 /**
- * One pod. It has its address from its creation, before it is scheduled, until it is gone or in its final phase: the
- * kubelet sets that phase once no container runs, and nothing starts in such a pod again (as Services see it, too).
+ * One pod. It has its address from when it has a node, so that its LogicalPort is written once with everything, until it
+ * is gone or in its final phase: the kubelet sets that phase once no container runs, and nothing starts in such a pod again
+ * (as Services see it, too).
  */
 export function observePod(context: Context, namespace: string, name: string): Seen {
   const { world } = context;
   const key = formatWorkloadKey('pod', namespace, name);
   const pod = world.pods.store.get(`${namespace}/${name}`);
-  const isFinal = FINAL.includes(pod?.status?.phase);
-  const uid = pod?.metadata.uid ?? '';
-  return {
+  const ports = world.ports.store.byIndex('key', key);
+  const base = {
     key,
     namespace,
     name,
-    lives: {
-      ...(pod === undefined
-        ? {}
-        : { pod: { uid, deleting: pod.metadata.deletionTimestamp !== undefined, final: isFinal } }),
-      launchers: [],
-      kubevirtKnown: true,
-    },
-    ports: world.ports.store.byIndex('key', key),
-    plan: pod === undefined ? NO_PLAN : planPodRequests(pod, makeRequestContext(context, namespace)),
-    stateOf: (port) => (pod === undefined || isFinal ? UNATTACHED : deriveState(pod, port)),
-    ...(pod === undefined ? {} : { regarding: { ...pod, apiVersion: 'v1', kind: 'Pod' } }),
+    ports,
+    carrierOf: (nic: string) => ({ interface: nic }),
+    stopped: false,
+    claimExists: (claim: string) => findClaim(context, namespace, claim) !== undefined,
     versions: { pod: pod?.metadata.resourceVersion },
-    mayWait: () => false,
   };
+  const lives = { ...describeCluster(context), launchers: [], kubevirtKnown: true };
+  if (pod === undefined) {
+    return { ...base, lives, plan: NO_PLAN, stateOf: () => UNATTACHED, leaving: true, mayWait: () => true };
+  }
+  const final = FINAL.includes(pod.status?.phase);
+  const deleting = pod.metadata.deletionTimestamp !== undefined;
+  return {
+    ...base,
+    lives: { ...lives, pod: { uid: pod.metadata.uid ?? '', deleting, final } },
+    plan: planPod(context, pod, ports),
+    stateOf: (port) => (final ? UNATTACHED : deriveState(pod, port)),
+    leaving: deleting || final,
+    regarding: { ...pod, apiVersion: 'v1', kind: 'Pod' },
+    mayWait: () => !pod.spec?.nodeName,
+  };
+}
+
+function describeCluster(context: Context): { clusterUid?: string } {
+  const clusterUid = findClusterUid(context);
+  return clusterUid === undefined ? {} : { clusterUid };
+}
+
+function planPod(context: Context, pod: Pod, ports: readonly LogicalPort[]): RequestPlan {
+  const namespace = pod.metadata.namespace ?? '';
+  return completePlan(context, planPodRequests(pod, makeRequestContext(context, namespace)), { namespace, ports });
 }
 
 /** A pod holds its ports from the moment it has a node, and never moves. */

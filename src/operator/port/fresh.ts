@@ -1,3 +1,4 @@
+import { CLUSTER_UID } from '../../api/annotations.ts';
 import type { LogicalPort } from '../../api/types.gen.ts';
 import type { KubeObject, Resource } from '../../kube/index.ts';
 import type { Turn } from '../context.ts';
@@ -7,28 +8,43 @@ import type { Seen } from './seen.ts';
 type Holder = NonNullable<LogicalPort['spec']['attachments']>[number];
 
 /**
- * True when the turn has seen the owners of its key, and the launchers that hold what is to be released, just as the API
+ * True when the turn has seen these ports, the owners of its key, and the launchers that hold the ports, just as the API
  * server has them now. Each kind has its own watch and some lag behind others: a port may be known before its pod is,
- * after a change of leader above all. What was not seen proves nothing until it was asked for, so nothing is released
- * without this.
+ * after a change of leader above all, and the leader before us may have changed it. What was not seen proves nothing until
+ * it was asked for, so nothing is released, handed over or given another address without this.
  */
-export async function isFresh(turn: Turn, seen: Seen, release: readonly LogicalPort[]): Promise<boolean> {
+export async function isFresh(turn: Turn, seen: Seen, ports: readonly LogicalPort[]): Promise<boolean> {
   const { api } = turn;
   const isSame = async <T extends KubeObject>(resource: Resource<T>, version: string | undefined) => {
     const found = await resource.find({ namespace: seen.namespace, name: seen.name }, { signal: turn.signal });
     return found?.metadata?.resourceVersion === version;
   };
   const { versions } = seen;
-  if ('pod' in versions) return isSame(api.pods, versions.pod);
-  if (!isKubevirtKnown(turn.world)) return true;
-  const holders = release.flatMap((port) => port.spec.attachments ?? []);
-  const answers = await Promise.all([
+  const asked = ports.map((port) => isPortSeen(turn, port));
+  if ('pod' in versions) return all([isSame(api.pods, versions.pod), ...asked]);
+  if (!isKubevirtKnown(turn.world)) return all(asked);
+  const holders = ports.flatMap((port) => port.spec.attachments ?? []);
+  return all([
     isSame(api.vms, versions.vm),
     isSame(api.vmis, versions.vmi),
     ...holders.map((holder) => isHolderSeen(turn, seen.namespace, holder)),
+    ...asked,
   ]);
-  return answers.every(Boolean);
 }
+
+async function all(answers: readonly Promise<boolean>[]): Promise<boolean> {
+  return (await Promise.all(answers)).every(Boolean);
+}
+
+/** True when the port says now what we decide from; one that is gone needs no decision. Its status does not count. */
+async function isPortSeen(turn: Turn, port: LogicalPort): Promise<boolean> {
+  const { name, namespace } = port.metadata;
+  const found = await turn.api.ports.find({ name, namespace }, { signal: turn.signal });
+  return found === undefined || serialize(found) === serialize(port);
+}
+
+const serialize = ({ metadata, spec }: LogicalPort): string =>
+  JSON.stringify([metadata.uid, metadata.annotations?.[CLUSTER_UID], metadata.deletionTimestamp, spec]);
 
 /** False when the launcher is there, but not in the cache that the turn has decided from. */
 async function isHolderSeen(turn: Turn, namespace: string, { podName, podUID }: Holder): Promise<boolean> {

@@ -1,6 +1,7 @@
 import type { LogicalPort } from '../../api/types.gen.ts';
 import type { KubeObject } from '../../kube/index.ts';
 import type { MigrationState } from '../../migration/input.ts';
+import type { Carrier } from '../../plan/logical-port.ts';
 import type { Lives } from '../../plan/ownership.ts';
 import type { RequestPlan } from '../../plan/requests.ts';
 
@@ -18,10 +19,17 @@ export type Seen = {
   readonly plan: RequestPlan;
   /** Where a port belongs now, and who holds it. */
   readonly stateOf: (port: LogicalPort | undefined) => MigrationState;
+  /** How pods carry a NIC, also one whose request cannot be understood. */
+  readonly carrierOf: (nic: string) => Carrier | undefined;
+  /** Nothing of the owner runs or is about to. */
+  readonly stopped: boolean;
+  /** The owner is on its way out: what its status would say now is of no use to anybody. */
+  readonly leaving: boolean;
+  readonly claimExists: (name: string) => boolean;
   /** The resourceVersions of the owners as they were seen; undefined for what was not there. */
   readonly versions: Versions;
   /** The object that events are about. */
   readonly regarding?: KubeObject;
-  /** True while an address need not be chosen yet (`allocate: OnFirstStart`). */
+  /** True while an address need not be chosen yet (`allocate: OnFirstStart`, a pod without a node). */
   readonly mayWait: (subnet: string) => boolean;
 };

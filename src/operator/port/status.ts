@@ -1,44 +1,93 @@
+import { containsAddress, formatCidr, parseAddress } from '../../api/address.ts';
 import type { LogicalPort, LogicalPortStatus } from '../../api/types.gen.ts';
 import { ensureStatus, isNotFound, type KubeObject, keyOf } from '../../kube/index.ts';
 import type { MigrationState } from '../../migration/input.ts';
 import { formatPortLsp } from '../../plan/lsp.ts';
-import { derivePortStatus, type Programming } from '../../plan/port-status.ts';
+import { derivePortStatus, explainRivals, type PortFacts, type Programming } from '../../plan/port-status.ts';
+import { deriveDelay } from '../../plan/status-delay.ts';
+import type { SubnetPlan } from '../../plan/subnet.ts';
 import type { Turn } from '../context.ts';
+import type { Live } from './live.ts';
 
 export type Facts = {
   readonly state: MigrationState;
   readonly programming: Programming;
   /** The VM or pod, for events. */
   readonly regarding?: KubeObject | undefined;
+  /** The owner is on its way out: only problems are still worth a write. */
+  readonly leaving: boolean;
 };
 
-/** Writes what is true of a port now, if it differs from what its status says; tells what is new as events. */
-export async function writeStatus(turn: Turn, port: LogicalPort, facts: Facts): Promise<void> {
-  const { state, programming } = facts;
-  const binding = turn.bindings.findPortBinding(formatPortLsp(port));
+/** The moment for conditions, RFC 3339 in whole seconds, as Kubernetes has it. */
+export const formatNow = ({ clock }: Pick<Turn, 'clock'>): string =>
+  clock
+    .date()
+    .toISOString()
+    .replace(/\.\d+Z$/, 'Z');
+
+/**
+ * Writes what is true of a port now, if it differs from what its status says; tells what is new as events. A status that
+ * will be overtaken soon, as a rule, waits: gives after how many ms it is to be looked at again, undefined for not at all.
+ */
+export async function writeStatus(turn: Turn, live: Live, facts: Facts): Promise<number | undefined> {
+  const { port } = live;
   const rivals = turn.addresses.listOlderRivals(port);
-  const boundTo = binding?.up === true ? binding.chassis : undefined;
-  const status = derivePortStatus(
-    port,
-    { state, programming, rivals, ...(boundTo === undefined ? {} : { boundTo }) },
-    {
-      now: turn.clock
-        .date()
-        .toISOString()
-        .replace(/\.\d+Z$/, 'Z'),
-      generation: port.metadata.generation,
-    },
-  );
+  const status = derivePortStatus(port, collectFacts(turn, live, facts, rivals), {
+    now: formatNow(turn),
+    generation: port.metadata.generation,
+  });
   if (rivals.length > 0 && port.status?.phase !== 'Conflict') {
-    const note = `holds an address of ${rivals.join(', ')}, which is older`;
+    const note = explainRivals(port, rivals).slice(0, 900);
     turn.events.record(port, { type: 'Warning', reason: 'AddressConflict', action: 'Programming', note });
   }
-  if (programming.ok) reportMigration(turn, port, { migration: status.migration, regarding: facts.regarding });
+  if (facts.programming.ok) reportMigration(turn, port, { migration: status.migration, regarding: facts.regarding });
+  const key = keyOf(port);
+  const waitMs = postpone(turn, key, deriveDelay(port, status));
+  if (waitMs > 0) return facts.leaving ? undefined : waitMs;
+  turn.late.delete(key);
   await ensureStatus(turn.api.ports, port, { ...status, node: status.node ?? null }, { signal: turn.signal }).catch(
     (error: unknown) => {
       if (!isNotFound(error)) throw error;
     },
   );
+  return undefined;
+}
+
+/** How long is left of a delay that began when the status first differed. */
+function postpone(turn: Turn, key: string, delayMs: number): number {
+  if (delayMs === 0) return 0;
+  const now = turn.clock.now();
+  const due = turn.late.get(key) ?? now + delayMs;
+  turn.late.set(key, due);
+  return Math.max(0, due - now);
+}
+
+function collectFacts(turn: Turn, live: Live, facts: Facts, rivals: readonly string[]): PortFacts {
+  const { port, role, problem, pending } = live;
+  const binding = turn.bindings.findPortBinding(formatPortLsp(port));
+  const boundTo = binding?.up === true ? binding.chassis : undefined;
+  const outside = findOutside(port, turn.addresses.plans().get(port.spec.subnet));
+  return {
+    state: facts.state,
+    programming: facts.programming,
+    rivals,
+    role,
+    bindingUnknown: !turn.bindings.isLive(),
+    ...(boundTo === undefined ? {} : { boundTo }),
+    ...(problem === undefined ? {} : { problem }),
+    ...(pending === undefined ? {} : { pending }),
+    ...(outside === undefined ? {} : { outside }),
+  };
+}
+
+/** The subnet's CIDRs when an address is in none of them; a subnet that cannot be used at the moment says nothing. */
+function findOutside({ spec }: LogicalPort, subnet: SubnetPlan | undefined): string | undefined {
+  if (subnet?.usable !== true) return undefined;
+  const isInside = (ip: string) => {
+    const address = parseAddress(ip);
+    return address !== undefined && subnet.ranges.some(({ cidr }) => containsAddress(cidr, address));
+  };
+  return spec.ips.every(isInside) ? undefined : subnet.ranges.map(({ cidr }) => formatCidr(cidr)).join(',');
 }
 
 type Step = { readonly migration: LogicalPortStatus['migration']; readonly regarding: KubeObject | undefined };

@@ -1,16 +1,21 @@
 import type { LogicalPort } from '../../api/types.gen.ts';
 import type { Outcome } from '../../kube/index.ts';
+import { findChange, isUnallocated } from '../../plan/change.ts';
 import { formatPortOwner, planLsp } from '../../plan/lsp.ts';
 import type { Programming } from '../../plan/port-status.ts';
-import { type PortsPlan, planPorts } from '../../plan/ports.ts';
+import { type Kept, type PortsPlan, planPorts } from '../../plan/ports.ts';
 import { NOTHING } from '../../plan/rows.ts';
 import { forAll } from '../all.ts';
 import { reportProblem, type Turn } from '../context.ts';
+import { writeClaims } from './claims.ts';
+import { createFailed, createPorts, settlePending } from './create.ts';
 import { isFresh } from './fresh.ts';
+import { getHolder, type Live, makeLive } from './live.ts';
 import { program } from './program.ts';
+import { listNeeds, type Reserved, reserve } from './reserve.ts';
 import type { Seen } from './seen.ts';
-import { writeStatus } from './status.ts';
-import { createPorts, releasePort, settlePending, updatePort } from './write.ts';
+import { formatNow, writeStatus } from './status.ts';
+import { releasePort, updatePort } from './write.ts';
 
 const BLOCKED_MS = 30_000;
 const UNPROGRAMMED_MS = 2000;
@@ -25,50 +30,89 @@ export async function runPortTurn(turn: Turn, seen: Seen): Promise<Outcome> {
   for (const { problem } of plan.problems) {
     if (seen.regarding !== undefined) reportProblem(turn, seen.regarding, 'Planning', problem);
   }
-  const isLagging = plan.release.length > 0 && !(await isFresh(turn, seen, plan.release));
+  const doubtful = [
+    ...plan.release,
+    ...plan.keep.filter((kept) => isDecisive(turn, seen, kept)).map(({ port }) => port),
+  ];
+  const isLagging = doubtful.length > 0 && !(await isFresh(turn, seen, doubtful));
   const release = isLagging ? [] : plan.release;
-  const kept = await updatePorts(turn, seen, plan.keep);
   await settlePending(turn, seen, plan);
-  const created = await createPorts(turn, seen, plan.create);
-  const live = [...kept, ...created.ports];
+  const reserved = reserve(turn, seen, listNeeds(seen, plan));
+  const kept = await updatePorts(turn, seen, plan.keep, { reserved, frozen: isLagging });
+  const created = await createPorts(turn, seen, reserved);
+  const failed = await createFailed(turn, seen, plan.fail);
+  const live = [...kept, ...created, ...failed];
   const programming = await programPorts(turn, seen, { live, release });
-  if (programming.ok) await forAll(release, (port) => releasePort(turn, port));
-  await forAll(live, (port) =>
-    writeStatus(turn, port, { state: seen.stateOf(port), programming, regarding: seen.regarding }),
-  );
-  const waitsFor = [...created.blockedOn, ...(programming.ok ? [] : live.map((port) => port.spec.subnet))];
-  const outcome = settle(turn, seen, { programming, waitsFor, hasProblems: plan.problems.length > 0 });
-  return isLagging ? { requeueAfterMs: LAGGING_MS } : outcome;
+  if (programming.ok) {
+    for (const { port } of live) settleChange(turn, port);
+    await forAll(release, (port) => releasePort(turn, port));
+  }
+  const delays = await forAll(live, (item) => writeStatusOf(turn, seen, item, programming));
+  await writeClaims(turn, live, formatNow(turn));
+  const outcome = settle(turn, seen, { plan, live, programming });
+  if (isLagging) return { requeueAfterMs: LAGGING_MS };
+  return shorten(outcome, delays);
 }
+
+/** Releases aside, what hands a port over or gives it another address: nothing that old news may decide. */
+function isDecisive(turn: Turn, seen: Seen, { port, owner, request, role }: Kept): boolean {
+  if (role !== 'live') return false;
+  if (owner.uid !== port.spec.owner.uid) return true;
+  if (request === undefined || isUnallocated(port)) return false;
+  const isAsked = findChange(port, request) !== undefined;
+  return (
+    isAsked !== (turn.addresses.findChange(getHolder(port)) !== undefined) && seen.stateOf(port).holds.length === 0
+  );
+}
+
+/** Only now, with the new address in OVN, the old one is free. */
+function settleChange({ addresses, wake }: Turn, port: LogicalPort): void {
+  const begun = addresses.findChange(getHolder(port));
+  if (begun === undefined) return;
+  addresses.settleChange(getHolder(port));
+  wake(begun.from.subnet);
+}
+
+type Means = { readonly reserved: readonly Reserved[]; readonly frozen: boolean };
 
 /**
  * Brings the kept ports up to date. When the API server refuses or does not answer, their rows follow the guest all the
  * same before that is thrown: after a migration that failed it has to be reached where it stayed.
  */
-async function updatePorts(turn: Turn, seen: Seen, keep: PortsPlan['keep']): Promise<LogicalPort[]> {
+async function updatePorts(
+  turn: Turn,
+  seen: Seen,
+  keep: PortsPlan['keep'],
+  { reserved, frozen }: Means,
+): Promise<Live[]> {
   try {
-    return await forAll(keep, (item) => updatePort(turn, seen, item));
+    return await forAll(keep, (kept) => {
+      const own = reserved.find((item) => item.port === kept.port);
+      return updatePort(turn, seen, { kept, reserved: own, frozen });
+    });
   } catch (error) {
-    await programPorts(turn, seen, { live: keep.map(({ port }) => port), release: [] });
+    const live = keep.map(({ port, role }) => ({ ...makeLive(port), role }));
+    await programPorts(turn, seen, { live, release: [] });
     throw error;
   }
 }
 
-type Ports = { readonly live: readonly LogicalPort[]; readonly release: readonly LogicalPort[] };
+type Ports = { readonly live: readonly Live[]; readonly release: readonly LogicalPort[] };
 
 /**
- * The rows of all ports of the key in one transaction. A port that must yield to an older rival has none; those of a
- * port whose Subnet is not there to be read are left as they are.
+ * The rows of all ports of the key in one transaction. A port that must yield to an older rival has none, nor has one
+ * without an address, without an owner, or of a NIC that another plugin makes; those of a port whose Subnet is not there
+ * to be read are left as they are.
  */
 async function programPorts(turn: Turn, seen: Seen, { live, release }: Ports): Promise<Programming> {
   const plans = turn.addresses.plans();
-  const known = live.filter((port) => plans.has(port.spec.subnet));
-  const ports = known.flatMap((port) => {
+  const known = live.filter(({ port }) => plans.has(port.spec.subnet));
+  const ports = known.flatMap(({ port, role }) => {
     const subnet = plans.get(port.spec.subnet);
-    if (subnet === undefined || turn.addresses.listOlderRivals(port).length > 0) return [];
+    if (subnet === undefined || !hasRows(port, role) || turn.addresses.listOlderRivals(port).length > 0) return [];
     return [planLsp(port, subnet, seen.stateOf(port), turn.settings)];
   });
-  const owners = [...known, ...release].map(formatPortOwner);
+  const owners = [...known.map(({ port }) => port), ...release].map(formatPortOwner);
   const programming = await program(turn, { ...NOTHING, ports }, owners);
   const { since } = turn;
   if (programming.ok && programming.written && since !== undefined) {
@@ -77,31 +121,44 @@ async function programPorts(turn: Turn, seen: Seen, { live, release }: Ports): P
   return programming;
 }
 
+const hasRows = (port: LogicalPort, role: Live['role']): boolean =>
+  !isUnallocated(port) && port.spec.ipamOnly !== true && (role === 'live' || role === 'restored');
+
 /** Labels of the time from event to commit; `phase` tells a migration's turns from all others. */
-function describeTurn(seen: Seen, live: readonly LogicalPort[]): Record<string, string> {
+function describeTurn(seen: Seen, live: readonly Live[]): Record<string, string> {
   const [first] = live;
   return {
     kind: seen.key.slice(0, seen.key.indexOf('/')),
-    phase: first === undefined ? 'released' : seen.stateOf(first).phase,
+    phase: first === undefined ? 'released' : seen.stateOf(first.port).phase,
   };
 }
 
-type End = {
-  readonly programming: Programming;
-  readonly waitsFor: readonly string[];
-  readonly hasProblems: boolean;
-};
+function writeStatusOf(turn: Turn, seen: Seen, live: Live, programming: Programming): Promise<number | undefined> {
+  const { regarding, leaving } = seen;
+  return writeStatus(turn, live, { state: seen.stateOf(live.port), programming, regarding, leaving });
+}
+
+type End = { readonly plan: PortsPlan; readonly live: readonly Live[]; readonly programming: Programming };
 
 /** What cannot go on by itself waits for the change that helps, and looks again now and then all the same. */
-function settle(turn: Turn, seen: Seen, { programming, waitsFor, hasProblems }: End): Outcome {
-  if (waitsFor.length === 0 && !hasProblems && programming.ok) {
+function settle(turn: Turn, seen: Seen, { plan, live, programming }: End): Outcome {
+  const stuck = live.filter(({ problem, pending }) => problem !== undefined || pending !== undefined);
+  if (stuck.length === 0 && plan.problems.length === 0 && programming.ok) {
     turn.blocked.delete(seen.key);
     return { done: true };
   }
+  const waitsFor = (programming.ok ? stuck : live).map(({ port }) => port.spec.subnet);
   turn.blocked.set(seen.key, waitsFor);
   if (programming.ok) return { requeueAfterMs: BLOCKED_MS };
   // Rows of the subnet that are still to come are no news; the port's condition tells of them.
   const isNews = programming.problem.reason !== 'SubnetNotReady';
   if (isNews && seen.regarding !== undefined) reportProblem(turn, seen.regarding, 'Programming', programming.problem);
   return { requeueAfterMs: UNPROGRAMMED_MS };
+}
+
+/** The turn that writes what was put off comes in time. */
+function shorten(outcome: Outcome, delays: readonly (number | undefined)[]): Outcome {
+  const waits = [...delays, 'requeueAfterMs' in outcome ? outcome.requeueAfterMs : undefined];
+  const known = waits.filter((wait) => wait !== undefined);
+  return known.length === 0 ? outcome : { requeueAfterMs: Math.min(...known) };
 }

@@ -1,122 +1,86 @@
 import { FINALIZER } from '../../api/names.ts';
 import type { LogicalPort } from '../../api/types.gen.ts';
-import type { Lease } from '../../ipam/pool.ts';
-import { ApiError, ensureObject, isAlreadyExists, isNotFound, removeFinalizer } from '../../kube/index.ts';
-import { formatPortName, makeLogicalPort, planAttachments, planPortChange } from '../../plan/logical-port.ts';
-import type { PortsPlan } from '../../plan/ports.ts';
-import { forAll } from '../all.ts';
-import { reportProblem, type Turn } from '../context.ts';
+import { ensureObject, isNotFound, removeFinalizer } from '../../kube/index.ts';
+import { isUnallocated } from '../../plan/change.ts';
+import { type Carrier, type PortChange, planAttachments, planPortChange } from '../../plan/logical-port.ts';
+import type { Kept } from '../../plan/ports.ts';
+import type { Turn } from '../context.ts';
+import { planAddress } from './address.ts';
+import { getHolder, type Live } from './live.ts';
+import type { Reserved } from './reserve.ts';
 import type { Seen } from './seen.ts';
+import { findClusterUid } from './wishes.ts';
 
-type Creation = PortsPlan['create'][number];
+export type Update = {
+  readonly kept: Kept;
+  /** The address that was found for a port without one, or why there is none. */
+  readonly reserved?: Reserved | undefined;
+  /** Our caches lag: nothing changes hands or addresses now. */
+  readonly frozen: boolean;
+};
 
-/** The ports that were made, or the subnets that could not give what was asked for. */
-export type Created = { readonly ports: readonly LogicalPort[]; readonly blockedOn: readonly string[] };
-
-/**
- * Reserves the addresses of all missing NICs, or of none of them, by making their LogicalPorts. The API server's answer
- * decides: what it refuses is given back at once, what it may have taken stays held until that is known.
- */
-export async function createPorts(turn: Turn, seen: Seen, creations: readonly Creation[]): Promise<Created> {
-  const due = creations.filter(({ request }) => !seen.mayWait(request.subnet));
-  const requests = due.map(({ owner, request }) => ({
-    holder: formatHolder(seen, { owner, request }),
-    subnet: request.subnet,
-    ips: request.ips,
-    mac: request.mac,
-  }));
-  const leases = turn.addresses.allocate(requests);
-  if (!leases.ok) {
-    if (seen.regarding !== undefined) reportProblem(turn, seen.regarding, 'Allocating', leases.problem);
-    return { ports: [], blockedOn: requests.map((request) => request.subnet) };
+/** Brings a kept port up to date with its owner, its holders and what is asked for it; gives it as it is then. */
+export async function updatePort(turn: Turn, seen: Seen, update: Update): Promise<Live> {
+  const { port, role } = update.kept;
+  if (role === 'retained' || role === 'claimed') {
+    return { port: await write(turn, port, { owner: port.spec.owner, attachments: [], ownerless: true }), role };
   }
-  const given = due.flatMap((creation, index) => {
-    const lease = leases.value[index];
-    return lease === undefined ? [] : [{ creation, lease }];
+  return isUnallocated(port) ? updateUnallocated(turn, seen, update) : updateAllocated(turn, seen, update);
+}
+
+async function updateAllocated(turn: Turn, seen: Seen, { kept, frozen }: Update): Promise<Live> {
+  const { port, role, request } = kept;
+  const { lease, pending } = frozen ? {} : planAddress(turn, seen, kept);
+  const written = await write(turn, port, {
+    owner: frozen ? port.spec.owner : kept.owner,
+    attachments: listAttachments(seen, kept, pending !== undefined),
+    request,
+    lease,
+    clusterUid: role === 'live' && !frozen ? findClusterUid(turn) : undefined,
+    ownerless: role === 'restored',
   });
-  const ports = await forAll(given, ({ creation, lease }) => createPort(turn, seen, creation, lease));
-  return { ports, blockedOn: [] };
+  return { port: written, role, ...(pending === undefined ? {} : { pending }) };
 }
 
-const formatHolder = ({ namespace }: Seen, { owner, request }: Creation): string =>
-  `${namespace}/${formatPortName(namespace, owner, request.nic)}`;
-
-async function createPort(turn: Turn, seen: Seen, creation: Creation, lease: Lease): Promise<LogicalPort> {
-  const { owner, request } = creation;
-  const attachments = planAttachments(seen.stateOf(undefined), request);
-  const wanted = makeLogicalPort({ namespace: seen.namespace, owner, request, lease, attachments });
-  const holder = formatHolder(seen, creation);
-  turn.pending.set(holder, { key: seen.key, subnet: request.subnet });
-  try {
-    const port = await turn.api.ports.create(wanted, { signal: turn.signal });
-    turn.pending.delete(holder);
-    turn.log.info({ port: holder, ips: lease.ips, mac: lease.mac }, 'address reserved');
-    return port;
-  } catch (error) {
-    if (isAlreadyExists(error)) return adoptOwn(turn, seen, wanted);
-    if (isRefused(error)) giveBack(turn, holder, request.subnet);
-    throw error;
+/** A port without an address takes the one that was found for it, or says why there is none. */
+async function updateUnallocated(turn: Turn, seen: Seen, { kept, reserved, frozen }: Update): Promise<Live> {
+  const { port, request, role, problem = reserved?.problem } = kept;
+  const owner = frozen ? port.spec.owner : kept.owner;
+  const lease = frozen ? undefined : reserved?.lease;
+  if (lease === undefined || request === undefined) {
+    const subnet = request === undefined ? '' : request.subnet;
+    const written = await write(turn, port, { owner, attachments: [], subnet, request });
+    return { port: written, role, ...(problem === undefined ? {} : { problem }) };
   }
+  const attachments = planAttachments(seen.stateOf(port), request);
+  const written = await write(turn, port, { owner, attachments, request, lease });
+  turn.log.info({ port: getHolder(port), ips: lease.ips, mac: lease.mac }, 'address reserved');
+  return { port: written, role };
 }
 
-/** Certain that nothing was stored: the server answered, and with a refusal. */
-const isRefused = (error: unknown): boolean =>
-  error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 408;
-
-function giveBack(turn: Turn, holder: string, subnet: string): void {
-  turn.pending.delete(holder);
-  turn.addresses.giveBack(subnet, holder);
-}
-
-/**
- * Clears up after creations whose answer never came and that nobody wants any more, or not in that subnet: what is not in the API is given
- * back, what is there comes through the cache and is released like any other port.
- */
-export async function settlePending(turn: Turn, seen: Seen, plan: PortsPlan): Promise<void> {
-  const wanted = new Map(plan.create.map((creation) => [formatHolder(seen, creation), creation.request.subnet]));
-  const left = [...turn.pending].filter(
-    ([holder, { key, subnet }]) => key === seen.key && wanted.get(holder) !== subnet,
-  );
-  await forAll(left, async ([holder, { subnet }]) => {
-    const name = holder.slice(holder.indexOf('/') + 1);
-    const found = await turn.api.ports.find({ namespace: seen.namespace, name }, { signal: turn.signal });
-    if (found === undefined) giveBack(turn, holder, subnet);
-    else turn.pending.delete(holder);
-  });
-}
-
-/** An earlier attempt of ours, whose answer was lost or whose event has not come yet. */
-async function adoptOwn(turn: Turn, { namespace }: Seen, wanted: LogicalPort): Promise<LogicalPort> {
-  const { name } = wanted.metadata;
-  const found = await turn.api.ports.find({ namespace, name }, { signal: turn.signal });
-  if (found === undefined) throw failTaken(`LogicalPort ${namespace}/${name} was there and is gone`);
-  turn.pending.delete(`${namespace}/${name}`);
-  const isOwn = found.spec.owner.uid === wanted.spec.owner.uid;
-  if (!isOwn || found.spec.subnet !== wanted.spec.subnet) {
-    turn.addresses.giveBack(wanted.spec.subnet, `${namespace}/${name}`);
-  }
-  if (isOwn) return found;
-  throw failTaken(`LogicalPort ${namespace}/${name} of an earlier life is not released yet`);
-}
-
-const failTaken = (message: string): ApiError =>
-  new ApiError({ status: 409, reason: 'AlreadyExists', message, class: 'conflict' });
-
-/** Brings a kept port's attachments, labels and owner up to date; gives it as it is then. */
-export async function updatePort(turn: Turn, seen: Seen, kept: PortsPlan['keep'][number]): Promise<LogicalPort> {
-  const { port, owner, request } = kept;
-  const carrier = request ?? findCarrier(port);
-  const attachments = carrier === undefined ? [] : planAttachments(seen.stateOf(port), carrier);
-  const binding = request?.binding ?? port.spec.binding;
-  const desired = planPortChange(port, { owner, attachments, ...(binding === undefined ? {} : { binding }) });
-  const { object } = await ensureObject(turn.api.ports, desired, { known: port, signal: turn.signal });
-  return object;
+/** While something else is pending, pods carry the NIC as they did when they began to. */
+function listAttachments(seen: Seen, { port, request }: Kept, isPending: boolean) {
+  const asked: Carrier | undefined = request ?? seen.carrierOf(port.spec.nic);
+  const carrier = isPending ? (findLastCarrier(port) ?? asked) : (asked ?? findLastCarrier(port));
+  return carrier === undefined ? [] : planAttachments(seen.stateOf(port), carrier);
 }
 
 /** Where the NIC was carried last, when its spec is not there any more to say so. */
-function findCarrier(port: LogicalPort): { interface: string; nad?: string } | undefined {
+function findLastCarrier(port: LogicalPort): Carrier | undefined {
   const last = port.spec.attachments?.[0];
   return last && { interface: last.interface, ...(last.nad === undefined ? {} : { nad: last.nad }) };
+}
+
+/** What changes hands or addresses is written only over what was seen; all else over whatever is there. */
+async function write(turn: Turn, port: LogicalPort, change: PortChange): Promise<LogicalPort> {
+  const desired = planPortChange(port, change);
+  if (change.lease !== undefined || change.owner.uid !== port.spec.owner.uid) {
+    const { name, namespace, uid, resourceVersion } = port.metadata;
+    const metadata = { ...desired.metadata, uid, resourceVersion };
+    return turn.api.ports.patch({ name, namespace }, { metadata, spec: desired.spec }, { signal: turn.signal });
+  }
+  const { object } = await ensureObject(turn.api.ports, desired, { known: port, signal: turn.signal });
+  return object;
 }
 
 /** Ends a LogicalPort whose rows are gone: from here on its address may be given to others. */
@@ -127,5 +91,6 @@ export async function releasePort(turn: Turn, port: LogicalPort): Promise<void> 
     if (!isNotFound(error)) throw error;
   });
   await removeFinalizer(ports, { name, namespace, uid }, FINALIZER);
-  turn.log.info({ port: `${namespace}/${name}`, ips: port.spec.ips, mac: port.spec.mac }, 'address released');
+  turn.late.delete(getHolder(port));
+  turn.log.info({ port: getHolder(port), ips: port.spec.ips, mac: port.spec.mac }, 'address released');
 }

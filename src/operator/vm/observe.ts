@@ -1,16 +1,26 @@
-import { findKubevirtOwner, type VirtualMachine, type VirtualMachineInstance } from '../../api/objects.ts';
+import { MULTUS_NETWORKS } from '../../api/annotations.ts';
+import {
+  findKubevirtOwner,
+  type VirtualMachine,
+  type VirtualMachineInstance,
+  type VmiSpec,
+} from '../../api/objects.ts';
 import type { LogicalPort } from '../../api/types.gen.ts';
 import { deriveMigration } from '../../migration/derive.ts';
 import type { LauncherRecord, MigrationInput } from '../../migration/input.ts';
 import { parseLauncher, parseVmi, parseVmim } from '../../migration/parse.ts';
+import type { Carrier } from '../../plan/logical-port.ts';
 import { formatPortLsp } from '../../plan/lsp.ts';
 import { deriveStanding, type Lives, listTrustedLaunchers, servesVmi } from '../../plan/ownership.ts';
-import { planVmRequests, type RequestContext, type RequestPlan } from '../../plan/requests.ts';
-import type { WishSource } from '../../plan/wishes.ts';
+import type { WishSource } from '../../plan/requests/types.ts';
+import { type ClaimReferences, planVmRequests, type RequestContext, type RequestPlan } from '../../plan/requests.ts';
+import { parseClaimReferences } from '../../plan/selection.ts';
+import { listVmNics } from '../../plan/vm-nics.ts';
 import type { Context } from '../context.ts';
 import { formatWorkloadKey } from '../keys.ts';
 import { makeRequestContext } from '../port/request-context.ts';
 import type { Seen } from '../port/seen.ts';
+import { completePlan, findClaim, findClusterUid } from '../port/wishes.ts';
 import { isKubevirtKnown } from '../world.ts';
 
 /** A VM, its VMI, their launchers, migrations and ports, as one record. A bare VMI has no VM. */
@@ -26,18 +36,52 @@ export function observeVm(context: Context, namespace: string, name: string): Se
   const vmims = world.vmims.store.byIndex('key', key).map(parseVmim);
   const input: MigrationInput = { ...(vmi === undefined ? {} : { vmi: parseVmi(vmi) }), vmims, launchers };
   const regarding = describeObject(vm, vmi);
+  const references = listReferences(context, namespace, launchers);
+  const plan = planRequests({ vm, vmi }, makeRequestContext(context, namespace), references);
   return {
     key,
     namespace,
     name,
     lives,
     ports,
-    plan: planRequests({ vm, vmi }, makeRequestContext(context, namespace)),
+    plan: completePlan(context, plan, { namespace, ports }),
+    carrierOf: (nic) => findCarrier(vmi?.spec ?? vm?.spec?.template?.spec, namespace, nic),
+    stopped: (vmi === undefined || isFinal(vmi)) && launchers.every((launcher) => launcher.final),
+    leaving: false,
+    claimExists: (claim) => findClaim(context, namespace, claim) !== undefined,
     stateOf: (port) => deriveMigration({ ...selectInput(port, lives, input), ...findBinding(context, port) }),
     ...(regarding === undefined ? {} : { regarding }),
     versions: { vm: vm?.metadata.resourceVersion, vmi: vmi?.metadata.resourceVersion },
     mayWait: (subnet) => vmi === undefined && world.subnets.store.get(subnet)?.spec.allocate === 'OnFirstStart',
   };
+}
+
+const isFinal = ({ status }: VirtualMachineInstance): boolean =>
+  status?.phase === 'Succeeded' || status?.phase === 'Failed';
+
+/**
+ * The IPAMClaims that the launchers refer to, by interface: what ipam-extensions writes there. Only launchers that count
+ * as such speak for the machine, the one that started it before those that migration makes.
+ */
+function listReferences({ world }: Context, namespace: string, launchers: readonly LauncherRecord[]): ClaimReferences {
+  const living = launchers.filter(({ final }) => !final);
+  const ordered = living.toSorted(
+    (a, b) => Number(a.migrationJobUid === undefined) - Number(b.migrationJobUid === undefined),
+  );
+  const texts = ordered.flatMap(
+    ({ name }) => world.pods.store.get(`${namespace}/${name}`)?.metadata.annotations?.[MULTUS_NETWORKS] ?? [],
+  );
+  const references = texts.map((text) => parseClaimReferences(text, namespace));
+  return new Map(references.flatMap((parsed) => (parsed.ok ? [...parsed.value] : [])));
+}
+
+/** By the spec alone: also a NIC whose request cannot be understood is carried as KubeVirt carries it. */
+function findCarrier(spec: VmiSpec | undefined, namespace: string, name: string): Carrier | undefined {
+  const nic = listVmNics(spec).find((candidate) => candidate.name === name);
+  if (nic === undefined) return undefined;
+  if (nic.network.kind === 'pod') return { interface: nic.interface };
+  const { reference } = nic.network;
+  return { interface: nic.interface, nad: reference.includes('/') ? reference : `${namespace}/${reference}` };
 }
 
 function listActivePods(vmi: VirtualMachineInstance | undefined) {
@@ -53,6 +97,7 @@ function describeLives(
   const isDeleting = (object: VirtualMachine | VirtualMachineInstance) =>
     object.metadata.deletionTimestamp !== undefined;
   const vmUid = vmi && findKubevirtOwner(vmi.metadata, 'VirtualMachine')?.uid;
+  const clusterUid = findClusterUid(context);
   return {
     ...(vm === undefined ? {} : { vm: { uid: vm.metadata.uid ?? '', deleting: isDeleting(vm) } }),
     ...(vmi === undefined
@@ -66,6 +111,7 @@ function describeLives(
         }),
     launchers,
     kubevirtKnown: isKubevirtKnown(context.world),
+    ...(clusterUid === undefined ? {} : { clusterUid }),
   };
 }
 
@@ -92,7 +138,7 @@ function describeObject(vm: VirtualMachine | undefined, vmi: VirtualMachineInsta
  * The NICs of the guest that runs and those of the next one: a NIC that was taken out of the VM keeps its port until the
  * VMI has let it go, a NIC that was added has one before the VMI knows of it. What both have is as the VMI has it.
  */
-function planRequests({ vm, vmi }: Objects, context: RequestContext): RequestPlan {
+function planRequests({ vm, vmi }: Objects, context: RequestContext, claims: ClaimReferences): RequestPlan {
   const template = vm?.spec?.template;
   const sources: WishSource[] =
     vm === undefined
@@ -102,8 +148,8 @@ function planRequests({ vm, vmi }: Objects, context: RequestContext): RequestPla
           { from: "the VM's template", annotations: template?.metadata?.annotations },
         ];
   const plans = [
-    ...(vmi === undefined ? [] : [planVmRequests(vmi.spec, sources, context)]),
-    ...(vm === undefined ? [] : [planVmRequests(template?.spec, sources, context)]),
+    ...(vmi === undefined ? [] : [planVmRequests(vmi.spec, sources, context, claims)]),
+    ...(vm === undefined ? [] : [planVmRequests(template?.spec, sources, context, claims)]),
   ];
   return mergePlans(plans);
 }

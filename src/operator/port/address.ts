@@ -1,0 +1,45 @@
+import type { LogicalPort } from '../../api/types.gen.ts';
+import type { Change } from '../../ipam/changes.ts';
+import type { Lease } from '../../ipam/pool.ts';
+import { findChange } from '../../plan/change.ts';
+import type { Kept } from '../../plan/ports.ts';
+import { reportProblem, type Turn } from '../context.ts';
+import { getHolder } from './live.ts';
+import { makeAddressRequest } from './reserve.ts';
+import type { Seen } from './seen.ts';
+
+/** Another address to be written, or why what is asked for is not done. */
+export type Address = { readonly lease?: Lease; readonly pending?: string };
+
+/**
+ * What is asked for otherwise than it is: nothing of a port that somebody holds moves; of another one the new address is
+ * held beside the old until OVN has it. What cannot be had leaves everything as it is.
+ */
+export function planAddress(turn: Turn, seen: Seen, { port, request, problem }: Kept): Address {
+  if (problem !== undefined) return { pending: `what is asked for now cannot be had: ${problem.message}` };
+  const asked = request === undefined ? undefined : findChange(port, request);
+  const holder = getHolder(port);
+  if (asked === undefined || request === undefined) {
+    dropChange(turn, port);
+    return {};
+  }
+  if (seen.stateOf(port).holds.length > 0) {
+    return { pending: `${asked} is asked for and takes effect when no pod holds the port, as after a stop` };
+  }
+  const lease = turn.addresses.reserveChange(makeAddressRequest(seen.namespace, holder, request));
+  if (lease.ok) {
+    turn.log.info({ port: holder, from: port.spec.ips, to: lease.value.ips }, 'address changes');
+    return { lease: lease.value };
+  }
+  if (seen.regarding !== undefined) reportProblem(turn, seen.regarding, 'Allocating', lease.problem);
+  return { pending: `${asked} is asked for and cannot be had: ${lease.problem.message}` };
+}
+
+/** What was asked for before and reserved, and is not asked for any more. */
+function dropChange({ addresses }: Turn, port: LogicalPort): void {
+  const begun = addresses.findChange(getHolder(port));
+  if (begun !== undefined && !hasLease(port, begun)) addresses.dropChange(getHolder(port));
+}
+
+const hasLease = ({ spec }: LogicalPort, { to }: Change): boolean =>
+  spec.subnet === to.subnet && spec.mac === to.lease.mac && spec.ips.join() === to.lease.ips.join();

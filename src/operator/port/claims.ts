@@ -1,0 +1,20 @@
+import { ensureStatus, isNotFound } from '../../kube/index.ts';
+import { deriveClaimStatus } from '../../plan/claims.ts';
+import { forAll } from '../all.ts';
+import type { Turn } from '../context.ts';
+import type { Live } from './live.ts';
+import { findClaim } from './wishes.ts';
+
+/** Tells the IPAMClaims that speak for these ports what came of them: addresses, who has them, and why there are none. */
+export async function writeClaims(turn: Turn, live: readonly Live[], now: string): Promise<void> {
+  await forAll(live, async ({ port, problem, role }) => {
+    const { ipamClaim, subnet } = port.spec;
+    if (ipamClaim === undefined || role === 'restored') return;
+    const claim = findClaim(turn, port.metadata.namespace ?? '', ipamClaim);
+    if (claim === undefined) return;
+    const status = deriveClaimStatus(claim, { port, subnet: turn.addresses.plans().get(subnet), problem, now });
+    await ensureStatus(turn.api.ipamClaims, claim, status, { signal: turn.signal }).catch((error: unknown) => {
+      if (!isNotFound(error)) throw error;
+    });
+  });
+}

@@ -1,0 +1,109 @@
+import type { LogicalPort } from '../../api/types.gen.ts';
+import { ApiError, isAlreadyExists } from '../../kube/index.ts';
+import { makeLogicalPort, planAttachments } from '../../plan/logical-port.ts';
+import type { PortsPlan } from '../../plan/ports.ts';
+import { forAll } from '../all.ts';
+import type { Turn } from '../context.ts';
+import { getHolder, type Live } from './live.ts';
+import { formatHolder, type Reserved } from './reserve.ts';
+import type { Seen } from './seen.ts';
+import { findClusterUid } from './wishes.ts';
+
+/**
+ * Makes the LogicalPorts of new NICs: reservations with an address, or places that say why there is none. The API
+ * server's answer decides: what it refuses is given back at once, what it may have taken stays held until that is known.
+ */
+export async function createPorts(turn: Turn, seen: Seen, reserved: readonly Reserved[]): Promise<Live[]> {
+  return forAll(
+    reserved.filter(({ port }) => port === undefined),
+    async (item) => {
+      const port = await createPort(turn, seen, item);
+      return { port, role: 'live' as const, ...(item.problem === undefined ? {} : { problem: item.problem }) };
+    },
+  );
+}
+
+const MAX_NIC = 253;
+
+/** Places for NICs whose request cannot even be understood. */
+export async function createFailed(turn: Turn, seen: Seen, failed: PortsPlan['fail']): Promise<Live[]> {
+  const due = failed.filter(({ nic }) => nic !== '' && nic.length <= MAX_NIC && !seen.mayWait(''));
+  return forAll(due, async ({ owner, nic, problem }) => {
+    const wanted = makeLogicalPort({
+      namespace: seen.namespace,
+      owner,
+      request: { nic },
+      attachments: [],
+      clusterUid: findClusterUid(turn),
+    });
+    const port = await turn.api.ports.create(wanted, { signal: turn.signal }).catch((error: unknown) => {
+      if (isAlreadyExists(error)) return adoptOwn(turn, wanted);
+      throw error;
+    });
+    return { port, role: 'live' as const, problem };
+  });
+}
+
+async function createPort(turn: Turn, seen: Seen, item: Reserved): Promise<LogicalPort> {
+  const { owner, request, lease, holder } = item;
+  const attachments = planAttachments(seen.stateOf(undefined), request);
+  const clusterUid = findClusterUid(turn);
+  const wanted = makeLogicalPort({ namespace: seen.namespace, owner, request, lease, attachments, clusterUid });
+  if (lease !== undefined) turn.pending.set(holder, { key: seen.key, subnet: request.subnet });
+  try {
+    const port = await turn.api.ports.create(wanted, { signal: turn.signal });
+    turn.pending.delete(holder);
+    if (lease !== undefined) turn.log.info({ port: holder, ips: lease.ips, mac: lease.mac }, 'address reserved');
+    return port;
+  } catch (error) {
+    if (isAlreadyExists(error)) return adoptOwn(turn, wanted);
+    if (isRefused(error)) giveBack(turn, holder, request.subnet);
+    throw error;
+  }
+}
+
+/** Certain that nothing was stored: the server answered, and with a refusal. */
+const isRefused = (error: unknown): boolean =>
+  error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 408;
+
+function giveBack(turn: Turn, holder: string, subnet: string): void {
+  turn.pending.delete(holder);
+  turn.addresses.giveBack(subnet, holder);
+}
+
+/**
+ * Clears up after creations whose answer never came and that nobody wants any more, or not in that subnet: what is not in the API is given
+ * back, what is there comes through the cache and is released like any other port.
+ */
+export async function settlePending(turn: Turn, seen: Seen, plan: PortsPlan): Promise<void> {
+  const wanted = new Map(plan.create.map((creation) => [formatHolder(seen, creation), creation.request.subnet]));
+  const left = [...turn.pending].filter(
+    ([holder, { key, subnet }]) => key === seen.key && wanted.get(holder) !== subnet,
+  );
+  await forAll(left, async ([holder, { subnet }]) => {
+    const name = holder.slice(holder.indexOf('/') + 1);
+    const found = await turn.api.ports.find({ namespace: seen.namespace, name }, { signal: turn.signal });
+    if (found === undefined) giveBack(turn, holder, subnet);
+    else turn.pending.delete(holder);
+  });
+}
+
+/** An earlier attempt of ours, whose answer was lost or whose event has not come yet. */
+async function adoptOwn(turn: Turn, wanted: LogicalPort): Promise<LogicalPort> {
+  const { name, namespace } = wanted.metadata;
+  const holder = getHolder(wanted);
+  const found = await turn.api.ports.find({ namespace, name }, { signal: turn.signal });
+  if (found === undefined) throw failTaken(`LogicalPort ${holder} was there and is gone`);
+  turn.pending.delete(holder);
+  const isOwn = found.spec.owner.uid === wanted.spec.owner.uid;
+  const isWhole = found.spec.ips.length >= wanted.spec.ips.length;
+  if (!isOwn || !isWhole || found.spec.subnet !== wanted.spec.subnet) {
+    turn.addresses.giveBack(wanted.spec.subnet, holder);
+  }
+  if (isOwn && isWhole) return found;
+  if (isOwn) throw failTaken(`LogicalPort ${holder} was made without an address before`);
+  throw failTaken(`LogicalPort ${holder} of an earlier life is not released yet`);
+}
+
+const failTaken = (message: string): ApiError =>
+  new ApiError({ status: 409, reason: 'AlreadyExists', message, class: 'conflict' });

@@ -1,0 +1,75 @@
+import type { Problem } from '../../api/problem.ts';
+import type { LogicalPort } from '../../api/types.gen.ts';
+import type { AddressRequest } from '../../ipam/allocate.ts';
+import type { Lease } from '../../ipam/pool.ts';
+import { isUnallocated } from '../../plan/change.ts';
+import { formatPortName } from '../../plan/logical-port.ts';
+import type { PortsPlan } from '../../plan/ports.ts';
+import type { NicRequest } from '../../plan/requests.ts';
+import { reportProblem, type Turn } from '../context.ts';
+import type { Seen } from './seen.ts';
+
+type Owner = LogicalPort['spec']['owner'];
+
+/** One NIC that needs an address: a port that is still to be made, or one that only says why it has none. */
+export type Need = { readonly owner: Owner; readonly request: NicRequest; readonly port?: LogicalPort };
+
+/** A need with its address, or with what is in the way. */
+export type Reserved = Need & { readonly holder: string; readonly lease?: Lease; readonly problem?: Problem };
+
+/** What the allocator is asked for, for one NIC of a namespace. */
+export function makeAddressRequest(namespace: string, holder: string, request: NicRequest): AddressRequest {
+  const { subnet, ips, mac, pool } = request;
+  return {
+    holder,
+    subnet,
+    namespace,
+    ...(ips === undefined ? {} : { ips }),
+    ...(mac === undefined ? {} : { mac }),
+    ...(pool?.kind === 'named' ? { pool: pool.name } : {}),
+    ...(pool?.kind === 'list' ? { candidates: pool.candidates } : {}),
+    ...(pool?.kind === 'list' && pool.ordinal !== undefined ? { ordinal: pool.ordinal } : {}),
+  };
+}
+
+/** The NICs of a turn that need an address now. */
+export function listNeeds(seen: Seen, plan: PortsPlan): Need[] {
+  const waiting = plan.keep.flatMap(({ port, owner, request, role }) =>
+    isUnallocated(port) && request !== undefined && role === 'live' ? [{ port, owner, request }] : [],
+  );
+  return [...waiting, ...plan.create].filter(({ request }) => !seen.mayWait(request.subnet));
+}
+
+/**
+ * Reserves addresses for all NICs that need one, or for none: a machine with half of its NICs cannot start, and must not
+ * hold addresses that others wait for. What stands in the way is told on each of them, its own problem or its sibling's.
+ */
+export function reserve(turn: Turn, seen: Seen, needs: readonly Need[]): Reserved[] {
+  const held = needs.map((need) => ({ ...need, holder: formatHolder(seen, need) }));
+  const request = (need: (typeof held)[number]) => makeAddressRequest(seen.namespace, need.holder, need.request);
+  const leases = turn.addresses.allocate(held.map(request));
+  if (leases.ok) return held.flatMap((need, index) => addLease(need, leases.value[index]));
+  const failures = held.map((need) => {
+    const alone = turn.addresses.allocate([request(need)]);
+    if (!alone.ok) return alone.problem;
+    turn.addresses.giveBack(need.request.subnet, need.holder);
+    return undefined;
+  });
+  const first = held.findIndex((_, index) => failures[index] !== undefined);
+  const culprit = held[first === -1 ? 0 : first];
+  const cause = failures[first] ?? leases.problem;
+  if (seen.regarding !== undefined) reportProblem(turn, seen.regarding, 'Allocating', cause);
+  return held.map((need, index) => ({
+    ...need,
+    problem: failures[index] ?? {
+      reason: cause.reason,
+      message: `waits for NIC ${culprit?.request.nic ?? ''}, as all NICs get their addresses together: ${cause.message}`,
+    },
+  }));
+}
+
+const addLease = <T>(need: T, lease: Lease | undefined): (T & { lease: Lease })[] =>
+  lease === undefined ? [] : [{ ...need, lease }];
+
+export const formatHolder = ({ namespace }: Seen, { owner, request }: Pick<Need, 'owner' | 'request'>): string =>
+  `${namespace}/${formatPortName(namespace, owner, request.nic)}`;

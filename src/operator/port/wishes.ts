@@ -1,0 +1,43 @@
+import type { IPAMClaim, Namespace } from '../../api/objects.ts';
+import type { LogicalPort } from '../../api/types.gen.ts';
+import { applyClaims } from '../../plan/claims.ts';
+import type { NicRequest, RequestPlan } from '../../plan/requests.ts';
+import { settlePolicies } from '../../plan/retention.ts';
+import type { Context } from '../context.ts';
+
+/** What several observers need of a namespace. */
+export type Home = {
+  readonly namespace: string;
+  readonly ports: readonly LogicalPort[];
+};
+
+/** The namespace that lives and dies with the cluster: its UID tells one cluster from another. */
+const CLUSTER_NAMESPACE = 'kube-system';
+
+/** Which cluster this is; undefined while it cannot be told. */
+export function findClusterUid({ world }: Pick<Context, 'world'>): string | undefined {
+  return (world.namespaces.store.get(CLUSTER_NAMESPACE) as Namespace | undefined)?.metadata.uid;
+}
+
+/** A claim; one that is being deleted stands until it is gone, as the multi-network specification has it. */
+export function findClaim({ world }: Pick<Context, 'world'>, namespace: string, name: string): IPAMClaim | undefined {
+  return world.ipamClaims.store.get(`${namespace}/${name}`);
+}
+
+/**
+ * Requests with their claims and release policies. A NIC without a reference of its own goes by the claim that its port
+ * has, as long as that exists: a stopped VM has no launcher to say so.
+ */
+export function completePlan(context: Context, plan: RequestPlan, home: Home): RequestPlan {
+  const requests = plan.requests.map((request) => addClaim(context, request, home));
+  const claimed = applyClaims({ ...plan, requests }, (name) => findClaim(context, home.namespace, name));
+  const { world, settings } = context;
+  return settlePolicies(claimed, (name) => world.subnets.store.get(name), settings.releasePolicy ?? 'WithOwner');
+}
+
+function addClaim(context: Context, request: NicRequest, { namespace, ports }: Home): NicRequest {
+  if (request.ipamClaim !== undefined) return request;
+  const known = ports.find(({ spec }) => spec.nic === request.nic && spec.ipamClaim !== undefined)?.spec.ipamClaim;
+  if (known === undefined || findClaim(context, namespace, known) === undefined) return request;
+  return { ...request, ipamClaim: known };
+}

@@ -1,0 +1,125 @@
+import { formatAddress, parseAddress } from '../api/address.ts';
+import type { IPAMClaim } from '../api/objects.ts';
+import { fail, type Problem, type Result, succeed } from '../api/problem.ts';
+import type { LogicalPort } from '../api/types.gen.ts';
+import type { NicRequest, RequestPlan } from './requests.ts';
+import type { SubnetPlan } from './subnet.ts';
+
+type ClaimStatus = NonNullable<IPAMClaim['status']>;
+
+/** Finds an IPAMClaim of the namespace by its name, which is whatever its author chose. */
+export type FindClaim = (name: string) => IPAMClaim | undefined;
+
+/**
+ * What the claims of some NICs ask for: the addresses in a claim's status are asked for, one without is to be filled.
+ * A claim speaks for one NIC: a second one that refers to it would get the same address (multi-network specification
+ * v1.3, section 8). Problems: IPAMClaimNotFound, InvalidRequest, RequestDisagreement.
+ */
+export function applyClaims(plan: RequestPlan, findClaim: FindClaim): RequestPlan {
+  const speaker = new Map<string, string>();
+  const requests: NicRequest[] = [];
+  const problems = [...plan.problems];
+  for (const request of plan.requests) {
+    const applied = applyClaim(request, findClaim, speaker);
+    if (applied.ok) requests.push(applied.value);
+    else problems.push({ nic: request.nic, problem: applied.problem });
+  }
+  return { requests, problems };
+}
+
+function applyClaim(request: NicRequest, findClaim: FindClaim, speaker: Map<string, string>): Result<NicRequest> {
+  const { nic, ipamClaim: name } = request;
+  if (name === undefined) return succeed(request);
+  const other = speaker.get(name);
+  if (other !== undefined) {
+    return fail(
+      'InvalidRequest',
+      `NIC ${nic}: IPAMClaim ${name} speaks for NIC ${other} already; give each NIC its own`,
+    );
+  }
+  speaker.set(name, nic);
+  const claim = findClaim(name);
+  if (claim === undefined) return fail('IPAMClaimNotFound', `NIC ${nic}: IPAMClaim ${name} does not exist; create it`);
+  const ips = listIps(claim).slice(0, MAX_IPS).map(dropPrefix);
+  return ips.length === 0 ? succeed(request) : fixAddresses(request, name, ips);
+}
+
+const MAX_IPS = 8;
+
+const listIps = ({ status }: IPAMClaim): string[] => status?.ips ?? [];
+
+function fixAddresses(request: NicRequest, name: string, ips: readonly string[]): Result<NicRequest> {
+  const { nic } = request;
+  if (request.ips !== undefined && !request.ips.every((ip) => ips.includes(normalize(ip)))) {
+    const what = `IPAMClaim ${name} has ${ips.join(', ')}, another source asks for ${request.ips.join(', ')}`;
+    return fail('RequestDisagreement', `NIC ${nic}: ${what.slice(0, 500)}`);
+  }
+  // The claim says which address: what a pool would choose from does not matter any more.
+  const { pool, ...rest } = request;
+  return succeed({ ...rest, ...(pool?.kind === 'named' ? { pool } : {}), ips });
+}
+
+const dropPrefix = (text: string): string => normalize(text.split('/')[0] ?? text);
+
+const normalize = (text: string): string => {
+  const address = parseAddress(text.trim());
+  return address === undefined ? text.trim() : formatAddress(address);
+};
+
+/** Reasons that OVN-Kubernetes' claims carry: clients of the type know them. */
+const REASONS = new Map<string, string>([
+  ['SubnetFull', 'SubnetExhausted'],
+  ['PoolFull', 'SubnetExhausted'],
+  ['AddressInUse', 'IPAddressConflict'],
+  ['AddressConflict', 'IPAddressConflict'],
+]);
+
+export type ClaimFacts = {
+  readonly port: LogicalPort;
+  readonly subnet: SubnetPlan | undefined;
+  /** Why the port has no address. */
+  readonly problem?: Problem | undefined;
+  /** RFC 3339. */
+  readonly now: string;
+};
+
+/**
+ * The status of the claim that speaks for a port, all of it. Absent fields are null, as a merge patch needs them. What
+ * a claim says is kept while its port has no address.
+ */
+export function deriveClaimStatus(claim: IPAMClaim, facts: ClaimFacts): object {
+  const { spec } = facts.port;
+  const ips = spec.ips.map((ip) => formatWithPrefix(ip, facts.subnet));
+  const holder = spec.attachments?.find(({ role }) => role === 'Source');
+  return {
+    ips: ips.length > 0 ? ips : listIps(claim),
+    ownerPod: holder === undefined ? null : { name: holder.podName },
+    conditions: replaceCondition(claim.status?.conditions ?? [], describeNews(facts)),
+  };
+}
+
+function describeNews({ port, problem, now }: ClaimFacts): News {
+  if (port.spec.ips.length > 0) {
+    return { isGiven: true, reason: 'SuccessfulAllocation', message: `LogicalPort ${port.metadata.name}`, now };
+  }
+  const { reason, message } = problem ?? { reason: '', message: '' };
+  return { isGiven: false, reason: REASONS.get(reason) ?? 'InternalError', message: message.slice(0, 1000), now };
+}
+
+type News = { readonly isGiven: boolean; readonly reason: string; readonly message: string; readonly now: string };
+
+const TYPE = 'IPsAllocated';
+
+/** Conditions of other types are others'. */
+function replaceCondition(present: NonNullable<ClaimStatus['conditions']>, { isGiven, reason, message, now }: News) {
+  const status = isGiven ? 'True' : 'False';
+  const before = present.find(({ type }) => type === TYPE);
+  const lastTransitionTime = before?.status === status ? before.lastTransitionTime : now;
+  return [...present.filter(({ type }) => type !== TYPE), { type: TYPE, status, lastTransitionTime, reason, message }];
+}
+
+function formatWithPrefix(ip: string, subnet: SubnetPlan | undefined): string {
+  const family = parseAddress(ip)?.family;
+  const range = subnet?.ranges.find(({ cidr }) => cidr.family === family);
+  return `${ip}/${range?.cidr.prefix ?? (family === 6 ? 128 : 32)}`;
+}
