@@ -43,6 +43,8 @@ const BY_SUBNET = 'subnet';
 const BY_KEY = 'key';
 /** Ports that wait for an older rival to go, by subnet. */
 const BY_CONFLICT = 'conflict';
+/** Ports that an IPAMClaim speaks for, as `<namespace>/<claim>`. */
+const BY_CLAIM = 'claim';
 
 /** The caches; they follow nothing before `startWorld`. */
 export function createWorld(options: WorldOptions): World {
@@ -56,6 +58,7 @@ export function createWorld(options: WorldOptions): World {
       indexers: {
         [BY_KEY]: (port) => [getPortKey(port)],
         [BY_SUBNET]: (port) => [port.spec.subnet],
+        [BY_CLAIM]: ({ metadata, spec }) => (spec.ipamClaim ? [`${metadata.namespace ?? ''}/${spec.ipamClaim}`] : []),
         [BY_CONFLICT]: (port) => (port.status?.phase === 'Conflict' ? [port.spec.subnet] : []),
       },
     }),
