@@ -7,9 +7,12 @@ import { createTransport, systemClock } from '../kube/index.ts';
 import { createOperator } from '../operator/operator.ts';
 import { createNbClient, createSbClient, type DatabaseOptions } from '../ovn/database.ts';
 import { materialFromFiles } from '../ovsdb/index.ts';
+import type { ReleasePolicy } from '../plan/retention.ts';
 import { planJoin, type Settings } from '../plan/settings.ts';
 import { createPrometheus, serveHealth } from './metrics.ts';
 import { connect, runProgram } from './program.ts';
+
+const RELEASE_POLICIES: readonly ReleasePolicy[] = ['WithOwner', 'OnStop', 'Retain'];
 
 const OPTIONS = {
   kubeconfig: { type: 'string', default: '' },
@@ -24,6 +27,7 @@ const OPTIONS = {
   'join-cidr': { type: 'string', default: '100.64.0.0/16,fd00:100:64::/112' },
   mtu: { type: 'string', default: '0' },
   secondary: { type: 'boolean', default: false },
+  'release-policy': { type: 'string', default: 'WithOwner' },
   'lease-namespace': { type: 'string', default: '' },
   'metrics-port': { type: 'string', default: '9475' },
   'log-level': { type: 'string', default: 'info' },
@@ -46,6 +50,8 @@ Usage: mooring-operator --nb REMOTES --sb REMOTES [options]
   --join-cidr CIDR        between routers and nodes: V4, V6 or V4,V6 (default: 100.64.0.0/16,fd00:100:64::/112)
   --mtu BYTES             for subnets without mtu; 0: the least that the nodes' uplinks allow (default: 0)
   --secondary             another plugin makes the pods' first interface: no default subnet is made
+  --release-policy POLICY when addresses are given back, where neither NIC, VM, pod nor subnet says it:
+                          WithOwner, OnStop or Retain (default: WithOwner)
   --lease-namespace NS    of the leader's lease (default: the configuration's namespace)
   --metrics-port PORT     /metrics, /healthz, /readyz (default: 9475)
   --log-level LEVEL       debug, info, warn or error (default: info)
@@ -63,6 +69,12 @@ function parseNumber(values: Values, name: 'mtu' | 'metrics-port', min: number):
   throw new Error(`--${name} must be a number from ${min} to 65535`);
 }
 
+function parsePolicy(text: string): ReleasePolicy {
+  const policy = RELEASE_POLICIES.find((candidate) => candidate === text);
+  if (policy === undefined) throw new Error(`--release-policy must be one of ${RELEASE_POLICIES.join(', ')}`);
+  return policy;
+}
+
 function parseSettings(values: Values): Settings {
   const join = planJoin(values['join-cidr']);
   if (!join.ok) throw new Error(`--join-cidr: ${join.problem.message}`);
@@ -76,6 +88,7 @@ function parseSettings(values: Values): Settings {
     defaultVpc: 'default',
     defaultSubnet: 'default',
     primary: !values.secondary,
+    releasePolicy: parsePolicy(values['release-policy']),
   };
 }
 
