@@ -14,6 +14,7 @@ import type { IPPool, LogicalPort, Subnet, Vpc } from '../api/types.gen.ts';
 import type { Clock, KubeObject, Logger, Metrics, Random, Transport } from '../kube/index.ts';
 import { formatWorkloadKey, getPodKey, getPortKey } from './keys.ts';
 import { type Watch, watchAlways, watchWhenServed } from './optional-watch.ts';
+import { trimAny, trimNamespace, trimNode, trimPod, trimVm, trimVmi } from './trim.ts';
 
 /** Everything of Kubernetes that the operator reads. Names of indexes: `key` is the workload's key. */
 export type World = {
@@ -55,6 +56,7 @@ export function createWorld(options: WorldOptions): World {
     ports: watchAlways<LogicalPort>({
       ...options,
       kind: KINDS.logicalPort,
+      decode: trimAny<LogicalPort>,
       indexers: {
         [BY_KEY]: (port) => [getPortKey(port)],
         [BY_SUBNET]: (port) => [port.spec.subnet],
@@ -62,60 +64,32 @@ export function createWorld(options: WorldOptions): World {
         [BY_CONFLICT]: (port) => (port.status?.phase === 'Conflict' ? [port.spec.subnet] : []),
       },
     }),
-    subnets: watchAlways<Subnet>({ ...options, kind: KINDS.subnet }),
-    vpcs: watchAlways<Vpc>({ ...options, kind: KINDS.vpc }),
-    ipPools: watchAlways<IPPool>({ ...options, kind: KINDS.ipPool }),
+    subnets: watchAlways<Subnet>({ ...options, kind: KINDS.subnet, decode: trimAny<Subnet> }),
+    vpcs: watchAlways<Vpc>({ ...options, kind: KINDS.vpc, decode: trimAny<Vpc> }),
+    ipPools: watchAlways<IPPool>({ ...options, kind: KINDS.ipPool, decode: trimAny<IPPool> }),
     pods: watchAlways<Pod>({ ...options, kind: KINDS.pod, decode: trimPod, indexers: { [BY_KEY]: listVmKeys } }),
-    nodes: watchAlways<Node>({ ...options, kind: KINDS.node, decode: trimMetadata }),
-    namespaces: watchAlways<Namespace>({ ...options, kind: KINDS.namespace, decode: trimMetadata }),
-    vms: watchWhenServed<VirtualMachine>({ ...options, kind: KINDS.vm, decode: trimStatus<VirtualMachine> }),
-    vmis: watchWhenServed<VirtualMachineInstance>({ ...options, kind: KINDS.vmi }),
+    nodes: watchAlways<Node>({ ...options, kind: KINDS.node, decode: trimNode }),
+    namespaces: watchAlways<Namespace>({ ...options, kind: KINDS.namespace, decode: trimNamespace }),
+    vms: watchWhenServed<VirtualMachine>({ ...options, kind: KINDS.vm, decode: trimVm }),
+    vmis: watchWhenServed<VirtualMachineInstance>({ ...options, kind: KINDS.vmi, decode: trimVmi }),
     vmims: watchWhenServed<VirtualMachineInstanceMigration>({
       ...options,
       kind: KINDS.vmim,
+      decode: trimAny<VirtualMachineInstanceMigration>,
       indexers: { [BY_KEY]: vmimKey },
     }),
-    nads: watchWhenServed<NetworkAttachmentDefinition>({ ...options, kind: KINDS.nad }),
-    ipamClaims: watchWhenServed<IPAMClaim>({ ...options, kind: KINDS.ipamClaim }),
+    nads: watchWhenServed<NetworkAttachmentDefinition>({
+      ...options,
+      kind: KINDS.nad,
+      decode: trimAny<NetworkAttachmentDefinition>,
+    }),
+    ipamClaims: watchWhenServed<IPAMClaim>({ ...options, kind: KINDS.ipamClaim, decode: trimAny<IPAMClaim> }),
   };
 }
 
 /** Only launchers are looked up by key; other pods have their name. */
 function listVmKeys(pod: Pod): string[] {
   return findKubevirtOwner(pod.metadata, 'VirtualMachineInstance') === undefined ? [] : [getPodKey(pod)];
-}
-
-/** Pods are many and large: only what is read stays in memory. */
-function trimPod(raw: KubeObject): Pod {
-  const { apiVersion, kind, metadata, spec, status } = raw as Pod;
-  return {
-    ...header({ apiVersion, kind }),
-    metadata: dropManagedFields(metadata),
-    spec: {
-      ...(spec?.nodeName === undefined ? {} : { nodeName: spec.nodeName }),
-      ...(spec?.hostNetwork === undefined ? {} : { hostNetwork: spec.hostNetwork }),
-    },
-    status: { ...(status?.phase === undefined ? {} : { phase: status.phase }) },
-  };
-}
-
-function header({ apiVersion, kind }: { apiVersion?: string | undefined; kind?: string | undefined }) {
-  return { ...(apiVersion === undefined ? {} : { apiVersion }), ...(kind === undefined ? {} : { kind }) };
-}
-
-function trimMetadata(raw: KubeObject): Node {
-  const { apiVersion, kind, metadata } = raw as Node;
-  return { ...header({ apiVersion, kind }), metadata: dropManagedFields(metadata) };
-}
-
-function trimStatus<T extends KubeObject>(raw: KubeObject): T {
-  const { status: _, ...rest } = raw as T & { status?: unknown };
-  return rest as unknown as T;
-}
-
-function dropManagedFields<M extends object>(metadata: M): M {
-  const { managedFields: _, ...rest } = metadata as M & { managedFields?: unknown };
-  return rest as unknown as M;
 }
 
 const listWatches = (world: World): Watch<KubeObject>[] => Object.values(world) as unknown as Watch<KubeObject>[];

@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest';
+import type { KubeObject } from '../kube/index.ts';
+import { trimAny, trimNode, trimPod, trimVm, trimVmi } from './trim.ts';
+
+const managedFields = [{ manager: 'kubectl', fieldsV1: { 'f:spec': {} } }];
+const meta = (annotations: Record<string, string> = {}) => ({
+  name: 'x',
+  namespace: 'a',
+  uid: 'u',
+  resourceVersion: '7',
+  generateName: 'x-',
+  managedFields,
+  annotations,
+});
+const trimmed = { name: 'x', namespace: 'a', uid: 'u', resourceVersion: '7' };
+const raw = (object: object) => object as unknown as KubeObject;
+
+describe('what the caches keep', () => {
+  it('of a pod: where it is, whose it is, and the annotations and labels that we read', () => {
+    const asked = {
+      'ovn.kubernetes.io/ip_address': '10.0.0.1',
+      'net-a.vms.ovn.kubernetes.io/ip_address': '10.1.0.1',
+      'k8s.v1.cni.cncf.io/networks': 'net-a',
+      'v1.multus-cni.io/default-network': 'other',
+      'mooring.dev/nics': '{}',
+      'network.kubevirt.io/addresses': '{}',
+      'kubevirt.io/ephemeral-provisioning': 'true',
+    };
+    const others = {
+      'kubectl.kubernetes.io/last-applied-configuration': '{"large":true}',
+      'k8s.v1.cni.cncf.io/network-status': '[]',
+      'prometheus.io/scrape': 'true',
+      'mooring.dev.example/nics': '{}',
+    };
+    const ownerReferences = [{ kind: 'StatefulSet', apiVersion: 'apps/v1', name: 's', uid: 's1' }];
+    const labels = { app: 'web', 'kubevirt.io/migrationJobUID': 'm' };
+    const pod = trimPod(
+      raw({
+        metadata: { ...meta({ ...asked, ...others }), labels, ownerReferences },
+        spec: { nodeName: 'n', hostNetwork: true, containers: [{ name: 'c' }] },
+        status: { phase: 'Running', podIP: '10.0.0.1' },
+      }),
+    );
+    expect(pod).toEqual({
+      metadata: {
+        ...trimmed,
+        annotations: asked,
+        labels: { 'kubevirt.io/migrationJobUID': 'm' },
+        ownerReferences,
+      },
+      spec: { nodeName: 'n', hostNetwork: true },
+      status: { phase: 'Running' },
+    });
+  });
+
+  it('of a VM: the NICs of its template and what is asked for them, without its status', () => {
+    const domain = { cpu: { cores: 4 }, devices: { disks: [{}], interfaces: [{ name: 'a' }] } };
+    const vm = trimVm(
+      raw({
+        metadata: { ...meta(), labels: { app: 'db' } },
+        spec: {
+          runStrategy: 'Always',
+          template: {
+            metadata: { annotations: { 'mooring.dev/nics': '{}', note: 'long' }, labels: { app: 'db' } },
+            spec: { domain, networks: [{ name: 'a', pod: {} }], volumes: [{}] },
+          },
+        },
+        status: { ready: true },
+      }),
+    );
+    expect(vm).toEqual({
+      metadata: { ...trimmed, annotations: {}, labels: { app: 'db' } },
+      spec: {
+        template: {
+          metadata: { annotations: { 'mooring.dev/nics': '{}' } },
+          spec: { domain: { devices: { interfaces: [{ name: 'a' }] } }, networks: [{ name: 'a', pod: {} }] },
+        },
+      },
+    });
+  });
+
+  it('of a VMI: its NICs, and of its status what tells where the guest runs', () => {
+    const status = { phase: 'Running', nodeName: 'n', activePods: { p: 'n' }, migrationState: { migrationUid: 'm' } };
+    const vmi = trimVmi(
+      raw({ metadata: meta(), spec: { networks: [] }, status: { ...status, interfaces: [{ name: 'a' }] } }),
+    );
+    expect(vmi).toEqual({
+      metadata: { ...trimmed, annotations: {} },
+      spec: { domain: { devices: {} }, networks: [] },
+      status,
+    });
+  });
+
+  it('of a node: whether it is ready', () => {
+    const conditions = [
+      { type: 'MemoryPressure', status: 'False', lastHeartbeatTime: 'now' },
+      { type: 'Ready', status: 'True', lastHeartbeatTime: 'now' },
+    ];
+    const node = trimNode(raw({ metadata: meta(), spec: { podCIDR: 'x' }, status: { conditions, images: [{}] } }));
+    expect(node).toEqual({
+      metadata: { ...trimmed, annotations: {} },
+      status: { conditions: [{ type: 'Ready', status: 'True' }] },
+    });
+  });
+
+  it('of all others: everything but who wrote it', () => {
+    const { managedFields: _, ...metadata } = meta();
+    expect(trimAny(raw({ kind: 'Subnet', metadata: meta(), spec: { cidrBlock: '10.0.0.0/24' } }))).toEqual({
+      kind: 'Subnet',
+      metadata,
+      spec: { cidrBlock: '10.0.0.0/24' },
+    });
+  });
+
+  it('takes an annotation called __proto__ for a name like any other', () => {
+    const annotations = JSON.parse('{"__proto__": "x", "mooring.dev/adopt": "true"}');
+    const pod = trimPod(raw({ metadata: meta(annotations) }));
+    expect(Object.getPrototypeOf(pod.metadata.annotations)).toBe(Object.prototype);
+    expect(pod.metadata.annotations).toEqual({ 'mooring.dev/adopt': 'true' });
+  });
+});

@@ -1,0 +1,116 @@
+import type { Namespace, Node, Pod, VirtualMachine, VirtualMachineInstance, VmiSpec } from '../api/objects.ts';
+import type { ObjectMeta } from '../api/types.gen.ts';
+import type { KubeObject } from '../kube/index.ts';
+
+/**
+ * Objects as the caches keep them. There are tens of thousands, and most of what is in them is of no use here: memory
+ * follows what is kept, so what comes to be read is to be added here first.
+ */
+type Raw = KubeObject;
+
+/** Everybody's: who wrote which field is a third of an object. */
+export function trimAny<T extends KubeObject>(raw: Raw): T {
+  const { metadata, ...rest } = raw as KubeObject & { metadata?: object };
+  const { managedFields: _, ...kept } = (metadata ?? {}) as { managedFields?: unknown };
+  return { ...rest, metadata: kept } as unknown as T;
+}
+
+export function trimPod(raw: Raw): Pod {
+  const { apiVersion, kind, metadata, spec, status } = raw as Pod;
+  return compact({
+    apiVersion,
+    kind,
+    metadata: trimMeta(metadata, isReadLabel),
+    spec: compact({ nodeName: spec?.nodeName, hostNetwork: spec?.hostNetwork }),
+    status: compact({ phase: status?.phase }),
+  });
+}
+
+/** Kubelets write conditions and lists of images all the time: only whether the node is ready matters here. */
+export function trimNode(raw: Raw): Node {
+  const ready = (raw as Node).status?.conditions?.find(({ type }) => type === 'Ready');
+  const { type = '', status = '' } = ready ?? {};
+  return { ...trimNamespace(raw), ...(ready === undefined ? {} : { status: { conditions: [{ type, status }] } }) };
+}
+
+export function trimNamespace(raw: Raw): Namespace {
+  const { apiVersion, kind, metadata } = raw as Namespace;
+  return compact({ apiVersion, kind, metadata: trimMeta(metadata) });
+}
+
+export function trimVm(raw: Raw): VirtualMachine {
+  const { apiVersion, kind, metadata, spec } = raw as VirtualMachine;
+  const template = spec?.template;
+  const annotations = template?.metadata?.annotations;
+  return compact({
+    apiVersion,
+    kind,
+    metadata: trimMeta(metadata),
+    spec: compact({
+      template: template && {
+        ...(annotations === undefined ? {} : { metadata: { annotations: pick(annotations, isReadAnnotation) } }),
+        ...(template.spec === undefined ? {} : { spec: trimGuest(template.spec) }),
+      },
+    }),
+  });
+}
+
+export function trimVmi(raw: Raw): VirtualMachineInstance {
+  const { apiVersion, kind, metadata, spec, status } = raw as VirtualMachineInstance;
+  const { phase, nodeName, activePods, migrationState } = status ?? {};
+  return compact({
+    apiVersion,
+    kind,
+    metadata: trimMeta(metadata),
+    spec: spec && trimGuest(spec),
+    status: compact({ phase, nodeName, activePods, migrationState }),
+  });
+}
+
+/** The NICs and their networks. */
+function trimGuest({ domain, networks }: VmiSpec): VmiSpec {
+  const { interfaces, autoattachPodInterface } = domain?.devices ?? {};
+  return compact({ domain: { devices: compact({ interfaces, autoattachPodInterface }) }, networks });
+}
+
+type Test = (key: string) => boolean;
+
+function trimMeta(metadata: ObjectMeta, keepsLabel: Test = () => true): ObjectMeta {
+  const { name, namespace, uid, resourceVersion, generation, creationTimestamp, deletionTimestamp } = metadata;
+  const { labels, annotations, finalizers, ownerReferences } = metadata;
+  return compact({
+    name,
+    namespace,
+    uid,
+    resourceVersion,
+    generation,
+    creationTimestamp,
+    deletionTimestamp,
+    labels: labels && pick(labels, keepsLabel),
+    annotations: annotations && pick(annotations, isReadAnnotation),
+    finalizers,
+    ownerReferences,
+  });
+}
+
+/** A copy with the keys that pass; `__proto__` is a key like any other. */
+function pick(values: Readonly<Record<string, string>>, keeps: Test): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).filter(([key]) => keeps(key)));
+}
+
+/** Domains whose annotations we read; that of a request begins with the name of a NAD. */
+const READ_DOMAIN = /(^|\.)(kubernetes\.io|mooring\.dev|kubevirt\.io|cncf\.io|multus-cni\.io)\//;
+/** Large, and written by others for others. */
+const UNREAD: ReadonlySet<string> = new Set([
+  'kubectl.kubernetes.io/last-applied-configuration',
+  'k8s.v1.cni.cncf.io/network-status',
+  'k8s.v1.cni.cncf.io/networks-status',
+]);
+
+const isReadAnnotation: Test = (key) => READ_DOMAIN.test(key) && !UNREAD.has(key);
+const isReadLabel: Test = (key) => key.startsWith('kubevirt.io/') || key.startsWith('mooring.dev/');
+
+/** Drops undefined members, which `exactOptionalPropertyTypes` does not allow. */
+function compact<T extends object>(value: { [K in keyof T]: T[K] | undefined }): T {
+  return Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined)) as T;
+}
