@@ -11,9 +11,14 @@ const BITS = { 4: 32, 6: 128 } as const;
 /** Strict: no octal or short forms, no zone, no prefix. Undefined when it is not an address. */
 export function parseAddress(text: string): Address | undefined {
   if (text.length === 0 || text.length > MAX_TEXT || /[%/\s]/.test(text)) return undefined;
-  if (Address4.isValid(text)) return { family: 4, value: new Address4(text).bigInt() };
-  if (text.includes(':') && Address6.isValid(text)) return { family: 6, value: new Address6(text).bigInt() };
-  return undefined;
+  try {
+    // One try, of the family that it can be: the library says no by throwing, which costs far more than parsing.
+    return text.includes(':')
+      ? { family: 6, value: new Address6(text).bigInt() }
+      : { family: 4, value: new Address4(text).bigInt() };
+  } catch {
+    return undefined;
+  }
 }
 
 /** Canonical text: dotted decimal, or RFC 5952. */

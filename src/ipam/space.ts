@@ -91,7 +91,8 @@ export function detachFamily(pool: FamilyPool): void {
   const { families, commons } = pool.space;
   const at = families.indexOf(pool);
   if (at !== -1) families.splice(at, 1);
-  for (const supply of listSupplies(pool)) for (const value of supply.deferred) stopWaiting(commons, value, supply);
+  for (const supply of listSupplies(pool))
+    for (const value of supply.deferred.list()) stopWaiting(commons, value, supply);
 }
 
 function stopWaiting({ waiting }: FamilyCommons, value: bigint, supply: Supply): void {
@@ -103,7 +104,7 @@ function stopWaiting({ waiting }: FamilyCommons, value: bigint, supply: Supply):
 /** The order in which addresses were given back outlives a change of the ranges. */
 export function inheritOrder(pool: FamilyPool, before: FamilyPool): void {
   for (const { released } of listSupplies(before)) {
-    for (const value of released) {
+    for (const value of released.list()) {
       const supply = findSupply(pool, value);
       if (supply !== undefined && !pool.space.holders.has(value)) enqueue(supply, value);
     }

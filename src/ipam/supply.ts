@@ -1,3 +1,4 @@
+import { createFifo, type Fifo } from './fifo.ts';
 import { countAddresses, type Interval } from './ranges.ts';
 
 /**
@@ -10,10 +11,10 @@ export type Supply = {
   /** Ascending, without overlap. */
   readonly intervals: readonly Interval[];
   readonly total: bigint;
-  /** Given back, oldest first; a Set keeps the order. Bounded, because an IPv6 network never comes to its end. */
-  readonly released: Set<bigint>;
+  /** Given back, oldest first. Bounded, because an IPv6 network never comes to its end. */
+  readonly released: Fifo;
   /** Free here and live in another VPC: given when nothing else is left. */
-  readonly deferred: Set<bigint>;
+  readonly deferred: Fifo;
   /** How many of it are held. */
   used: number;
   /** Whether something fell out of `released`: a second round finds it. */
@@ -39,8 +40,8 @@ export function createSupply(intervals: readonly Interval[], pool?: string): Sup
     ...(pool === undefined ? {} : { pool }),
     intervals,
     total: countAddresses(intervals),
-    released: new Set(),
-    deferred: new Set(),
+    released: createFifo(),
+    deferred: createFifo(),
     used: 0,
     hasForgotten: false,
     interval: 0,
@@ -69,10 +70,9 @@ export function readmit(supply: Supply, value: bigint): void {
 /** Puts a free address at the end of those that were given back. */
 export function enqueue(supply: Supply, value: bigint): void {
   supply.released.add(value);
-  const [oldest] = supply.released;
-  if (supply.released.size <= MAX_RELEASED || oldest === undefined) return;
-  supply.released.delete(oldest);
-  supply.hasForgotten = true;
+  if (supply.released.size() <= MAX_RELEASED) return;
+  const oldest = supply.released.first();
+  supply.hasForgotten = oldest !== undefined && supply.released.delete(oldest);
 }
 
 /**
@@ -91,8 +91,7 @@ export function findNext(supply: Supply, around: Surroundings): bigint | undefin
     const forgotten = advance(supply, around);
     if (forgotten !== undefined) return forgotten;
   }
-  const [deferred] = supply.deferred;
-  return deferred;
+  return supply.deferred.first();
 }
 
 /** Moves the cursor to the next address that is neither held nor in a queue. */
@@ -112,9 +111,10 @@ function advance(supply: Supply, around: Surroundings): bigint | undefined {
 }
 
 function findReleased(supply: Supply, around: Surroundings): bigint | undefined {
-  for (const value of supply.released) {
+  const { released } = supply;
+  for (let value = released.first(); value !== undefined; value = released.first()) {
     if (!around.isAvoided(value)) return value;
-    supply.released.delete(value);
+    released.delete(value);
     putOff(supply, value, around);
   }
   return undefined;
