@@ -1,17 +1,10 @@
 import { MULTUS_DEFAULT_NETWORK, MULTUS_NETWORKS } from '../api/annotations.ts';
 import { findController, type Pod, type VmiSpec } from '../api/objects.ts';
-import { fail, type Result, succeed } from '../api/problem.ts';
+import { type Result, succeed } from '../api/problem.ts';
 import type { Draft } from './requests/draft.ts';
 import { combine } from './requests/keys.ts';
-import { mergeWishes } from './requests/merge.ts';
 import { named, resolveAll } from './requests/resolve.ts';
-import {
-  type NicRequest,
-  PRIMARY_INTERFACE,
-  type RequestContext,
-  type RequestPlan,
-  type WishSource,
-} from './requests/types.ts';
+import { PRIMARY_INTERFACE, type RequestContext, type RequestPlan, type WishSource } from './requests/types.ts';
 import { parseIps, parseMacText } from './requests/values.ts';
 import { parseDefaultNetwork, parseReference, parseSelections, type Selection } from './selection.ts';
 import { listVmNics, type VmNic } from './vm-nics.ts';
@@ -129,23 +122,4 @@ export function deriveOrdinal({ metadata }: Pick<Pod, 'metadata'>): number | und
   const prefix = `${owner.name}-`;
   const suffix = metadata.name.startsWith(prefix) ? metadata.name.slice(prefix.length) : '';
   return ORDINAL.test(suffix) ? Number(suffix) : undefined;
-}
-
-/**
- * The request with the addresses that its IPAMClaim already has (`status.ips`, with or without prefix). Problems:
- * RequestDisagreement when others ask for something else, InvalidRequest for what is no address.
- */
-export function applyClaim(request: NicRequest, ips: readonly string[]): Result<NicRequest> {
-  if (ips.length === 0) return succeed(request);
-  const parsed = parseIps(ips, { prefix: true });
-  const claim = `IPAMClaim ${request.ipamClaim ?? ''}`;
-  if (!parsed.ok) return fail('InvalidRequest', `NIC ${request.nic}: ${claim}: ${parsed.problem.message}`);
-  const { pool, ips: asked, ...rest } = request;
-  const merged = mergeWishes([
-    { from: claim, wish: { ips: parsed.value } },
-    { from: 'the request', wish: { ...(asked && { ips: asked }), ...(pool && { pool }) } },
-  ]);
-  if (!merged.ok) return fail(merged.problem.reason, `NIC ${request.nic}: ${merged.problem.message}`);
-  const { ips: agreed = parsed.value, pool: left } = merged.value;
-  return succeed({ ...rest, ips: agreed, ...(left && { pool: left }) });
 }

@@ -1,6 +1,7 @@
 import { fail, type Result, succeed } from '../api/problem.ts';
 import { quote } from '../ipam/ranges.ts';
 import { asFields, type Fields, isTextList, MAX_TEXT, parseJson } from './requests/json.ts';
+import { isObjectName } from './requests/values.ts';
 
 /** One element of `k8s.v1.cni.cncf.io/networks`. Addresses are as they were typed: they may be meant for another plugin. */
 export type Selection = {
@@ -20,7 +21,6 @@ type Reference = Pick<Selection, 'namespace' | 'name' | 'interface'>;
 const MAX_NETWORKS = 32;
 const MAX_LIST = 16;
 const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
-const SUBDOMAIN = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 
 /**
  * Reads the annotation of the NetworkAttachmentDefinition de facto standard v1.3, section 4.1, both forms; unnamed
@@ -145,14 +145,13 @@ function findBadDetail(item: Fields): string | undefined {
   if (typeof (readDetail(item, 'mac') ?? '') !== 'string') return 'mac must be text';
   const claim = readDetail(item, 'ipam-claim-reference');
   if (claim === undefined) return undefined;
-  if (typeof claim !== 'string' || !SUBDOMAIN.test(claim))
-    return 'ipam-claim-reference must be the name of an IPAMClaim';
+  if (typeof claim !== 'string' || !isObjectName(claim)) return 'ipam-claim-reference must be the name of an IPAMClaim';
   const ips = readDetail(item, 'ips');
   return Array.isArray(ips) && ips.length > 0 ? 'ips and ipam-claim-reference exclude each other' : undefined;
 }
 
 function checkNames({ namespace, name }: Pick<Reference, 'namespace' | 'name'>) {
-  if (SUBDOMAIN.test(name) && (namespace === '' || LABEL.test(namespace))) return undefined;
+  if (isObjectName(name) && (namespace === '' || LABEL.test(namespace))) return undefined;
   return fail('InvalidRequest', `${quote(`${namespace}/${name}`)} is not the name of a network`);
 }
 

@@ -5,9 +5,12 @@ import { isTextList, MAX_TEXT } from './json.ts';
 import type { Binding, ReleasePolicy } from './types.ts';
 
 const MAX_GROUPS = 32;
-const OBJECT_NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
+const LABELS = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const POLICIES: readonly ReleasePolicy[] = ['WithOwner', 'Retain', 'OnStop'];
 const BINDINGS: readonly Binding[] = ['bridge', 'masquerade', 'managedTap'];
+
+/** A name as Kubernetes has it (RFC 1123 subdomain). */
+export const isObjectName = (text: string): boolean => text.length <= 253 && LABELS.test(text);
 
 /** One address per family, IPv4 first, in canonical text. `prefix` allows, and drops, a prefix length. */
 export function parseIps(texts: readonly string[], { prefix = false } = {}): Result<readonly string[]> {
@@ -49,7 +52,7 @@ export function parseMacText(text: string): Result<string | undefined> {
 export function parseNameText(text: string): Result<string | undefined> {
   const name = text.trim();
   if (name === '') return succeed(undefined);
-  return OBJECT_NAME.test(name) ? succeed(name) : fail('InvalidRequest', `${quote(name)} is not the name of an object`);
+  return isObjectName(name) ? succeed(name) : fail('InvalidRequest', `${quote(name)} is not the name of an object`);
 }
 
 export function parsePolicy(text: string): Result<ReleasePolicy | undefined> {
@@ -75,7 +78,7 @@ function parseChoice<T extends string>(text: string, choices: readonly T[]): Res
 
 /** Names of security groups, ascending, each once. */
 export function parseGroups(value: unknown): Result<readonly string[]> {
-  if (!isTextList(value, MAX_GROUPS) || !value.every((name) => OBJECT_NAME.test(name))) {
+  if (!isTextList(value, MAX_GROUPS) || !value.every((name) => isObjectName(name))) {
     return fail('InvalidRequest', `not a list of at most ${MAX_GROUPS} names`);
   }
   return succeed([...new Set(value)].sort());
