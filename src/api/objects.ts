@@ -14,7 +14,13 @@ export type Pod = {
   status?: { phase?: string };
 };
 
-export type Node = { apiVersion?: string; kind?: string; metadata: ObjectMeta };
+export type Node = {
+  apiVersion?: string;
+  kind?: string;
+  metadata: ObjectMeta;
+  /** Of the conditions only `Ready` is kept. */
+  status?: { conditions?: { type: string; status: string }[] };
+};
 
 export type Namespace = { apiVersion?: string; kind?: string; metadata: ObjectMeta };
 

@@ -31,6 +31,8 @@ export const REASONS = {
   CIDROverlap: 'cidrBlock overlaps with another subnet of the same VPC.',
   InvalidGateway: 'The gateway is not a usable address of the subnet.',
   InvalidExcludeIps: 'An entry of excludeIps is not an address or a range inside the subnet.',
+  InvalidMTU: 'mtu is outside what the families of the subnet need.',
+  InUse: 'The object is being deleted and stays until nothing uses it any more.',
   Ready: 'Everything asked for is in place.',
   InvalidRequest: 'An annotation that asks for an address or network cannot be understood.',
   RequestDisagreement: 'Two sources ask for different things for the same NIC.',

@@ -3,11 +3,11 @@ import type { LogicalPort } from '../api/types.gen.ts';
 
 /**
  * One key is one unit of work: `vm/<ns>/<name>` for everything of a VM or VMI of that name, `pod/<ns>/<name>` for a pod
- * that is no launcher, `subnet/<name>`, `node/<name>`, `vpc/<name>`, and `rows/<owner>` for rows whose owner is gone.
+ * that is no launcher, `subnet/<name>`, `node/<name>`, `vpc/<name>`, `ippool/<name>`, and `rows/<owner>` for rows whose owner is gone.
  */
 export type Key =
   | { readonly kind: 'vm' | 'pod'; readonly namespace: string; readonly name: string }
-  | { readonly kind: 'subnet' | 'node' | 'vpc' | 'rows'; readonly name: string };
+  | { readonly kind: 'subnet' | 'node' | 'vpc' | 'ippool' | 'rows'; readonly name: string };
 
 export const formatWorkloadKey = (kind: 'vm' | 'pod', namespace: string, name: string): string =>
   `${kind}/${namespace}/${name}`;
@@ -25,11 +25,15 @@ class InvalidKey extends TypeError {
 export function parseKey(text: string): Key {
   const at = text.indexOf('/');
   const [kind, rest] = [text.slice(0, at), text.slice(at + 1)];
-  if (kind === 'subnet' || kind === 'node' || kind === 'vpc' || kind === 'rows') return { kind, name: rest };
+  if (isPlain(kind)) return { kind, name: rest };
   const [namespace, name, ...more] = rest.split('/');
   if ((kind !== 'vm' && kind !== 'pod') || !namespace || !name || more.length > 0)
     throw new InvalidKey(`no key: ${text.slice(0, 300)}`);
   return { kind, namespace, name };
+}
+
+function isPlain(kind: string): kind is Exclude<Key['kind'], 'vm' | 'pod'> {
+  return ['subnet', 'node', 'vpc', 'ippool', 'rows'].includes(kind);
 }
 
 /** The key that a pod belongs to: its VMI's when one controls it. */

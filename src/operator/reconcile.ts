@@ -1,5 +1,6 @@
 import type { Outcome } from '../kube/index.ts';
 import type { Turn } from './context.ts';
+import { runIpPoolTurn } from './ip-pool/turn.ts';
 import { parseKey } from './keys.ts';
 import { runVpcTurn } from './network/turn.ts';
 import { runNodeTurn } from './node/turn.ts';
@@ -23,6 +24,8 @@ export function reconcile(turn: Turn, text: string): Promise<Outcome> {
       return runNodeTurn(turn, key.name);
     case 'vpc':
       return runVpcTurn(turn, key.name);
+    case 'ippool':
+      return runIpPoolTurn(turn, key.name);
     case 'rows':
       return runRowsTurn(turn, key.name);
   }

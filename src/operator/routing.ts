@@ -1,5 +1,4 @@
 import { parseLspName } from '../api/names.ts';
-import { NODE_NETWORK_ANNOTATION } from '../api/node-network.ts';
 import { CLUSTER_KEY, OWNER_KEY, parseOwner } from '../api/owner.ts';
 import type { LogicalPort } from '../api/types.gen.ts';
 import type { Change, KubeObject } from '../kube/index.ts';
@@ -7,18 +6,21 @@ import type { RowChange } from '../ovsdb/index.ts';
 import type { Row } from '../ovsdb/values.ts';
 import type { Context } from './context.ts';
 import { formatWorkloadKey, getPodKey, getPortKey } from './keys.ts';
+import { routeCounts, routeNetworks } from './route-networks.ts';
 
 /** Takes keys of work that is due, some of them later. */
 export type Inbox = { add(key: string): void; addAfter(key: string, delayMs: number): void };
-
-/** Counts in a Subnet's status may lag behind by this much: not every pod is worth a write. */
-const COUNT_DELAY_MS = 5000;
 
 type Wake = (subnet?: string) => void;
 
 /** Turns every change of the world and of OVN into keys, as long as the returned function was not called. */
 export function routeChanges(context: Context, inbox: Inbox, wake: Wake): () => void {
-  const ends = [...routeWorkloads(context, inbox), ...routeNetworks(context, inbox, wake), ...routeOvn(context, inbox)];
+  const ends = [
+    ...routeWorkloads(context, inbox),
+    ...routeTenants(context, inbox, wake),
+    ...routeNetworks(context, inbox, wake),
+    ...routeOvn(context, inbox),
+  ];
   return () => {
     for (const end of ends) end();
   };
@@ -37,66 +39,48 @@ function routeWorkloads({ world }: Context, inbox: Inbox): (() => void)[] {
   ];
 }
 
-function routeNetworks(context: Context, inbox: Inbox, wake: Wake): (() => void)[] {
-  const { world, settings } = context;
+function routeTenants(context: Context, inbox: Inbox, wake: Wake): (() => void)[] {
+  const { world } = context;
   return [
     world.ports.onChange((change) => routePort(context, change, { inbox, wake })),
-    world.subnets.onChange((change) => {
-      inbox.add(`subnet/${change.object.metadata.name}`);
-      if (isStatusOnly(change)) return;
-      const vpcs = [change.object, ...(change.type === 'updated' ? [change.previous] : [])];
-      for (const { spec } of vpcs) inbox.add(`vpc/${spec.vpc ?? settings.defaultVpc}`);
-      for (const other of world.subnets.store.list()) inbox.add(`subnet/${other.metadata.name}`);
-      for (const node of world.nodes.store.list()) inbox.add(`node/${node.metadata.name}`);
-      for (const port of world.ports.store.byIndex('subnet', change.object.metadata.name)) inbox.add(getPortKey(port));
-      wake();
-    }),
-    world.nodes.onChange((change) => {
-      if (!isSameAnnotation(change)) inbox.add(`node/${change.object.metadata.name}`);
-    }),
     world.namespaces.onChange((change) => {
       if (!isHeartbeat(change)) wake();
     }),
     world.nads.onChange(() => wake()),
+    world.ipamClaims.onChange(({ type, object }) => {
+      const { namespace = '', name } = object.metadata;
+      for (const port of world.ports.store.byIndex('claim', `${namespace}/${name}`)) inbox.add(getPortKey(port));
+      if (type !== 'updated') wake();
+    }),
   ];
 }
 
 type Hands = { readonly inbox: Inbox; readonly wake: Wake };
 
-function routePort({ world, addresses }: Context, change: Change<LogicalPort>, { inbox, wake }: Hands): void {
+function routePort(context: Context, change: Change<LogicalPort>, { inbox, wake }: Hands): void {
+  const { world, addresses } = context;
   const { object: port } = change;
-  const { subnet } = port.spec;
   inbox.add(getPortKey(port));
   if (change.type === 'updated') {
     if (getPortKey(change.previous) !== getPortKey(port)) inbox.add(getPortKey(change.previous));
-    return;
+    if (getAllocation(change.previous) === getAllocation(port)) return;
   }
-  inbox.addAfter(`subnet/${subnet}`, COUNT_DELAY_MS);
-  if (change.type === 'deleted') {
-    wake(subnet);
-    for (const other of world.ports.store.byIndex('conflict', subnet)) inbox.add(getPortKey(other));
-    return;
+  routeCounts(context, port, inbox);
+  if (change.type !== 'added') {
+    const before = change.type === 'updated' ? change.previous : port;
+    routeCounts(context, before, inbox);
+    const left = before.spec.subnet;
+    wake(left);
+    for (const other of world.ports.store.byIndex('conflict', left)) inbox.add(getPortKey(other));
   }
+  if (change.type === 'deleted') return;
   for (const rival of addresses.listRivals(port)) {
     const other = world.ports.store.get(rival);
     if (other !== undefined) inbox.add(getPortKey(other));
   }
 }
 
-const serializeWish = (object: KubeObject & { spec?: unknown }): string =>
-  JSON.stringify([object.spec, object.metadata?.uid, object.metadata?.deletionTimestamp]);
-
-function isStatusOnly(change: Change<KubeObject & { spec?: unknown }>): boolean {
-  return change.type === 'updated' && serializeWish(change.object) === serializeWish(change.previous);
-}
-
-function isSameAnnotation(change: Change<KubeObject>): boolean {
-  if (change.type !== 'updated') return false;
-  const [now, before] = [change.object, change.previous].map(
-    (node) => `${node.metadata?.uid} ${node.metadata?.annotations?.[NODE_NETWORK_ANNOTATION]}`,
-  );
-  return now === before;
-}
+const getAllocation = ({ spec }: LogicalPort): string => [spec.subnet, spec.pool, spec.mac, ...spec.ips].join(' ');
 
 function isHeartbeat(change: Change<KubeObject>): boolean {
   if (change.type !== 'updated') return false;
@@ -109,6 +93,10 @@ function routeOvn(context: Context, inbox: Inbox): (() => void)[] {
     context.nb.client.onChange((changes) => {
       for (const key of listRowKeys(context, changes)) inbox.add(key);
     }),
+    // What was bound is known again: bindings that did not change meanwhile make no event.
+    context.bindings.onLive(() => {
+      for (const port of context.world.ports.store.list()) if (isBindingUnknown(port)) inbox.add(getPortKey(port));
+    }),
     context.bindings.onPortChange((names) => {
       for (const name of names) {
         const port = parseLspName(name);
@@ -118,6 +106,9 @@ function routeOvn(context: Context, inbox: Inbox): (() => void)[] {
     }),
   ];
 }
+
+const isBindingUnknown = ({ status }: LogicalPort): boolean =>
+  status?.conditions?.some((condition) => condition.type === 'Bound' && condition.status === 'Unknown') === true;
 
 function listRowKeys(context: Context, changes: readonly RowChange[]): Set<string> {
   const owners = new Set(changes.flatMap((change) => [findOwner(context, change.old), findOwner(context, change.new)]));

@@ -6,7 +6,7 @@ import type { Wanted } from '../ovn/wanted.ts';
 import { planVpc } from './network.ts';
 import { allocateNode, allocateVpc, type JoinRecords, listJoinedVpcs, planNode, rebuildJoinPool } from './node.ts';
 import { deriveMac, planJoin, type Settings } from './settings.ts';
-import { parseDhcpOptions, planSubnetRows, planSubnets } from './subnet.ts';
+import { planSubnets } from './subnet.ts';
 
 function makeSettings(joinCidr = '100.64.0.0/16,fd00:100:64::/112'): Settings {
   const join = planJoin(joinCidr);
@@ -90,93 +90,6 @@ describe('planJoin', () => {
   );
 });
 
-describe('planSubnets', () => {
-  const judge = (...subnets: Subnet[]) =>
-    [...planSubnets(subnets, settings).values()].map((plan) => `${plan.name} ${plan.problem?.reason ?? 'usable'}`);
-
-  it.each<[string, Subnet[], string[]]>([
-    ['two beside each other', [subnet('a', {}), subnet('b', { cidrBlock: '10.0.1.0/24' })], ['a usable', 'b usable']],
-    [
-      'the younger of two that overlap has to wait, whatever their names',
-      [subnet('a', { cidrBlock: '10.0.0.0/16' }, '2026-02-01T00:00:00Z'), subnet('z', {})],
-      ['z usable', 'a CIDROverlap'],
-    ],
-    [
-      'one family in common',
-      [subnet('a', { cidrBlock: '10.0.0.0/24,fd01::/64' }), subnet('b', { cidrBlock: 'fd01::/48' })],
-      ['a usable', 'b CIDROverlap'],
-    ],
-    ['the same in two VPCs', [subnet('a', {}), subnet('b', { vpc: 'blue' })], ['a usable', 'b usable']],
-    [
-      'one that is wrong harms nobody',
-      [subnet('a', { cidrBlock: '10.0.0.1/24' }), subnet('b', {})],
-      ['a InvalidCIDR', 'b usable'],
-    ],
-    [
-      'one that is wrong by overlap harms nobody else',
-      [subnet('a', {}), subnet('b', { cidrBlock: '10.0.0.0/16' }), subnet('c', { cidrBlock: '10.0.9.0/24' })],
-      ['a usable', 'b CIDROverlap', 'c usable'],
-    ],
-    ['the join network', [subnet('a', { cidrBlock: '100.64.9.0/24' })], ['a CIDROverlap']],
-    ['the join network of the other family', [subnet('a', { cidrBlock: 'fd00::/16' })], ['a CIDROverlap']],
-    [
-      'the join network seen from another VPC',
-      [subnet('a', { cidrBlock: '100.64.9.0/24', vpc: 'blue' })],
-      ['a usable'],
-    ],
-  ])('%s', (_cause, subnets, expected) => {
-    expect(judge(...subnets)).toEqual(expected);
-  });
-});
-
-describe('planSubnetRows', () => {
-  const rows = (spec: Partial<SubnetSpec>): string[] => {
-    const object = subnet('net1', spec);
-    const plan = planSubnets([object], settings).get('net1');
-    if (plan === undefined) throw new Error('fixture');
-    return show(planSubnetRows(object, plan, settings));
-  };
-
-  it('dual stack', () => {
-    expect(rows({ cidrBlock: '10.0.1.0/24,fd00:1::/64', gateway: '10.0.1.254' })).toEqual([
-      'switch subnet/net1',
-      'router port vpc/default/subnet/net1 10.0.1.254/24,fd00:1::1/64',
-      'port subnet/net1 subnet/net1/vpc/default router router router-port=vpc/default/subnet/net1',
-    ]);
-  });
-
-  it('DHCP with options of the user, which win', () => {
-    const mac = deriveMac('vpc/default/subnet/net1');
-    const spec = {
-      cidrBlock: '10.0.1.0/24',
-      enableDHCP: true,
-      mtu: 1300,
-      dhcpV4Options: 'lease_time=60,dns_server={1.1.1.1, 8.8.8.8}',
-    };
-    expect(rows(spec)[2]).toBe(
-      `dhcp subnet/net1/v4 10.0.1.0/24 lease_time=60 router=10.0.1.1 server_id=10.0.1.1 server_mac=${mac} mtu=1300 dns_server={1.1.1.1, 8.8.8.8}`,
-    );
-  });
-
-  it('has none while the subnet is not usable', () => {
-    expect(rows({ cidrBlock: '10.0.1.1/24' })).toEqual([]);
-  });
-
-  it.each<[string, [string, string][]]>([
-    ['', []],
-    ['=x,,a', []],
-    [
-      'a=1,b=',
-      [
-        ['a', '1'],
-        ['b', ''],
-      ],
-    ],
-  ])('reads the options %j', (text, expected) => {
-    expect(parseDhcpOptions(text)).toEqual(expected);
-  });
-});
-
 describe('nodes', () => {
   const node = (name: string, annotation?: string): Node => ({
     metadata: {
@@ -192,9 +105,11 @@ describe('nodes', () => {
         subnet('inside', { cidrBlock: '10.0.1.0/24', natOutgoing: false }),
         subnet('six', { cidrBlock: 'fd01::/64' }),
         subnet('blue', { cidrBlock: '10.0.2.0/24', vpc: 'blue' }),
+        subnet('macvlan', { cidrBlock: '10.0.3.0/24', provider: 'macvlan.default' }),
         subnet('bad', { cidrBlock: 'x' }),
       ],
       settings,
+      new Set(['blue']),
     ).values(),
   ];
 
@@ -302,8 +217,11 @@ describe('nodes', () => {
         subnet('c', { vpc: 'red', cidrBlock: 'x' }),
         subnet('d', { vpc: 'grey' }),
         subnet('e', { vpc: 'grey', cidrBlock: '100.64.7.0/24' }),
+        subnet('f', { vpc: 'white', provider: 'macvlan.default' }),
+        subnet('g', { vpc: 'unknown' }),
       ],
       settings,
+      new Set(['blue', 'red', 'grey', 'white']),
     );
     expect(listJoinedVpcs(judged.values(), settings)).toEqual(['blue']);
   });

@@ -79,7 +79,7 @@ function allocateJoin(pool: Pool, holder: Holder, mac: string): Result<Lease> {
 
 /** VPCs other than the default one that nodes can reach: those with a usable subnet, none of which covers the join network. */
 export function listJoinedVpcs(subnets: Iterable<SubnetPlan>, { join, defaultVpc }: Settings): string[] {
-  const others = [...subnets].filter((plan) => plan.usable && plan.vpc !== defaultVpc);
+  const others = [...subnets].filter((plan) => plan.usable && plan.ovn && plan.vpc !== defaultVpc);
   const covers = ({ ranges }: SubnetPlan) =>
     ranges.some(({ cidr }) => join.some((family) => overlaps(cidr, family.cidr)));
   const apart = new Set(others.filter(covers).map(({ vpc }) => vpc));
@@ -99,7 +99,7 @@ export function planNode(node: Node, lease: Lease, around: NodeSurroundings, set
   const { join, mtu } = settings;
   const name = node.metadata.name;
   const families = new Set(join.map(({ cidr }) => cidr.family));
-  const reachable = around.subnets.filter((subnet) => subnet.usable && subnet.vpc === settings.defaultVpc);
+  const reachable = around.subnets.filter(({ usable, ovn, vpc }) => usable && ovn && vpc === settings.defaultVpc);
   const listCidrs = (plans: readonly SubnetPlan[]) =>
     plans.flatMap((plan) =>
       plan.ranges.filter((range) => families.has(range.cidr.family)).map((range) => formatCidr(range.cidr)),

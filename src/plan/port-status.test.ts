@@ -7,7 +7,6 @@ import { planLsp } from './lsp.ts';
 import { derivePortStatus, type PortFacts } from './port-status.ts';
 import { planJoin, type Settings } from './settings.ts';
 import { planSubnets } from './subnet.ts';
-import { deriveSubnetStatus } from './subnet-status.ts';
 
 const owner = { kind: 'VirtualMachine' as const, name: 'db', uid: 'v1' };
 const launcher = (uid: string, node: string) => ({ uid, name: uid, vmiUid: 'i', node, deleting: false, final: false });
@@ -221,7 +220,7 @@ const subnetOf = (spec: object) => ({
 });
 
 function planOf(spec: object) {
-  const plan = planSubnets([subnetOf(spec)], makeSettings()).get('default');
+  const plan = planSubnets([subnetOf(spec)], makeSettings(), new Set()).get('default');
   if (plan === undefined) throw new Error('fixture');
   return plan;
 }
@@ -252,34 +251,5 @@ describe('planLsp', () => {
     expect(lsp({ enableDHCP: true }, UNATTACHED).dhcpv4).toBe('subnet/default/v4');
     expect(lsp({ enableDHCP: true }, UNATTACHED).dhcpv6).toBeUndefined();
     expect(lsp({ enableDHCP: true, cidrBlock: 'x' }, UNATTACHED).dhcpv4).toBe('subnet/default/v4');
-  });
-});
-
-describe('deriveSubnetStatus', () => {
-  const status = (spec: object, available: bigint, programming: PortFacts['programming'] = { ok: true }) => {
-    const counts = [
-      { family: 4 as const, used: 3n, available },
-      { family: 6 as const, used: 3n, available: 1n << 64n },
-    ];
-    return deriveSubnetStatus(subnetOf(spec), { plan: planOf(spec), counts, programming }, at(0));
-  };
-
-  it('counts, and caps what JSON cannot hold', () => {
-    expect(status({}, 250n)).toMatchObject({
-      v4usingIPs: 3,
-      v4availableIPs: 250,
-      v6availableIPs: Number.MAX_SAFE_INTEGER,
-      conditions: [{ type: 'Ready', status: 'True', reason: 'Ready' }],
-    });
-  });
-
-  const away: PortFacts['programming'] = { ok: false, problem: { reason: 'OVNUnavailable', message: '' } };
-  it.each<[string, Parameters<typeof status>, string]>([
-    ['full: what it gave keeps working', [{}, 0n], 'True SubnetFull'],
-    ['wrong', [{ cidrBlock: '10.0.0.1/24' }, 9n], 'False InvalidCIDR'],
-    ['OVN away', [{}, 9n, away], 'False OVNUnavailable'],
-  ])('%s', (_cause, given, expected) => {
-    const [ready] = status(...given).conditions ?? [];
-    expect(`${ready?.status} ${ready?.reason}`).toBe(expected);
   });
 });

@@ -1,15 +1,12 @@
-import { type Cidr, formatAddress, formatCidr, overlaps } from '../api/address.ts';
-import { formatRouterLspName, formatRouterName, formatRouterPortName, formatSwitchName } from '../api/names.ts';
-import { formatExternalIds } from '../api/owner.ts';
-import type { Problem, Result } from '../api/problem.ts';
+import { type Cidr, formatCidr, overlaps } from '../api/address.ts';
+import { formatRouterPortName } from '../api/names.ts';
+import { fail, type Problem, type Result, succeed } from '../api/problem.ts';
 import type { Subnet, SubnetSpec } from '../api/types.gen.ts';
-import { planRanges, type SubnetRanges } from '../ipam/ranges.ts';
-import { parseAllowed, planPrivateAcls } from './acl.ts';
-import { type DhcpPlan, planDhcp } from './dhcp.ts';
-import { type ActiveGateway, parseGatewayNodes, planGatewayPolicies, planInsidePolicies } from './gateway.ts';
+import { planRanges, quote, type SubnetRanges } from '../ipam/ranges.ts';
+import { parseAllowed } from './acl.ts';
+import { type GatewayEntry, parseGatewayNodes } from './gateway.ts';
 import { isOvnProvider } from './provider.ts';
 import { createRangeIndex, type RangeIndex } from './range-index.ts';
-import { NOTHING, type Wanted, type WantedDhcpOptions } from './rows.ts';
 import { deriveMac, type Settings } from './settings.ts';
 import { listNotes } from './subnet-notes.ts';
 
@@ -66,54 +63,65 @@ export function planSubnets(
 const formatDomain = (vpc: string, provider: string | undefined): string =>
   isOvnProvider(provider) ? `vpc/${vpc}` : `provider/${provider}`;
 
+/** Where a subnet stands, by its spec alone. */
+type Standing = {
+  readonly vpc: string;
+  readonly ovn: boolean;
+  readonly isDefaultVpc: boolean;
+  readonly ranges: Result<SubnetRanges>;
+  readonly hasV6: boolean;
+};
+
+function findStanding(spec: SubnetSpec, { defaultVpc }: Settings): Standing {
+  const vpc = spec.vpc ?? defaultVpc;
+  const ranges = planRanges(spec);
+  const hasV6 = ranges.ok && ranges.value.some(({ cidr }) => cidr.family === 6);
+  return { vpc, ovn: isOvnProvider(spec.provider), isDefaultVpc: vpc === defaultVpc, ranges, hasV6 };
+}
+
 function planOne(subnet: Subnet, claims: Claims, vpcs: ReadonlySet<string>): SubnetPlan {
   const { spec, metadata } = subnet;
-  const { defaultVpc } = claims.settings;
-  const vpc = spec.vpc ?? defaultVpc;
-  const ovn = isOvnProvider(spec.provider);
-  const isDefaultVpc = vpc === defaultVpc;
-  const planned = planRanges(spec);
-  const ranges = planned.ok ? planned.value : [];
-  const hasV6 = ranges.some(({ cidr }) => cidr.family === 6);
-  const plan = {
-    name: metadata.name,
-    vpc,
-    ovn,
+  const standing = findStanding(spec, claims.settings);
+  const { vpc, ovn, isDefaultVpc } = standing;
+  const ranges = standing.ranges.ok ? standing.ranges.value : [];
+  const switches = {
     natOutgoing: ovn && isDefaultVpc && spec.natOutgoing !== false,
     dhcp: ovn && spec.enableDHCP === true,
     guarded: false,
-    notes: listNotes(spec, { isDefaultVpc, hasV6 }),
   };
-  const parts = parseParts(spec, ovn && isDefaultVpc, ovn);
-  const missing = ovn && !isDefaultVpc && !vpcs.has(vpc) ? formatMissing(vpc) : undefined;
+  const plan = { name: metadata.name, vpc, ovn, ...switches, notes: listNotes(spec, standing) };
+  const gateways = parseGateways(spec, standing);
+  const allowed = parseAdmitted(spec, standing);
   const problem =
-    (planned.ok ? undefined : planned.problem) ??
-    missing ??
-    parts.problem ??
-    checkMtu(spec, hasV6) ??
+    findProblem([standing.ranges, checkVpc(standing, vpcs), gateways, allowed, checkMtu(spec, standing)]) ??
     claimRanges(claims, subnet, ranges);
   if (problem !== undefined) return { ...plan, usable: false, ranges, gateways: [], problem };
-  return { ...plan, usable: true, ranges, ...parts.value };
+  return {
+    ...plan,
+    usable: true,
+    ranges,
+    gateways: gateways.ok ? gateways.value.map(({ node }) => node) : [],
+    ...(allowed.ok && allowed.value !== undefined ? { allowed: allowed.value } : {}),
+  };
 }
 
-const formatMissing = (vpc: string): Problem => ({
-  reason: 'VpcNotFound',
-  message: `VPC ${JSON.stringify(vpc)} does not exist; create it, or name another one`,
-});
+const NOTHING_WRONG: Result<undefined> = succeed(undefined);
 
-type Parts = { readonly gateways: readonly string[]; readonly allowed?: readonly Cidr[]; readonly notes?: string[] };
+/** The default VPC needs no object, and what another CNI makes is in no VPC. */
+function checkVpc({ vpc, ovn, isDefaultVpc }: Standing, vpcs: ReadonlySet<string>): Result<undefined> {
+  if (!ovn || isDefaultVpc || vpcs.has(vpc)) return NOTHING_WRONG;
+  return fail('VpcNotFound', `VPC ${quote(vpc)} does not exist; create it, or name another one`);
+}
 
-/** The parts of the spec that have a grammar of their own. */
-function parseParts(spec: SubnetSpec, canLeave: boolean, ovn: boolean): { value: Parts; problem?: Problem } {
-  const centralized = canLeave && spec.gatewayType === 'centralized';
-  const gateways = centralized ? parseGatewayNodes(spec.gatewayNode ?? '') : undefined;
-  const allowed = ovn && spec.private === true ? parseAllowed(spec.allowSubnets ?? []) : undefined;
-  const problem = findProblem([gateways, allowed]);
-  const value: Parts = {
-    gateways: gateways?.ok ? gateways.value.map(({ node }) => node) : [],
-    ...(allowed?.ok ? { allowed: allowed.value } : {}),
-  };
-  return problem === undefined ? { value } : { value, problem };
+/** Undefined for a subnet that is open to all. */
+function parseAdmitted(spec: SubnetSpec, { ovn }: Standing): Result<Cidr[] | undefined> {
+  return ovn && spec.private === true ? parseAllowed(spec.allowSubnets ?? []) : succeed(undefined);
+}
+
+/** Only the default VPC has a way out to be chosen. */
+function parseGateways(spec: SubnetSpec, { ovn, isDefaultVpc }: Standing): Result<GatewayEntry[]> {
+  const centralized = ovn && isDefaultVpc && spec.gatewayType === 'centralized';
+  return centralized ? parseGatewayNodes(spec.gatewayNode ?? '') : succeed([]);
 }
 
 function findProblem(results: readonly (Result<unknown> | undefined)[]): Problem | undefined {
@@ -122,11 +130,10 @@ function findProblem(results: readonly (Result<unknown> | undefined)[]): Problem
 }
 
 /** Linux takes IPv6 away from a link that cannot carry 1280 bytes (RFC 8200 section 5). */
-function checkMtu({ mtu }: SubnetSpec, hasV6: boolean): Problem | undefined {
-  if (mtu === undefined) return undefined;
+function checkMtu({ mtu }: SubnetSpec, { hasV6 }: Standing): Result<undefined> {
   const least = hasV6 ? 1280 : 576;
-  if (mtu >= least && mtu <= 65_535) return undefined;
-  return { reason: 'InvalidMTU', message: `mtu ${mtu} is not between ${least}${hasV6 ? ', for IPv6,' : ''} and 65535` };
+  if (mtu === undefined || (mtu >= least && mtu <= 65_535)) return NOTHING_WRONG;
+  return fail('InvalidMTU', `mtu ${mtu} is not between ${least}${hasV6 ? ', for IPv6,' : ''} and 65535`);
 }
 
 /** Takes the ranges for the subnet unless somebody has one of them. Problem: CIDROverlap. */
@@ -169,79 +176,29 @@ function finish(plan: SubnetPlan, guarded: ReadonlySet<string>, { ownRanges, set
   return plan;
 }
 
+/** True when nothing changed that anybody's rows or status depend on. */
+export function isSamePlan(a: SubnetPlan | undefined, b: SubnetPlan | undefined): boolean {
+  if (a === b) return true;
+  if (a === undefined || b === undefined || !isSameFooting(a, b)) return false;
+  const texts = (plan: SubnetPlan) => [plan.gateways, plan.notes, plan.allowed?.map(formatCidr) ?? ['all']].join(' ');
+  const problems = (plan: SubnetPlan) => `${plan.problem?.message} ${plan.warning?.message}`;
+  const switches = ({ dhcp, guarded }: SubnetPlan) => `${dhcp} ${guarded}`;
+  return [texts, problems, switches].every((describe) => describe(a) === describe(b));
+}
+
+/** True when what nodes are told of the subnet is the same. */
+export function isSameFooting(a: SubnetPlan | undefined, b: SubnetPlan | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  const describe = ({ vpc, usable, ovn, natOutgoing }: SubnetPlan) => `${vpc} ${usable} ${ovn} ${natOutgoing}`;
+  if (describe(a) !== describe(b) || a.ranges.length !== b.ranges.length) return false;
+  return a.ranges.every((range, index) => {
+    const other = b.ranges[index];
+    return range.gateway === other?.gateway && formatCidr(range.cidr) === formatCidr(other.cidr);
+  });
+}
+
 /** The MAC of the router on a subnet, which no port of it may have. */
 export const deriveRouterMac = (vpc: string, subnet: string): string => deriveMac(formatRouterPortName(vpc, subnet));
 
 /** Name of a subnet's DHCP_Options row of one family. */
 export const formatDhcpRow = (subnet: string, family: 4 | 6): string => `subnet/${subnet}/v${family}`;
-
-/** What guests of the subnet are told. */
-export function planSubnetDhcp({ spec }: Subnet, { name, vpc, ranges, ovn }: SubnetPlan, settings: Settings): DhcpPlan {
-  if (!ovn) return { problems: [] };
-  return planDhcp(spec, ranges, { mac: deriveRouterMac(vpc, name), mtu: settings.mtu });
-}
-
-/**
- * The rows of a usable subnet: switch, router port with its cable, what guests are told by DHCP and advertisements, the
- * ACLs of a private one and the policies for the way out. One whose NICs are not ours has none.
- */
-export function planSubnetRows(
-  subnet: Subnet,
-  plan: SubnetPlan,
-  settings: Settings,
-  active: ActiveGateway | undefined,
-): Wanted {
-  if (!plan.usable || !plan.ovn) return NOTHING;
-  const { name, vpc, ranges } = plan;
-  const owner = { kind: 'Subnet', name, uid: subnet.metadata.uid ?? '' };
-  const externalIds = formatExternalIds(settings.cluster, owner);
-  const portName = formatRouterPortName(vpc, name);
-  const format = (family: 4 | 6, value: bigint) => formatAddress({ family, value });
-  const dhcp = planSubnetDhcp(subnet, plan, settings);
-  const place = { subnet: name, vpc, ranges, join: settings.join, externalIds };
-  const admitted = [...ranges, ...settings.join].map(({ cidr }) => cidr);
-  return {
-    ...NOTHING,
-    switches: [{ name: formatSwitchName(name), externalIds }],
-    routerPorts: [
-      {
-        router: formatRouterName(vpc),
-        name: portName,
-        mac: deriveRouterMac(vpc, name),
-        networks: ranges.map(({ cidr, gateway }) => `${format(cidr.family, gateway)}/${cidr.prefix}`),
-        ...(dhcp.ra === undefined ? {} : { ipv6RaConfigs: dhcp.ra }),
-        externalIds,
-      },
-    ],
-    ports: [
-      {
-        switch: formatSwitchName(name),
-        name: formatRouterLspName(vpc, name),
-        type: 'router',
-        addresses: ['router'],
-        portSecurity: [],
-        options: new Map([['router-port', portName]]),
-        externalIds,
-      },
-    ],
-    acls:
-      plan.allowed === undefined
-        ? []
-        : planPrivateAcls({ subnet: name, vpc, admitted: [...admitted, ...plan.allowed], externalIds }),
-    policies: [
-      ...(plan.guarded ? planInsidePolicies(place) : []),
-      ...(plan.gateways.length > 0 ? planGatewayPolicies(place, active) : []),
-    ],
-    dhcpOptions: planDhcpRows(subnet, plan, dhcp, settings),
-  };
-}
-
-function planDhcpRows(subnet: Subnet, plan: SubnetPlan, dhcp: DhcpPlan, settings: Settings): WantedDhcpOptions[] {
-  const owner = { kind: 'Subnet', name: plan.name, uid: subnet.metadata.uid ?? '' };
-  return plan.ranges.flatMap(({ cidr }) => {
-    const options = cidr.family === 4 ? dhcp.v4 : dhcp.v6;
-    if (options === undefined) return [];
-    const row = formatDhcpRow(plan.name, cidr.family);
-    return [{ row, cidr: formatCidr(cidr), options, externalIds: formatExternalIds(settings.cluster, owner, row) }];
-  });
-}

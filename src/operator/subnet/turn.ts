@@ -1,78 +1,103 @@
-import { FINALIZER } from '../../api/names.ts';
+import { formatRouterName } from '../../api/names.ts';
 import { formatOwner } from '../../api/owner.ts';
 import type { Subnet } from '../../api/types.gen.ts';
-import { ensureFinalizer, ensureStatus, isNotFound, type Outcome, removeFinalizer } from '../../kube/index.ts';
+import { keyOf, type Outcome } from '../../kube/index.ts';
+import { ROUTER } from '../../ovn/router.ts';
+import type { ActiveGateway } from '../../plan/gateway.ts';
 import { formatVpcOwner } from '../../plan/network.ts';
-import type { Programming } from '../../plan/port-status.ts';
-import { mergeWanted, NOTHING } from '../../plan/rows.ts';
-import { planSubnetRows, type SubnetPlan } from '../../plan/subnet.ts';
+import { NOTHING } from '../../plan/rows.ts';
+import type { SubnetPlan } from '../../plan/subnet.ts';
+import { planSubnetDhcp, planSubnetRows } from '../../plan/subnet-rows.ts';
 import { deriveSubnetStatus } from '../../plan/subnet-status.ts';
-import { reportProblem, type Turn } from '../context.ts';
+import type { Turn } from '../context.ts';
+import { getReadyReason, holdObject, letGo, tellStatus } from '../hold.ts';
 import { planVpcRows } from '../join.ts';
-import { program } from '../port/program.ts';
+import { makeMoment } from '../moment.ts';
+import { type Programmed, program } from '../port/program.ts';
+import { findGateway } from './gateway.ts';
 
 const UNPROGRAMMED_MS = 2000;
 const LAGGING_MS = 1000;
 
 /**
- * One turn for a Subnet: its rows, those of its VPC's router, and its status. A Subnet that is being deleted stays as
- * long as ports have addresses of it.
+ * One turn for a Subnet: its rows, and its status. A Subnet that is being deleted stays as long as ports have addresses
+ * of it.
  */
 export async function runSubnetTurn(turn: Turn, name: string): Promise<Outcome> {
-  const { world, addresses } = turn;
+  const { world, addresses, api } = turn;
   const subnet = world.subnets.store.get(name);
   const plan = addresses.plans().get(name);
   const owner = formatOwner({ kind: 'Subnet', name });
   if (subnet === undefined || plan === undefined) {
-    if ((await turn.api.subnets.find({ name }, { signal: turn.signal })) !== undefined)
+    if ((await api.subnets.find({ name }, { signal: turn.signal })) !== undefined)
       return { requeueAfterMs: LAGGING_MS };
-    const gone = await program(turn, NOTHING, [owner]);
-    return gone.ok ? { done: true } : { requeueAfterMs: UNPROGRAMMED_MS };
+    return settle(await program(turn, NOTHING, [owner]));
   }
-  const isInUse = world.ports.store.byIndex('subnet', name).length > 0;
-  if (subnet.metadata.deletionTimestamp !== undefined && !isInUse) return endSubnet(turn, subnet, owner);
-  await ensureFinalizerOf(turn, subnet);
-  const vpcOwner = formatVpcOwner(plan.vpc);
-  const wanted = mergeWanted([planVpcRows(turn, plan.vpc), planSubnetRows(subnet, plan, turn.settings)]);
-  // The rows of a subnet that became unusable stay: ports may still be on them.
-  const programming: Programming = plan.usable ? await program(turn, wanted, [vpcOwner, owner]) : { ok: true };
-  if (programming.ok) turn.wake(name);
-  await writeStatus(turn, subnet, { plan, programming });
-  return programming.ok ? { done: true } : { requeueAfterMs: UNPROGRAMMED_MS };
+  const isInUse = addresses.isInUse(name);
+  if (subnet.metadata.deletionTimestamp !== undefined && !isInUse) {
+    const gone = await program(turn, NOTHING, [owner]);
+    if (gone.ok) await letGo(api.subnets, subnet);
+    return settle(gone);
+  }
+  await holdObject(api.subnets, subnet);
+  const active = findGateway(turn, plan);
+  const programming = await programSubnet(turn, subnet, { plan, active, isInUse });
+  if (programming.ok && programming.written) turn.wake(name);
+  await writeStatus(turn, subnet, { plan, programming, active });
+  return settle(programming);
 }
 
-async function endSubnet(turn: Turn, subnet: Subnet, owner: string): Promise<Outcome> {
-  const { name, uid } = subnet.metadata;
-  const programming = await program(turn, NOTHING, [owner]);
-  if (!programming.ok) return { requeueAfterMs: UNPROGRAMMED_MS };
-  await removeFinalizer(turn.api.subnets, { name, uid }, FINALIZER);
-  return { done: true };
+const settle = (programming: Programmed): Outcome =>
+  programming.ok ? { done: true } : { requeueAfterMs: UNPROGRAMMED_MS };
+
+type Wish = { readonly plan: SubnetPlan; readonly active: ActiveGateway | undefined; readonly isInUse: boolean };
+
+/**
+ * The rows of a subnet that became unusable stay: ports may still be on them. So do those of one that was given to
+ * another CNI's provider, as long as ports have addresses of it.
+ */
+async function programSubnet(turn: Turn, subnet: Subnet, { plan, active, isInUse }: Wish): Promise<Programmed> {
+  if (!plan.usable || (!plan.ovn && isInUse)) return { ok: true, written: false };
+  const owner = formatOwner({ kind: 'Subnet', name: plan.name });
+  if (!plan.ovn) return program(turn, NOTHING, [owner]);
+  if (turn.nb.observed.findByKey(ROUTER, formatRouterName(plan.vpc)).length === 0) {
+    const router = await program(turn, planVpcRows(turn, plan.vpc), [formatVpcOwner(plan.vpc)]);
+    if (!router.ok) return router;
+  }
+  return program(turn, planSubnetRows(subnet, plan, turn.settings, active), [owner]);
 }
 
-async function ensureFinalizerOf(turn: Turn, { metadata }: Subnet): Promise<void> {
-  if (metadata.finalizers?.includes(FINALIZER) || metadata.deletionTimestamp !== undefined) return;
-  await ensureFinalizer(turn.api.subnets, { name: metadata.name, uid: metadata.uid }, FINALIZER);
-}
+type Facts = Pick<Wish, 'plan' | 'active'> & { readonly programming: Programmed };
 
-type Facts = { readonly plan: SubnetPlan; readonly programming: Programming };
-
-async function writeStatus(turn: Turn, subnet: Subnet, { plan, programming }: Facts): Promise<void> {
+async function writeStatus(turn: Turn, subnet: Subnet, { plan, programming, active }: Facts): Promise<void> {
+  const { name } = plan;
+  const isEnding = subnet.metadata.deletionTimestamp !== undefined;
   const status = deriveSubnetStatus(
     subnet,
-    { plan, programming, counts: turn.addresses.counts(plan.name) },
     {
-      now: turn.clock
-        .date()
-        .toISOString()
-        .replace(/\.\d+Z$/, 'Z'),
-      generation: subnet.metadata.generation,
+      plan,
+      programming,
+      counts: turn.addresses.counts(name),
+      gateway: active?.node,
+      dhcpProblems: planSubnetDhcp(subnet, plan, turn.settings).problems,
+      holders: isEnding ? turn.world.ports.store.byIndex('subnet', name).map(keyOf) : [],
     },
+    makeMoment(turn, subnet.metadata),
   );
-  const before = subnet.status?.conditions?.find(({ type }) => type === 'Ready')?.reason;
-  if (plan.problem !== undefined && before !== plan.problem.reason) {
-    reportProblem(turn, { ...subnet, kind: 'Subnet' }, 'Planning', plan.problem);
+  const { activateGateway = null } = status;
+  if (activateGateway !== (subnet.status?.activateGateway ?? null)) {
+    turn.log.info({ subnet: name, from: subnet.status?.activateGateway, to: activateGateway }, 'gateway of a subnet');
   }
-  await ensureStatus(turn.api.subnets, subnet, status, { signal: turn.signal }).catch((error: unknown) => {
-    if (!isNotFound(error)) throw error;
-  });
+  reportReady(turn, subnet, status);
+  await tellStatus(turn, turn.api.subnets, subnet, { ...status, activateGateway });
+}
+
+/** What newly keeps a subnet from being ready is told as an event too. */
+function reportReady(turn: Turn, subnet: Subnet, { conditions }: ReturnType<typeof deriveSubnetStatus>): void {
+  const ready = conditions?.find(({ type }) => type === 'Ready');
+  if (ready?.status !== 'False' || getReadyReason(subnet) === ready.reason) return;
+  turn.events.record(
+    { ...subnet, kind: 'Subnet' },
+    { type: 'Warning', reason: ready.reason, action: 'Planning', note: ready.message.slice(0, 900) },
+  );
 }

@@ -1,0 +1,98 @@
+import { NODE_NETWORK_ANNOTATION } from '../api/node-network.ts';
+import type { Node } from '../api/objects.ts';
+import type { LogicalPort } from '../api/types.gen.ts';
+import type { Change, KubeObject } from '../kube/index.ts';
+import { isSameFooting, isSamePlan, type SubnetPlan } from '../plan/subnet.ts';
+import type { Context } from './context.ts';
+import { getPortKey } from './keys.ts';
+import { isNodeReady } from './subnet/gateway.ts';
+
+type Inbox = { add(key: string): void; addAfter(key: string, delayMs: number): void };
+
+/** Counts in a status may lag behind by this much: not every pod is worth a write. */
+const COUNT_DELAY_MS = 5000;
+
+/** Turns changes of networks and nodes into keys: only what depends on a change is looked at again. */
+export function routeNetworks(context: Context, inbox: Inbox, wake: () => void): (() => void)[] {
+  const { world, bindings } = context;
+  const compare = followPlans(context, inbox);
+  const onWish = (kind: string, change: Change<KubeObject & { spec?: unknown }>): boolean => {
+    inbox.add(`${kind}/${change.object.metadata?.name}`);
+    if (isStatusOnly(change)) return false;
+    compare();
+    wake();
+    return true;
+  };
+  return [
+    world.subnets.onChange((change) => {
+      if (!onWish('subnet', change)) return;
+      for (const port of world.ports.store.byIndex('subnet', change.object.metadata.name)) inbox.add(getPortKey(port));
+    }),
+    world.vpcs.onChange((change) => void onWish('vpc', change)),
+    world.ipPools.onChange((change) => void onWish('ippool', change)),
+    world.nodes.onChange((change) => routeNode(context, change, inbox)),
+    bindings.onChassisChange(() => {
+      for (const plan of listCentralized(context)) inbox.add(`subnet/${plan.name}`);
+    }),
+  ];
+}
+
+/** The counts that a port which came, went or moved is part of. */
+export function routeCounts({ addresses }: Context, port: LogicalPort, inbox: Inbox): void {
+  const { subnet, pool } = port.spec;
+  if (subnet === '') return;
+  inbox.addAfter(`subnet/${subnet}`, COUNT_DELAY_MS);
+  if (pool !== undefined) inbox.addAfter(`ippool/${pool}`, COUNT_DELAY_MS);
+  const vpc = addresses.plans().get(subnet)?.vpc;
+  if (vpc !== undefined) inbox.addAfter(`vpc/${vpc}`, COUNT_DELAY_MS);
+}
+
+/** Compares the plans of all subnets and pools with those of last time; one change may concern several of them. */
+function followPlans({ addresses, world }: Context, inbox: Inbox): () => void {
+  let subnets = addresses.plans();
+  let pools = addresses.poolPlans();
+  return () => {
+    const [before, poolsBefore] = [subnets, pools];
+    subnets = addresses.plans();
+    pools = addresses.poolPlans();
+    let concernsNodes = false;
+    for (const name of new Set([...before.keys(), ...subnets.keys()])) {
+      const [old, now] = [before.get(name), subnets.get(name)];
+      if (isSamePlan(old, now)) continue;
+      inbox.add(`subnet/${name}`);
+      for (const plan of [old, now]) if (plan !== undefined) inbox.add(`vpc/${plan.vpc}`);
+      concernsNodes ||= !isSameFooting(old, now);
+    }
+    for (const [name, pool] of pools) {
+      if (poolsBefore.get(name)?.problem?.message !== pool.problem?.message) inbox.add(`ippool/${name}`);
+    }
+    if (concernsNodes) for (const node of world.nodes.store.list()) inbox.add(`node/${node.metadata.name}`);
+  };
+}
+
+function listCentralized({ addresses }: Context): SubnetPlan[] {
+  return [...addresses.plans().values()].filter(({ gateways }) => gateways.length > 0);
+}
+
+/** A node's heartbeats say nothing; its annotation, and whether it is ready, do. */
+function routeNode(context: Context, change: Change<Node>, inbox: Inbox): void {
+  const { name } = change.object.metadata;
+  const isAnnotated = !isSame(
+    change,
+    ({ metadata }) => `${metadata.uid} ${metadata.annotations?.[NODE_NETWORK_ANNOTATION]}`,
+  );
+  if (isAnnotated) inbox.add(`node/${name}`);
+  if (!isAnnotated && isSame(change, (node) => String(isNodeReady(node)))) return;
+  for (const plan of listCentralized(context)) if (plan.gateways.includes(name)) inbox.add(`subnet/${plan.name}`);
+}
+
+function isSame(change: Change<Node>, describe: (node: Node) => string): boolean {
+  return change.type === 'updated' && describe(change.object) === describe(change.previous);
+}
+
+const serializeWish = (object: KubeObject & { spec?: unknown }): string =>
+  JSON.stringify([object.spec, object.metadata?.uid, object.metadata?.deletionTimestamp]);
+
+function isStatusOnly(change: Change<KubeObject & { spec?: unknown }>): boolean {
+  return change.type === 'updated' && serializeWish(change.object) === serializeWish(change.previous);
+}
