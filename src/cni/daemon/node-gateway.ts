@@ -77,6 +77,7 @@ export function createNodeGateway(context: Context, reserved: readonly string[] 
   let obstacle: string | undefined = 'the node gateway has not been set up yet';
   /** What was configured last, and on which devices: userspace OVS makes new ones when it starts again. */
   let configured = '';
+  let refused: readonly string[] = [];
   /** When it is done again though nothing has changed that we are told of: rules can be flushed, addresses taken away. */
   let dueAt = 0;
   const ensure = async (signal: AbortSignal): Promise<string | undefined> => {
@@ -95,13 +96,14 @@ export function createNodeGateway(context: Context, reserved: readonly string[] 
     if (state !== configured || context.clock.now() >= dueAt) {
       const known = configured;
       configured = '';
-      const refused = await configure(context, plan);
-      if (refused === undefined) return 'OVS has not made the devices of the node gateway yet';
+      const answer = await configure(context, plan);
+      if (answer === undefined) return 'OVS has not made the devices of the node gateway yet';
       configured = state;
+      refused = answer;
       dueAt = context.clock.now() + REPEAT_MS;
       if (state !== known) context.log.info({ nodeIps: network.nodeIps, hostRoutes: routes.length }, CONFIGURED);
-      tell(hosts, refused);
     }
+    tell(hosts, refused);
     return describeUninstalled(context, plan);
   };
   return {
