@@ -35,7 +35,8 @@ function listIps(texts: readonly string[]): string[] {
 /** Where the router of each VPC but the default one is on the join network, for the VPCs that nodes can reach. */
 export function listVpcRouters(turn: Turn): { name: string; lease: Lease }[] {
   const { settings, joinPool } = turn;
-  return listJoinedVpcs(turn.addresses.plans().values(), settings).flatMap((name) => {
+  const isHeld = (vpc: string) => joinPool.leases.has(formatVpcHolder(vpc));
+  return listJoinedVpcs(turn.addresses.plans().values(), settings, isHeld).flatMap((name) => {
     const lease = allocateVpc(joinPool, name, settings);
     if (lease.ok) return [{ name, lease: lease.value }];
     turn.log.warn({ vpc: name, problem: lease.problem }, 'the join network has no address for a VPC');

@@ -224,5 +224,6 @@ describe('nodes', () => {
       new Set(['blue', 'red', 'grey', 'white']),
     );
     expect(listJoinedVpcs(judged.values(), settings)).toEqual(['blue']);
+    expect(listJoinedVpcs(judged.values(), settings, (vpc) => vpc === 'red')).toEqual(['blue', 'red']);
   });
 });

@@ -77,13 +77,21 @@ function allocateJoin(pool: Pool, holder: Holder, mac: string): Result<Lease> {
   return lease;
 }
 
-/** VPCs other than the default one that nodes can reach: those with a usable subnet, none of which covers the join network. */
-export function listJoinedVpcs(subnets: Iterable<SubnetPlan>, { join, defaultVpc }: Settings): string[] {
-  const others = [...subnets].filter((plan) => plan.usable && plan.ovn && plan.vpc !== defaultVpc);
-  const covers = ({ ranges }: SubnetPlan) =>
-    ranges.some(({ cidr }) => join.some((family) => overlaps(cidr, family.cidr)));
+/**
+ * VPCs other than the default one that nodes can reach: those with a usable subnet, or one that lets its ports be while it
+ * is not usable, none of which covers the join network. `isHeld` says which have an address there already.
+ */
+export function listJoinedVpcs(
+  subnets: Iterable<SubnetPlan>,
+  { join, defaultVpc }: Settings,
+  isHeld: (vpc: string) => boolean = () => false,
+): string[] {
+  const others = [...subnets].filter((plan) => plan.ovn && plan.vpc !== defaultVpc);
+  const covers = ({ usable, ranges }: SubnetPlan) =>
+    usable && ranges.some(({ cidr }) => join.some((family) => overlaps(cidr, family.cidr)));
   const apart = new Set(others.filter(covers).map(({ vpc }) => vpc));
-  return [...new Set(others.map(({ vpc }) => vpc))].filter((vpc) => !apart.has(vpc)).sort();
+  const joined = others.filter(({ usable, vpc }) => (usable || isHeld(vpc)) && !apart.has(vpc));
+  return [...new Set(joined.map(({ vpc }) => vpc))].sort();
 }
 
 export type NodePlan = { readonly annotation: string; readonly port: WantedPort };

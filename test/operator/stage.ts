@@ -14,6 +14,8 @@ import { startServer, type TestServer } from '../ovsdb/server.ts';
 export const COLLECTIONS = {
   ports: 'mooring.dev/v1alpha1/logicalports',
   subnets: 'mooring.dev/v1alpha1/subnets',
+  vpcs: 'mooring.dev/v1alpha1/vpcs',
+  ipPools: 'mooring.dev/v1alpha1/ippools',
   pods: 'v1/pods',
   nodes: 'v1/nodes',
   namespaces: 'v1/namespaces',
@@ -22,6 +24,7 @@ export const COLLECTIONS = {
   vmis: 'kubevirt.io/v1/virtualmachineinstances',
   vmims: 'kubevirt.io/v1/virtualmachineinstancemigrations',
   nads: 'k8s.cni.cncf.io/v1/network-attachment-definitions',
+  ipamClaims: 'k8s.cni.cncf.io/v1alpha1/ipamclaims',
 } as const;
 
 export type Started = {
@@ -37,6 +40,7 @@ export type StartOptions = {
   readonly wrapNb?: (nb: NbClient) => NbClient;
   readonly nbRemote?: string;
   readonly defaultCidr?: string;
+  readonly settings?: Partial<Settings>;
 };
 
 /** A fake API server, real OVSDB servers for both databases of OVN, and as many operators as are started. */
@@ -121,7 +125,7 @@ function startOperator(remotes: Remotes, options: StartOptions): Started {
   const transport = createTransport({ endpoint: remotes.endpoint, clock: systemClock });
   const nb = createNbClient({ remotes: [options.nbRemote ?? remotes.nb], backoff: { minMs: 10, maxMs: 50 } });
   const operator = createOperator({
-    settings: makeSettings(),
+    settings: { ...makeSettings(), ...options.settings },
     transport: options.wrapTransport?.(transport) ?? transport,
     nb: options.wrapNb?.(nb) ?? nb,
     sb: createSbClient({ remotes: [remotes.sb], backoff: { minMs: 10, maxMs: 50 } }),
