@@ -87,6 +87,14 @@ export async function ensureBinaries(progress: Progress, places: { cache: string
   }
 }
 
+/** Builds Helm if it is not in the cache yet; gives the program. Throws LabError that names the log. */
+export async function ensureHelm(cache: string): Promise<string> {
+  const { helm } = findBinaryDirs(cache);
+  const missing = listBuilds(cache, '').filter(({ target }) => helm.startsWith(`${target}/`) && !existsSync(target));
+  for (const build of missing) await runBuild(build, join(cache, 'build.log'));
+  return helm;
+}
+
 async function runBuild(build: Build, log: string): Promise<void> {
   const output = `${build.target}.new-${process.pid}`;
   mkdirSync(join(build.target, '..'), { recursive: true });
