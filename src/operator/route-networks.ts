@@ -1,6 +1,7 @@
 import { NODE_NETWORK_ANNOTATION } from '../api/node-network.ts';
 import type { Node } from '../api/objects.ts';
 import type { LogicalPort } from '../api/types.gen.ts';
+import type { PoolPlan } from '../ipam/ip-pools.ts';
 import type { Change, KubeObject } from '../kube/index.ts';
 import { isSameFooting, isSamePlan, type SubnetPlan } from '../plan/subnet.ts';
 import type { Context } from './context.ts';
@@ -49,25 +50,36 @@ export function routeCounts({ addresses }: Context, port: LogicalPort, inbox: In
 
 /** Compares the plans of all subnets and pools with those of last time; one change may concern several of them. */
 function followPlans({ addresses, world }: Context, inbox: Inbox): () => void {
-  let subnets = addresses.plans();
-  let pools = addresses.poolPlans();
+  let [subnets, pools] = [addresses.plans(), addresses.poolPlans()];
   return () => {
-    const [before, poolsBefore] = [subnets, pools];
-    subnets = addresses.plans();
-    pools = addresses.poolPlans();
-    let concernsNodes = false;
-    for (const name of new Set([...before.keys(), ...subnets.keys()])) {
-      const [old, now] = [before.get(name), subnets.get(name)];
-      if (isSamePlan(old, now)) continue;
-      inbox.add(`subnet/${name}`);
-      for (const plan of [old, now]) if (plan !== undefined) inbox.add(`vpc/${plan.vpc}`);
-      concernsNodes ||= !isSameFooting(old, now);
-    }
-    for (const [name, pool] of pools) {
-      if (poolsBefore.get(name)?.problem?.message !== pool.problem?.message) inbox.add(`ippool/${name}`);
-    }
-    if (concernsNodes) for (const node of world.nodes.store.list()) inbox.add(`node/${node.metadata.name}`);
+    const [oldSubnets, oldPools] = [subnets, pools];
+    [subnets, pools] = [addresses.plans(), addresses.poolPlans()];
+    const changes = listChanges(oldSubnets, subnets);
+    const concernsNodes = changes.some(({ plans: [a, b] }) => !isSameFooting(a, b));
+    const keys = [
+      ...changes.flatMap(({ name, plans }) => [`subnet/${name}`, ...plans.map(({ vpc }) => `vpc/${vpc}`)]),
+      ...(concernsNodes ? world.nodes.store.list().map(({ metadata }) => `node/${metadata.name}`) : []),
+      ...(oldPools === pools ? [] : listChangedPools(oldPools, pools).map((name) => `ippool/${name}`)),
+    ];
+    for (const key of keys) inbox.add(key);
   };
+}
+
+type Pools = ReadonlyMap<string, PoolPlan>;
+
+const listChangedPools = (before: Pools, now: Pools): string[] =>
+  [...now.keys()].filter((name) => before.get(name)?.problem?.message !== now.get(name)?.problem?.message);
+
+type Plans = ReadonlyMap<string, SubnetPlan>;
+
+/** Subnets that came, went, or mean something else now; with what was and what is. */
+function listChanges(before: Plans, now: Plans): { readonly name: string; readonly plans: readonly SubnetPlan[] }[] {
+  if (before === now) return [];
+  const names = [...new Set([...before.keys(), ...now.keys()])];
+  return names.flatMap((name) => {
+    const [a, b] = [before.get(name), now.get(name)];
+    return isSamePlan(a, b) ? [] : [{ name, plans: [a, b].filter((plan) => plan !== undefined) }];
+  });
 }
 
 function listCentralized({ addresses }: Context): SubnetPlan[] {

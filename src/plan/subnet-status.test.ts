@@ -93,7 +93,14 @@ describe('the status of an IPPool', () => {
     metadata: { name: 'p' },
     spec: { subnet: 'a', ips: ['10.0.0.9'] },
   };
-  const plan: PoolPlan = { name: 'p', subnet: 'a', namespaces: [], usable: true, intervals: { 4: [], 6: [] } };
+  const plan: PoolPlan = {
+    name: 'p',
+    subnet: 'a',
+    namespaces: [],
+    usable: true,
+    ending: false,
+    intervals: { 4: [], 6: [] },
+  };
   const problem = { reason: 'InvalidPool', message: '"x" is not an address' } as const;
 
   it.each<[string, IPPool, Parameters<typeof derivePoolStatus>[1], string]>([
