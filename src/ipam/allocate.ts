@@ -77,7 +77,7 @@ export function chooseLease(
 
 function findRights(pool: Pool, request: AddressRequest): Result<Rights> {
   const { holder, namespace = holder.slice(0, Math.max(0, holder.indexOf('/'))) } = request;
-  const own = [...pool.pools.values()].filter(({ namespaces }) => namespaces.includes(namespace));
+  const own = [...pool.pools.values()].filter(({ namespaces, ending }) => !ending && namespaces.includes(namespace));
   if (request.pool === undefined) {
     const broken = own.every(({ usable }) => !usable) ? own[0] : undefined;
     return broken === undefined ? succeed({ named: undefined, own }) : failBroken(broken);
@@ -92,7 +92,10 @@ function findRights(pool: Pool, request: AddressRequest): Result<Rights> {
   return named.usable ? succeed({ named, own }) : failBroken(named);
 }
 
-const failBroken = ({ name }: PoolPlan) => fail('InvalidPool', `IPPool ${name} is not usable; see its own condition`);
+const failBroken = ({ name, ending }: PoolPlan) =>
+  ending
+    ? fail('PoolNotFound', `IPPool ${name} is being deleted`)
+    : fail('InvalidPool', `IPPool ${name} is not usable; see its own condition`);
 
 /** The addresses of the present lease that may stay: those that still are in the subnet. */
 function parseKept(pool: Pool, current: Lease | undefined): Values {

@@ -26,7 +26,7 @@ type Entry = Change & { readonly asked: string; isSettled: boolean };
  * holder's LogicalPort.
  */
 export function createChanges(ledger: Ledger, locate: (holder: Holder) => string | undefined): Changes {
-  const { networks, take, letGo, undo, findLease } = ledger;
+  const { networks, take, letGo, findLease } = ledger;
   const entries = new Map<Holder, Entry>();
   const findPlace = (holder: Holder): Place | undefined => {
     const subnet = locate(holder);
@@ -51,7 +51,7 @@ export function createChanges(ledger: Ledger, locate: (holder: Holder) => string
     if (!lease.ok || from === undefined) return lease;
     const to = { subnet, lease: lease.value };
     if (isSamePlace(from, to)) {
-      undo(subnet, markReserved(holder));
+      letGo(subnet, markReserved(holder));
       return lease;
     }
     hold(networks.ensurePool(from.subnet), markLeaving(holder), from.lease);
@@ -67,7 +67,10 @@ export function createChanges(ledger: Ledger, locate: (holder: Holder) => string
     },
     reserve: (request) => {
       const entry = entries.get(request.holder);
-      if (entry?.asked === serialize(request)) return succeed(entry.to.lease);
+      if (entry?.asked === serialize(request)) {
+        entry.isSettled = false;
+        return succeed(entry.to.lease);
+      }
       drop(request.holder);
       return begin(request, findPlace(request.holder));
     },

@@ -18,6 +18,8 @@ export type PoolPlan = {
   /** Whose ports on the subnet take their addresses from here, and who alone may; open to all who name it when empty. */
   readonly namespaces: readonly string[];
   readonly usable: boolean;
+  /** True while it is being deleted: it keeps its ranges, and gives nothing more. */
+  readonly ending: boolean;
   /** Ascending, without overlap. Those of the good entries, also when another entry makes the pool unusable. */
   readonly intervals: Readonly<Record<4 | 6, readonly Interval[]>>;
   readonly problem?: Problem;
@@ -26,7 +28,9 @@ export type PoolPlan = {
 /** What a pool is judged against: plans of subnets are such. */
 export type PoolSubnet = { readonly usable: boolean; readonly ranges: SubnetRanges };
 
-type PoolObject = Pick<IPPool, 'spec'> & { readonly metadata: Pick<IPPool['metadata'], 'name' | 'creationTimestamp'> };
+type PoolObject = Pick<IPPool, 'spec'> & {
+  readonly metadata: Pick<IPPool['metadata'], 'name' | 'creationTimestamp' | 'deletionTimestamp'>;
+};
 type Claim = Interval & { readonly pool: string };
 type Claims = Record<4 | 6, Claim[]>;
 
@@ -57,14 +61,10 @@ function compareAge({ metadata: a }: PoolObject, { metadata: b }: PoolObject): n
 }
 
 function planOne({ metadata, spec }: PoolObject, subnet: PoolSubnet | undefined, claimed: Claims): PoolPlan {
-  const base = { name: metadata.name, subnet: spec.subnet, namespaces: spec.namespaces ?? [] };
-  const none = { ...base, usable: false, intervals: { 4: [], 6: [] } };
-  if (subnet === undefined) {
-    return { ...none, problem: { reason: 'SubnetNotFound', message: `subnet ${spec.subnet} does not exist` } };
-  }
-  if (!subnet.usable) {
-    const message = `subnet ${spec.subnet} is not usable; see its own condition`;
-    return { ...none, problem: { reason: 'SubnetNotReady', message } };
+  const ending = metadata.deletionTimestamp !== undefined;
+  const base = { name: metadata.name, subnet: spec.subnet, namespaces: spec.namespaces ?? [], ending };
+  if (subnet?.usable !== true) {
+    return { ...base, usable: false, intervals: { 4: [], 6: [] }, problem: describeUnusable(spec.subnet, subnet) };
   }
   const own: Record<4 | 6, Interval[]> = { 4: [], 6: [] };
   let message = spec.ips.length > MAX_ENTRIES ? `more than ${MAX_ENTRIES} entries` : undefined;
@@ -75,8 +75,13 @@ function planOne({ metadata, spec }: PoolObject, subnet: PoolSubnet | undefined,
   }
   const intervals = { 4: merge(own[4]), 6: merge(own[6]) };
   for (const family of [4, 6] as const) claim(claimed, family, { name: base.name, intervals: intervals[family] });
-  const plan = { ...base, usable: message === undefined, intervals };
+  const plan = { ...base, usable: message === undefined && !ending, intervals };
   return message === undefined ? plan : { ...plan, problem: { reason: 'InvalidPool', message } };
+}
+
+function describeUnusable(name: string, subnet: PoolSubnet | undefined): Problem {
+  if (subnet === undefined) return { reason: 'SubnetNotFound', message: `subnet ${name} does not exist` };
+  return { reason: 'SubnetNotReady', message: `subnet ${name} is not usable; see its own condition` };
 }
 
 /** The entry, or what is wrong with it. */

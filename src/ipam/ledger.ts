@@ -17,25 +17,12 @@ export type Ledger = {
   /** Chooses by the request and holds for `holder`, who is the owner or a mark of it. */
   take(request: AddressRequest, holder: Holder, current: Lease | undefined): Result<Lease>;
   letGo(subnet: string, holder: Holder): void;
-  /** Lets go of what was taken a moment ago, which is news for nobody: who waits would wake himself. */
-  undo(subnet: string, holder: Holder): void;
-  onFreed(subnet: string): void;
 };
 
-export type LedgerOptions = {
-  readonly random: RandomBytes;
-  /** Told the subnet whenever an address of it, or a MAC, is held by nobody any more. */
-  readonly onFreed: (subnet: string) => void;
-};
-
-export function createLedger({ random, onFreed }: LedgerOptions): Ledger {
+export function createLedger(random: RandomBytes): Ledger {
   const networks = createNetworks();
   let plans: ReadonlyMap<string, PoolPlan> = new Map();
   const findPool = (subnet: string | undefined) => (subnet === undefined ? undefined : networks.pools.get(subnet));
-  const undo = (subnet: string, holder: Holder): boolean => {
-    const pool = findPool(subnet);
-    return pool !== undefined && release(pool, holder);
-  };
   return {
     networks,
     setNetworks: (list, poolPlans) => {
@@ -55,10 +42,9 @@ export function createLedger({ random, onFreed }: LedgerOptions): Ledger {
       return lease;
     },
     letGo: (subnet, holder) => {
-      if (undo(subnet, holder)) onFreed(subnet);
+      const pool = findPool(subnet);
+      if (pool !== undefined) release(pool, holder);
     },
-    undo,
-    onFreed,
   };
 }
 

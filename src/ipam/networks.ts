@@ -141,6 +141,7 @@ const isSameRange = (a: FamilyRange, b: FamilyRange): boolean =>
 const isSamePlan = (a: PoolPlan, b: PoolPlan): boolean =>
   a.name === b.name &&
   a.usable === b.usable &&
+  a.ending === b.ending &&
   isSameList(a.namespaces, b.namespaces, (left, right) => left === right) &&
   isSameList(a.intervals[4], b.intervals[4], isSameInterval) &&
   isSameList(a.intervals[6], b.intervals[6], isSameInterval);

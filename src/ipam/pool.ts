@@ -76,13 +76,13 @@ export function hold(pool: Pool, holder: Holder, lease: Lease): void {
   if (lease.mac !== '') addHolder(pool.macs, lease.mac, holder);
 }
 
-/** Gives everything back that a holder holds. True when something of it is free now, held by nobody else. */
-export function release(pool: Pool, holder: Holder): boolean {
+/** Gives everything back that a holder holds; unknown holders hold nothing. */
+export function release(pool: Pool, holder: Holder): void {
   const lease = pool.leases.get(holder);
-  if (lease === undefined) return false;
+  if (lease === undefined) return;
   pool.leases.delete(holder);
-  const ips = parseAll(lease.ips).filter((address) => freeAddress(pool.space, address, holder));
-  return removeHolder(pool.macs, lease.mac, holder) || ips.length > 0;
+  for (const address of parseAll(lease.ips)) freeAddress(pool.space, address, holder);
+  removeHolder(pool.macs, lease.mac, holder);
 }
 
 /** True when two leases have the same addresses. */

@@ -3,9 +3,10 @@ import type { AddressRequest } from './allocate.ts';
 import { type Change, type Changes, createChanges } from './changes.ts';
 import { type Holder, isReserved, markReserved } from './holders.ts';
 import type { PoolPlan } from './ip-pools.ts';
-import { createLedger, type Ledger, type LedgerOptions } from './ledger.ts';
+import { createLedger, type Ledger } from './ledger.ts';
+import type { RandomBytes } from './mac.ts';
 import type { Network } from './networks.ts';
-import { type Count, countPool, countReserved, hold, isSameLease, type Lease, listRivals } from './pool.ts';
+import { type Count, countPool, countReserved, hold, type Lease, listRivals } from './pool.ts';
 
 /** An address on one of our switches that another system gave out. */
 export type ForeignLease = { readonly subnet: string; readonly name: string; readonly lease: Lease };
@@ -44,8 +45,8 @@ export type Registry = {
 const FOREIGN = 'ovn:';
 
 /** Knows no subnets and no ports yet. */
-export function createRegistry(options: LedgerOptions): Registry {
-  const ledger = createLedger(options);
+export function createRegistry(random: RandomBytes): Registry {
+  const ledger = createLedger(random);
   const { networks, findPool } = ledger;
   const ports = new Map<Holder, string>();
   const changes = createChanges(ledger, (holder) => ports.get(holder));
@@ -77,14 +78,12 @@ export function createRegistry(options: LedgerOptions): Registry {
 
 /** What the LogicalPorts have. */
 function createFollower(ledger: Ledger, changes: Changes, ports: Map<Holder, string>) {
-  const { networks, letGo, findLease, onFreed } = ledger;
+  const { networks, letGo, findLease } = ledger;
   const setPort: Registry['setPort'] = (holder, subnet, lease) => {
     const before = ports.get(holder);
-    const old = findLease(before, holder);
     ports.set(holder, subnet);
     if (before !== undefined && before !== subnet) letGo(before, holder);
     hold(networks.ensurePool(subnet), holder, lease);
-    if (old !== undefined && before === subnet && !isSameLease(old, lease)) onFreed(subnet);
     if (changes.find(holder) !== undefined) changes.observe(holder);
     else if (findLease(subnet, holder) !== undefined) letGo(subnet, markReserved(holder));
   };
@@ -100,7 +99,7 @@ function createFollower(ledger: Ledger, changes: Changes, ports: Map<Holder, str
 type Taken = { readonly subnet: string; readonly holder: Holder; readonly lease: Lease; readonly isNew: boolean };
 
 /** What was chosen and is in no LogicalPort yet. */
-function createReservations({ networks, take, letGo, undo, findLease }: Ledger, changes: Changes) {
+function createReservations({ networks, take, letGo, findLease }: Ledger, changes: Changes) {
   const reserveOne = (request: AddressRequest): Result<Taken> => {
     const { subnet, holder } = request;
     const known = findLease(subnet, holder) ?? findLease(subnet, markReserved(holder));
@@ -113,7 +112,7 @@ function createReservations({ networks, take, letGo, undo, findLease }: Ledger, 
     for (const request of requests) {
       const one = reserveOne(request);
       if (!one.ok) {
-        for (const { subnet, holder } of taken.filter(({ isNew }) => isNew)) undo(subnet, markReserved(holder));
+        for (const { subnet, holder } of taken.filter(({ isNew }) => isNew)) letGo(subnet, markReserved(holder));
         return one;
       }
       taken.push(one.value);

@@ -158,14 +158,13 @@ export function holdAddress(space: Space, { family, value }: Address, holder: Ho
   takeOut(supply, value);
 }
 
-/** Ends what `holdAddress` began. True when nobody holds the address any more. */
-export function freeAddress(space: Space, { family, value }: Address, holder: Holder): boolean {
+/** Ends what `holdAddress` began. */
+export function freeAddress(space: Space, { family, value }: Address, holder: Holder): void {
   const own = space[family];
-  if (!removeHolder(own.holders, value, holder)) return false;
+  if (!removeHolder(own.holders, value, holder)) return;
   const supply = findSupplyIn(own, value);
   if (supply !== undefined) putBack(supply, value);
   leaveCommons(own.commons, value);
-  return true;
 }
 
 function leaveCommons({ counts, waiting }: FamilyCommons, value: bigint): void {

@@ -62,21 +62,13 @@ export type Addresses = {
   poolPlans(): ReadonlyMap<string, PoolPlan>;
   /** Of the families that the IPPool has addresses of. */
   poolCounts(pool: string): SubnetCount[];
-  /** Calls `handler` with a subnet's name when somebody let go of an address of it. */
-  onFreed(handler: (subnet: string) => void): void;
 };
 
 type Sources = Pick<World, 'ports' | 'subnets' | 'vpcs' | 'ipPools'>;
 
 /** Follows the world; to be made before the caches start. */
 export function createAddresses(world: Sources, settings: Settings, random: RandomBytes): Addresses {
-  const freed: ((subnet: string) => void)[] = [];
-  const registry = createRegistry({
-    random,
-    onFreed: (subnet) => {
-      for (const handler of freed) handler(subnet);
-    },
-  });
+  const registry = createRegistry(random);
   const networks = followNetworks(world, settings, registry.setNetworks);
   const current = () => {
     networks.refresh();
@@ -117,9 +109,6 @@ export function createAddresses(world: Sources, settings: Settings, random: Rand
     isInUse: (subnet) => current().isInUse(subnet),
     poolPlans: () => networks.refresh().pools,
     poolCounts: (pool) => current().poolCounts(pool),
-    onFreed: (handler) => {
-      freed.push(handler);
-    },
   };
 }
 
