@@ -1,13 +1,21 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseReference, parseSelections } from './selection.ts';
+import { parseClaimReferences, parseDefaultNetwork, parseReference, parseSelections } from './selection.ts';
 
 const show = (text: string): string => {
   const parsed = parseSelections(text, 'ns');
   if (!parsed.ok) return parsed.problem.reason;
   return parsed.value
-    .map(({ namespace, name, interface: nic, ips, mac }) =>
-      [`${namespace}/${name}@${nic}`, ...(ips ?? []), mac].join(' ').trim(),
+    .map(({ namespace, name, interface: nic, ips, mac, defaultRoute, ipamClaim }) =>
+      [
+        `${namespace}/${name}@${nic}`,
+        ...(ips ?? []),
+        mac,
+        ...(defaultRoute ?? []).map((gateway) => `via ${gateway}`),
+        ipamClaim && `claim ${ipamClaim}`,
+      ]
+        .filter(Boolean)
+        .join(' '),
     )
     .join(' | ');
 };
@@ -29,6 +37,12 @@ describe('parseSelections', () => {
       '[{"name":"a","ips":["10.0.0.9/24"],"mac":"02:00:00:00:00:01"}]',
       'ns/a@net1 10.0.0.9/24 02:00:00:00:00:01',
     ],
+    [
+      'a default route and a claim',
+      '[{"name":"a","default-route":["10.0.0.1"],"ips":[],"ipam-claim-reference":"vm.a"}]',
+      'ns/a@net1 via 10.0.0.1 claim vm.a',
+    ],
+    ['null for absence', '[{"name":"a","ips":null,"mac":null,"default-route":null}]', 'ns/a@net1'],
     ['unknown keys', '[{"name":"a","x.y/z":1}]', 'ns/a@net1'],
   ])('%s', (_cause, text, expected) => {
     expect(show(text)).toBe(expected);
@@ -50,6 +64,12 @@ describe('parseSelections', () => {
       '[{"name":"a","ips":"10.0.0.1"}]',
       '[{"name":"a","mac":7}]',
       '[{"namespace":"a"}]',
+      '[{"name":"a","mac":false}]',
+      '[{"name":"a","default-route":"10.0.0.1"}]',
+      '[{"name":"a","ipam-claim-reference":7}]',
+      '[{"name":"a","ipam-claim-reference":"../x"}]',
+      '[{"name":"a","ips":["10.0.0.9"],"ipam-claim-reference":"vm.a"}]',
+      'a..b',
       '[{"name":"a","interface":"i"},{"name":"b","interface":"i"}]',
       '{"__proto__":{"name":"a"}}',
       Array.from({ length: 33 }, (_, index) => `n${index}`).join(),
@@ -71,5 +91,31 @@ describe('parseReference', () => {
     expect(parseReference('biz', 'ns')).toMatchObject({ value: { namespace: 'ns', name: 'biz' } });
     expect(parseReference('x/biz', 'ns')).toMatchObject({ value: { namespace: 'x', name: 'biz' } });
     expect(parseReference('x/', 'ns')).toMatchObject({ problem: { reason: 'InvalidRequest' } });
+  });
+});
+
+describe('parseClaimReferences', () => {
+  it('gives claims by interface, as ipam-extensions writes them on a launcher', () => {
+    const text = JSON.stringify([
+      { name: 'biz', namespace: 'ns', interface: 'pod9bdd85331e7', 'ipam-claim-reference': 'vm.biz' },
+      { name: 'other', interface: 'pod0' },
+    ]);
+    const parsed = parseClaimReferences(text, 'ns');
+    expect(parsed.ok && [...parsed.value]).toEqual([['pod9bdd85331e7', 'vm.biz']]);
+    expect(parseClaimReferences('{', 'ns').ok).toBe(false);
+  });
+});
+
+describe('parseDefaultNetwork', () => {
+  it('is one network with its namespace, on the first interface', () => {
+    expect(parseDefaultNetwork('x/biz@net5')).toEqual({
+      ok: true,
+      value: { namespace: 'x', name: 'biz', interface: 'eth0' },
+    });
+    expect(parseDefaultNetwork('[{"name":"biz","namespace":"x","mac":"m"}]')).toMatchObject({ value: { mac: 'm' } });
+  });
+
+  it.each(['biz', '[{"name":"biz"}]', 'x/a,x/b', '', '[]', '{"namespace":"x"}', 'x/../y'])('refuses %j', (text) => {
+    expect(parseDefaultNetwork(text)).toMatchObject({ problem: { reason: 'InvalidRequest' } });
   });
 });

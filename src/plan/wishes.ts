@@ -1,5 +1,5 @@
 import { fail, type Problem, type Result, succeed } from '../api/problem.ts';
-import { type NicKeys, parseKeys } from './requests/keys.ts';
+import { type KeyTable, type NicKeys, parseKeys, readKeyTable } from './requests/keys.ts';
 import { mergeWishes } from './requests/merge.ts';
 import { type NicTable, readNicTable } from './requests/nics.ts';
 import type { Named, Wish, WishSource } from './requests/types.ts';
@@ -16,10 +16,10 @@ export type WishReader = (keys: NicKeys, more?: readonly Result<Named>[]) => Res
  * spellings of a key, that want different things. Neither wishes nor the problem's reason depend on the order.
  */
 export function createWishReader(sources: readonly WishSource[]): WishReader {
-  const tables = sources.map((source) => ({ source, table: readNicTable(source) }));
+  const tables = sources.map((source) => ({ source, keys: readKeyTable(source), nics: readNicTable(source) }));
   return (keys, more = []) => {
     const own = [...more, ...tables.flatMap((entry) => listNamed(keys, entry))];
-    const common = tables.map(({ source, table }) => name(source, table.common));
+    const common = tables.map(({ source, nics }) => name(source, nics.common));
     const problem = findProblem([...own, ...common]);
     if (problem !== undefined)
       return { ok: false, problem: { ...problem, message: `NIC ${keys.nic}: ${problem.message}` } };
@@ -29,17 +29,19 @@ export function createWishReader(sources: readonly WishSource[]): WishReader {
 
 /** Keys that somebody may have meant for a NIC with which we have nothing to do. */
 export function findMisplacedKey(keys: NicKeys, sources: readonly WishSource[]): Problem | undefined {
-  const problem = findProblem(sources.flatMap((source) => parseKeys(keys, source).map((wish) => name(source, wish))));
+  const problem = findProblem(
+    sources.flatMap((source) => parseKeys(keys, readKeyTable(source)).map((wish) => name(source, wish))),
+  );
   return problem && { ...problem, message: `NIC ${keys.nic}: ${problem.message}` };
 }
 
 const name = ({ from }: WishSource, wish: Result<Wish>): Result<Named> =>
   wish.ok ? succeed({ from, wish: wish.value }) : wish;
 
-type Entry = { readonly source: WishSource; readonly table: NicTable };
+type Entry = { readonly source: WishSource; readonly keys: KeyTable; readonly nics: NicTable };
 
-function listNamed(keys: NicKeys, { source, table }: Entry): Result<Named>[] {
-  return [...parseKeys(keys, source), ...table.parseNic(keys.nic)].map((wish) => name(source, wish));
+function listNamed(nic: NicKeys, { source, keys, nics }: Entry): Result<Named>[] {
+  return [...parseKeys(nic, keys), ...nics.parseNic(nic.nic)].map((wish) => name(source, wish));
 }
 
 /** The same one in whatever order: what cannot be understood before what does not apply, then by text. */

@@ -33,6 +33,21 @@ type Prefixes = {
 const KEYS = [IP_ADDRESS, MAC_ADDRESS, IP_POOL, LOGICAL_SWITCH, ROUTES];
 const SUFFIX = 'kubernetes.io/';
 
+/** The keys of the grammar that one object has, by prefix. Found once, as few objects have any and many NICs ask. */
+export type KeyTable = { readonly from: string; readonly byPrefix: ReadonlyMap<string, ReadonlyMap<string, string>> };
+
+/** Reads the annotations of one object; blank values are absence. */
+export function readKeyTable({ from, annotations }: WishSource): KeyTable {
+  const byPrefix = new Map<string, Map<string, string>>();
+  for (const [key, value] of Object.entries(annotations ?? {})) {
+    const cut = key.indexOf('/') + 1;
+    const [prefix, name] = [key.slice(0, cut), key.slice(cut)];
+    if (!prefix.endsWith(SUFFIX) || !KEYS.includes(name) || value.trim() === '') continue;
+    byPrefix.set(prefix, (byPrefix.get(prefix) ?? new Map<string, string>()).set(name, value));
+  }
+  return { from, byPrefix };
+}
+
 /** The value of a key of the object's own; text that a prototype may have means nothing. */
 export const readKey = (source: WishSource, key: string): string | undefined =>
   source.annotations !== undefined && Object.hasOwn(source.annotations, key) ? source.annotations[key] : undefined;
@@ -68,16 +83,19 @@ function listPrefixes({ nad, nic, interface: name }: NicKeys): Prefixes {
  * What Kube-OVN's keys on one object ask for a NIC (USAGE.md's table), one wish per prefix. Problems: InvalidRequest for
  * a value that cannot be understood or that two NICs would share; RequestDisagreement for a key that does not apply.
  */
-export function parseKeys(keys: NicKeys, source: WishSource): Result<Wish>[] {
+export function parseKeys(keys: NicKeys, table: KeyTable): Result<Wish>[] {
+  if (table.byPrefix.size === 0) return [];
   const prefixes = listPrefixes(keys);
-  const misplaced = findMisplaced(prefixes, source);
+  const misplaced = findMisplaced(prefixes, table);
   if (misplaced !== undefined) return [{ ok: false, problem: misplaced }];
-  return prefixes.own.map((prefix) => {
+  return prefixes.own.flatMap((prefix) => {
+    const values = table.byPrefix.get(prefix);
+    if (values === undefined) return [];
     const isShared = keys.nad?.shared === true && prefixes.shared.includes(prefix);
-    const fixed = [IP_ADDRESS, MAC_ADDRESS].find((key) => (readKey(source, prefix + key) ?? '').trim() !== '');
+    const fixed = [IP_ADDRESS, MAC_ADDRESS].find((key) => values.has(key));
     return isShared && fixed !== undefined
-      ? fail('InvalidRequest', `${source.from}: ${prefix}${fixed} speaks for two NICs; ${sayNarrow(keys)}`)
-      : parsePrefix(prefix, source);
+      ? fail('InvalidRequest', `${table.from}: ${prefix}${fixed} speaks for two NICs; ${sayNarrow(keys)}`)
+      : parseValues(values, `${table.from}: ${prefix}`);
   });
 }
 
@@ -86,23 +104,20 @@ function sayNarrow({ nad, interface: name }: NicKeys): string {
   return `use ${nad?.name}.${nad?.namespace}.${middle}${name}.${SUFFIX} for this one, or mooring.dev/nics`;
 }
 
-function findMisplaced({ wrong }: Prefixes, source: WishSource): Problem | undefined {
+function findMisplaced({ wrong }: Prefixes, { from, byPrefix }: KeyTable): Problem | undefined {
   for (const [prefix, why] of wrong) {
-    const key = KEYS.find((name) => (readKey(source, prefix + name) ?? '').trim() !== '');
-    if (key !== undefined) {
-      const way = why.endsWith('/') ? why + key : why;
-      return { reason: 'RequestDisagreement', message: `${source.from}: ${prefix}${key} ${way}` };
-    }
+    const [key] = byPrefix.get(prefix)?.keys() ?? [];
+    if (key === undefined) continue;
+    const way = why.endsWith('/') ? why + key : why;
+    return { reason: 'RequestDisagreement', message: `${from}: ${prefix}${key} ${way}` };
   }
   return undefined;
 }
 
-function parsePrefix(prefix: string, source: WishSource): Result<Wish> {
+function parseValues(values: ReadonlyMap<string, string>, where: string): Result<Wish> {
   const read = <T>(key: string, parse: (text: string) => Result<T | undefined>): Result<T | undefined> => {
-    const parsed = parse(readKey(source, prefix + key) ?? '');
-    return parsed.ok
-      ? parsed
-      : fail(parsed.problem.reason, `${source.from}: ${prefix}${key}: ${parsed.problem.message}`);
+    const parsed = parse(values.get(key) ?? '');
+    return parsed.ok ? parsed : fail(parsed.problem.reason, `${where}${key}: ${parsed.problem.message}`);
   };
   return combine({
     subnet: read(LOGICAL_SWITCH, parseNameText),

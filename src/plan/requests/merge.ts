@@ -20,6 +20,8 @@ const SCALARS = [
  * are compared within their family. The outcome does not depend on the order of the sources.
  */
 export function mergeWishes(wishes: readonly Named[]): Result<Wish> {
+  const [only] = wishes;
+  if (only === undefined || wishes.length === 1) return settlePool(only?.wish ?? {});
   const merged = new Map<string, unknown>();
   for (const field of SCALARS) {
     const asked = wishes.flatMap(({ from, wish }) => (wish[field] === undefined ? [] : { from, value: wish[field] }));

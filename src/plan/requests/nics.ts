@@ -24,8 +24,8 @@ export function readNicTable(source: WishSource): NicTable {
   const addresses = readTable(source, KUBEVIRT_ADDRESSES);
   return {
     parseNic: (nic) => [
-      readEntry(nics, nic, parseEntry, `${source.from}: ${NICS_ANNOTATION}`),
-      readEntry(addresses, nic, parseAddresses, `${source.from}: ${KUBEVIRT_ADDRESSES}`),
+      ...readEntry(nics, nic, parseEntry, `${source.from}: ${NICS_ANNOTATION}`),
+      ...readEntry(addresses, nic, parseAddresses, `${source.from}: ${KUBEVIRT_ADDRESSES}`),
     ],
     common: readCommon(source),
   };
@@ -45,11 +45,12 @@ function readEntry(
   nic: string,
   parse: (value: unknown) => Result<Wish>,
   where: string,
-): Result<Wish> {
-  if (!table.ok) return table;
+): Result<Wish>[] {
+  if (!table.ok) return [table];
   const value = table.value.get(nic);
-  const parsed = value === undefined ? succeed({}) : parse(value);
-  return parsed.ok ? parsed : fail(parsed.problem.reason, `${where}: ${quote(nic)}: ${parsed.problem.message}`);
+  if (value === undefined) return [];
+  const parsed = parse(value);
+  return [parsed.ok ? parsed : fail(parsed.problem.reason, `${where}: ${quote(nic)}: ${parsed.problem.message}`)];
 }
 
 function parseAddresses(value: unknown): Result<Wish> {
