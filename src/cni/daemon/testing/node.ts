@@ -43,8 +43,8 @@ export type TestNode = {
   put(collection: string, object: KubeObject): Promise<KubeObject>;
   remove(collection: string, key: string): Promise<void>;
   list(collection: string): Promise<KubeObject[]>;
-  /** Starts the agent and waits for its socket. */
-  startAgent(): Promise<void>;
+  /** Starts the agent, with more flags where asked for, and waits for its socket. */
+  startAgent(...more: readonly string[]): Promise<void>;
   /** Ends the agent by SIGKILL unless told otherwise. */
   stopAgent(signal?: NodeJS.Signals): Promise<void>;
   /** What the agent has logged so far, one object a line. */
@@ -87,7 +87,7 @@ export async function startTestNode(): Promise<TestNode> {
       await api.ask({ do: 'remove', collection, key });
     },
     list: async (collection) => (await api.ask({ do: 'list', collection })) as KubeObject[],
-    startAgent: async () => {
+    startAgent: async (...more) => {
       const log = createWriteStream(join(folder, 'agent.log'), { flags: 'a' });
       await new Promise((ready) => log.once('open', ready));
       const flags = [
@@ -103,6 +103,7 @@ export async function startTestNode(): Promise<TestNode> {
         '1',
         '--add-seconds',
         '8',
+        ...more,
       ];
       const dirs = ['run', 'state', 'cni-bin', 'cni-conf'].flatMap((dir) => [`--${dir}-dir`, `${folder}/${dir}`]);
       const command = ['nsenter', `--net=/run/netns/${id}`, process.execPath, AGENT, ...flags, ...dirs, '--shim', shim];

@@ -249,3 +249,12 @@ test('what a centralized subnet sends to the node by its own address leaves ther
   expect(await countReceived('mo0')).toBeGreaterThan(before.mo0 + 3);
   expect(await countReceived('gw0')).toBe(before.gw0);
 });
+
+test('what the node tells of its uplink arrives at its chassis', async () => {
+  await node.ovn.vsctl('set', 'Open_vSwitch', '.', 'external_ids:ovn-cms-options="mooring-mtu=1400,x=1"');
+  await eventually('the chassis', async () =>
+    (await node.ovn.sbctl('get', 'Chassis', NODE, 'other_config:ovn-cms-options').catch(() => '')).includes(
+      'mooring-mtu=1400,x=1',
+    ),
+  );
+});
