@@ -145,12 +145,12 @@ export function createFakeStorage(): FakeStorage {
     replace: (collection, object, part) => {
       const before = view.get(collection, keyOf(object));
       checkPreconditions(before, object.metadata ?? {});
-      return write(collection, before, splitStatus(before, object as Stored, part));
+      return write(collection, before, splitStatus(before, object as Stored, { collection, part }));
     },
     patch: (collection, key, { patch, part }) => {
       const before = view.get(collection, key);
       checkPreconditions(before, (patch as KubeObject).metadata ?? {});
-      return write(collection, before, splitStatus(before, mergePatch(before, patch) as Stored, part));
+      return write(collection, before, splitStatus(before, mergePatch(before, patch) as Stored, { collection, part }));
     },
     remove: (collection, key, preconditions = {}) => {
       const before = view.get(collection, key);
@@ -163,8 +163,15 @@ export function createFakeStorage(): FakeStorage {
   };
 }
 
-/** A write to the status leaves the rest, and the other way round, as for kinds with a status subresource. */
-function splitStatus(before: Stored, after: Stored, part: 'status' | undefined): Stored {
+type Part = { readonly collection: string; readonly part: 'status' | undefined };
+
+/**
+ * A write to the status leaves the rest, and the other way round, as for kinds with a status subresource. Pods, as all
+ * built-in kinds, let it change their metadata too (pkg/registry/core/pod/strategy.go).
+ */
+function splitStatus(before: Stored, after: Stored, { collection, part }: Part): Stored {
+  if (part === 'status' && collection === 'v1/pods')
+    return { ...before, metadata: after.metadata, status: after.status };
   if (part === 'status') return { ...before, status: after.status };
   return 'status' in before ? { ...after, status: before.status } : after;
 }

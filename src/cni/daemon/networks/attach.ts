@@ -55,7 +55,8 @@ export async function attach(attacher: Attacher, task: Task, signal: AbortSignal
     await ledger.put(entry);
     const result = await addChain(attacher, entry, signal);
     signal.throwIfAborted();
-    const attached: LedgerEntry = { ...entry, state: 'attached', result };
+    // The first interface counts as attached when all are: until then the whole sandbox is half of one.
+    const attached: LedgerEntry = { ...entry, state: task.first ? 'attaching' : 'attached', result };
     await ledger.put(attached);
     return attached;
   } catch (error) {
@@ -125,7 +126,11 @@ export async function attachAll(
   const early = tasks.filter((task) => task.first || task.chain.ours);
   const late = tasks.filter((task) => !early.includes(task));
   try {
-    return [...(await attachWave(attacher, early, signal)), ...(await attachWave(attacher, late, signal))];
+    const entries = [...(await attachWave(attacher, early, signal)), ...(await attachWave(attacher, late, signal))].map(
+      (entry): LedgerEntry => ({ ...entry, state: 'attached' }),
+    );
+    for (const entry of entries) if (entry.first) await attacher.ledger.put(entry);
+    return entries;
   } catch (error) {
     await undo(attacher, tasks);
     throw error;

@@ -53,7 +53,7 @@ export type TestNode = {
   /** The same, with the running process, to be killed by the test. */
   startCni(call: CniCall): { readonly child: ChildProcess; readonly done: Promise<CniOutcome> };
   /** A pod of this node, in the API and with an empty sandbox. */
-  addPod(name: string): Promise<TestPod>;
+  addPod(name: string, annotations?: Readonly<Record<string, string>>): Promise<TestPod>;
   /** Runs a command in the node's namespace, or in a pod's. */
   exec(netns: string | undefined, ...command: string[]): Promise<string>;
   stop(): Promise<void>;
@@ -121,13 +121,13 @@ export async function startTestNode(): Promise<TestNode> {
         .map((line) => JSON.parse(line) as Record<string, unknown>),
     startCni,
     cni: (call) => startCni(call).done,
-    addPod: async (name) => {
+    addPod: async (name, annotations = {}) => {
       counter += 1;
       const netns = `${id}-${counter}`;
       pods.push(netns);
       await run(['ip', 'netns', 'add', netns]);
       await run(['ip', '-n', netns, 'link', 'set', 'lo', 'up']);
-      const pod = await put('v1/pods', formatPod(name));
+      const pod = await put('v1/pods', formatPod(name, annotations));
       return { name, uid: pod.metadata?.uid ?? '', containerId: `sandbox-${counter}-${name}`, netns };
     },
     exec: (netns, ...command) => run(['nsenter', `--net=/run/netns/${netns ?? id}`, ...command]),
@@ -222,11 +222,12 @@ export function formatPodPort(pod: TestPod, address: { ip: string; mac: string }
   return { apiVersion: 'mooring.dev/v1alpha1', kind: 'LogicalPort', metadata, spec } as KubeObject;
 }
 
-function formatPod(name: string): KubeObject {
+/** A pod of the test's node. */
+export function formatPod(name: string, annotations: Readonly<Record<string, string>>): KubeObject {
   return {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: { name, namespace: 'default' },
+    metadata: { name, namespace: 'default', annotations },
     spec: { nodeName: NODE },
   } as KubeObject;
 }
