@@ -198,9 +198,15 @@ export interface SubnetSpec {
   namespaces?: string[];
   namespaceSelectors?: {}[];
   private?: boolean;
+  /**
+   * Who may begin connections into a private subnet, beside its own ports and the nodes.
+   */
   allowSubnets?: string[];
   natOutgoing?: boolean;
   gatewayType?: 'distributed' | 'centralized';
+  /**
+   * Nodes that may carry the traffic of a centralized subnet, best first: "node,node"
+   */
   gatewayNode?: string;
   enableDHCP?: boolean;
   dhcpV4Options?: string;
