@@ -39,6 +39,7 @@ function listBars(figures: Figures): Bar[] {
     { name: 'ports', value: figures.ports, unit: '' },
     { name: 'pods bound per second', value: figures.rates.podNicsPerSecond, unit: '/s' },
     { name: 'VM NICs bound per second', value: figures.rates.vmNicsPerSecond, unit: '/s' },
+    { name: 'other writes per pod NIC (subnet status)', value: figures.rates.otherWritesPerPodNic, unit: '' },
     { name: 'CPU per pod NIC', value: figures.rates.cpuMsPerPodNic, unit: 'ms' },
     { name: 'CPU per VM NIC started', value: figures.rates.cpuMsPerVmNic, unit: 'ms' },
   ];

@@ -9,7 +9,7 @@ import type { Stage } from './stage.ts';
 
 type Say = (line: string) => void;
 
-/** API writes per pod from its creation over bound to its release, everything that the operator wrote included. */
+/** API writes of its LogicalPort per pod, from its creation over bound to its release. */
 export async function measureLife(stage: Stage, count: number, say: Say): Promise<number> {
   const pods = range(0, count);
   const ports = pods.map((pod) => formatPodPort(pod, 'life'));
@@ -22,7 +22,7 @@ export async function measureLife(stage: Stage, count: number, say: Say): Promis
   written.push(...(await whenQuiet(stage)));
   const counts = countWrites(written);
   say(`${count} pods made and deleted; ${describeWrites(written)}`);
-  return round((counts.ports + counts.others) / count, 3);
+  return round(counts.ports / count, 3);
 }
 
 export type Pair = { readonly leader: OperatorProcess; readonly standby: OperatorProcess };

@@ -32,11 +32,24 @@ export type FillFigures = {
   readonly nics: number;
   readonly seconds: number;
   readonly nicsPerSecond: number;
+  /** Writes of LogicalPorts, refused ones among them. */
   readonly writesPerNic: number;
+  /** All writes of other kinds, which are not one for each NIC: counts in the status of subnets above all. */
+  readonly otherWrites: number;
+  readonly events: number;
+  readonly leaseWrites: number;
   readonly cpuMsPerNic: number;
 };
 
-export type Filled = { readonly pods: FillFigures; readonly stoppedVms: FillFigures; readonly runningVms: FillFigures };
+export type Filled = {
+  readonly pods: FillFigures;
+  /** All VMs, made and not started yet. */
+  readonly newVms: FillFigures;
+  /** The half of them that is started then. */
+  readonly startedVms: FillFigures;
+  /** Writes for one NIC of a VM that was made and started, from its creation on. */
+  readonly writesPerVmNic: number;
+};
 
 type Watch = { readonly stage: Stage; readonly operator: OperatorProcess; readonly say: (line: string) => void };
 
@@ -46,7 +59,7 @@ export async function fill(watch: Watch, from: Size, to: Size): Promise<Filled> 
   const pods = range(from.pods, to.pods);
   const vms = range(from.vms, to.vms);
   const running = vms.filter(isRunning);
-  const podFigures = await measure(watch, { what: 'pods', nics: pods.length }, async () => {
+  const forPods = await measure(watch, { what: 'pods', nics: pods.length }, async () => {
     await createPods(stage, pods);
     await untilBound(
       stage,
@@ -54,20 +67,30 @@ export async function fill(watch: Watch, from: Size, to: Size): Promise<Filled> 
     );
     return () => reportRunning(stage, pods);
   });
-  const stoppedVms = await measure(watch, { what: 'VMs', nics: vms.length * NICS_PER_VM }, async () => {
+  const forNewVms = await measure(watch, { what: 'VMs', nics: vms.length * NICS_PER_VM }, async () => {
     const before = stage.ports.size();
     await createVms(stage, vms);
     await stage.ports.until('ports of stopped VMs', () => stage.ports.size() >= before + vms.length * NICS_PER_VM);
     return undefined;
   });
   const launchers = new Map<number, string>();
-  const runningVms = await measure(watch, { what: 'VM starts', nics: running.length * NICS_PER_VM }, async () => {
+  const forStarts = await measure(watch, { what: 'VM starts', nics: running.length * NICS_PER_VM }, async () => {
     await forEach(running, async (vm) => launchers.set(vm, await startVm(stage, vm)));
     await untilBound(stage, running.flatMap(listVmPorts));
     return () => forEach(running, (vm) => reportGuest(stage, vm, launchers.get(vm) ?? ''));
   });
-  return { pods: podFigures, stoppedVms, runningVms };
+  const started = new Set(running.flatMap(listVmPorts));
+  const forStarted = [...forNewVms.writes, ...forStarts.writes].filter((write) => started.has(formatPort(write)));
+  return {
+    pods: forPods.figures,
+    newVms: forNewVms.figures,
+    startedVms: forStarts.figures,
+    writesPerVmNic: round(forStarted.length / started.size, 3),
+  };
 }
+
+/** The LogicalPort that a write was about; none of other kinds has such a name. */
+const formatPort = ({ namespace, name }: Write): string => `${namespace}/${name}`;
 
 export async function untilBound(stage: Stage, ports: readonly string[]): Promise<void> {
   const left = new Set(ports);
@@ -92,7 +115,7 @@ async function measure(
   { stage, operator, say }: Watch,
   { what, nics }: { readonly what: string; readonly nics: number },
   work: Work,
-): Promise<FillFigures> {
+): Promise<{ figures: FillFigures; writes: readonly Write[] }> {
   stage.audit.take();
   const [begun, cpu] = [performance.now(), operator.cpuSeconds()];
   const after = await work();
@@ -104,16 +127,20 @@ async function measure(
   say(
     `${nics} NICs of ${what} in ${seconds.toFixed(1)} s (${(nics / seconds).toFixed(0)}/s); ${describeWrites(writes)}`,
   );
-  return {
+  const figures = {
     nics,
     seconds: round(seconds),
     nicsPerSecond: round(nics / seconds, 1),
-    writesPerNic: round((counts.ports + counts.others) / nics, 3),
+    writesPerNic: round(counts.ports / nics, 3),
+    otherWrites: counts.others,
+    events: counts.events,
+    leaseWrites: counts.leases,
     cpuMsPerNic: round((cpuSeconds * 1000) / nics),
   };
+  return { figures, writes };
 }
 
-const QUIET_MS = 6500;
+const QUIET_MS = 12_000;
 const LOOK_MS = 250;
 
 /** Waits until no write but of leases came for longer than any delay of the operator's; gives all that came. */

@@ -23,6 +23,8 @@ export type Figures = {
     readonly vmNicsPerSecond: number;
     readonly cpuMsPerPodNic: number;
     readonly cpuMsPerVmNic: number;
+    readonly otherWritesPerPodNic: number;
+    readonly leaseWritesPerSecond: number;
   };
   readonly events: readonly EventFigures[];
   readonly fills: readonly Filled[];
@@ -40,7 +42,7 @@ export type RunOptions = {
 
 const STEPS = [100, 1000, 10_000];
 const TAKEOVERS = 3;
-const EVENT_ROUNDS = 150;
+const EVENT_ROUNDS = 100;
 
 /** The whole run, cleaned up after whatever happens. */
 export async function runScale(options: RunOptions): Promise<Figures> {
@@ -78,9 +80,11 @@ async function measureAll(stage: Stage, { ports, say }: RunOptions): Promise<Fig
     ports: stage.ports.size(),
     rates: {
       podNicsPerSecond: full?.pods.nicsPerSecond ?? Number.NaN,
-      vmNicsPerSecond: full?.runningVms.nicsPerSecond ?? Number.NaN,
+      vmNicsPerSecond: full?.startedVms.nicsPerSecond ?? Number.NaN,
       cpuMsPerPodNic: full?.pods.cpuMsPerNic ?? Number.NaN,
-      cpuMsPerVmNic: full?.runningVms.cpuMsPerNic ?? Number.NaN,
+      cpuMsPerVmNic: full?.startedVms.cpuMsPerNic ?? Number.NaN,
+      otherWritesPerPodNic: round((full?.pods.otherWrites ?? Number.NaN) / (full?.pods.nics ?? 1), 3),
+      leaseWritesPerSecond: round((full?.pods.leaseWrites ?? Number.NaN) / (full?.pods.seconds ?? 1)),
     },
     events,
     fills,
@@ -112,7 +116,6 @@ async function climb(stage: Stage, { leader, ports, say }: Climb) {
   return { fills, events };
 }
 
-/** Everything of a VM counts: its ports' creation, its first start, and what was written besides. */
 function summarise(fills: readonly Filled[], events: readonly EventFigures[]) {
   const full = fills.at(-1);
   const [first, last] = [events[0], events.at(-1)];
@@ -120,7 +123,7 @@ function summarise(fills: readonly Filled[], events: readonly EventFigures[]) {
     first === undefined || last === undefined ? Number.NaN : of(last) / of(first);
   return {
     apiWritesPerPodNic: full?.pods.writesPerNic ?? Number.NaN,
-    apiWritesPerVmNic: round((full?.stoppedVms.writesPerNic ?? Number.NaN) + (full?.runningVms.writesPerNic ?? 0), 3),
+    apiWritesPerVmNic: full?.writesPerVmNic ?? Number.NaN,
     eventCostRatio: round(
       Math.max(
         ratio((one) => one.changeMs),
