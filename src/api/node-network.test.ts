@@ -93,6 +93,13 @@ describe('node network annotation', () => {
     });
   });
 
+  test('an agent from before IPv6 finds the IPv4 half under the former names', () => {
+    const singular = { nodeIp: '100.64.0.5/16', gatewayIp: '100.64.0.2', routerIp: '100.64.0.1' };
+    expect(JSON.parse(formatNodeNetwork(good))).toMatchObject(singular);
+    const six = { ...good, nodeIps: ['fd00:100:64::5/112'], gatewayIps: ['fd00:100:64::2'], vpcs: [] };
+    expect(formatNodeNetwork({ ...six, routerIps: ['fd00:100:64::1'] })).not.toContain('"nodeIp"');
+  });
+
   test('IPv4 comes first whatever the order was', () => {
     const text = JSON.stringify({ ...good, nodeIps: good.nodeIps.toReversed() });
     expect(parseNodeNetwork(text)).toEqual({ ok: true, network: good });

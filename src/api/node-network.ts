@@ -50,7 +50,15 @@ export function formatNodeNetwork(network: NodeNetwork): string {
   const text = JSON.stringify(network);
   const parsed = parseNodeNetwork(text);
   if (!parsed.ok) throw new TypeError(parsed.problem);
-  return JSON.stringify(parsed.network);
+  return JSON.stringify({ ...parsed.network, ...formatSingular(parsed.network) });
+}
+
+/** The IPv4 half under its former names: during an upgrade agents from before IPv6 go on with it. */
+function formatSingular({ nodeIps, gatewayIps, routerIps }: NodeNetwork): Record<string, string> {
+  const [nodeIp, gatewayIp, routerIp] = [nodeIps, gatewayIps, routerIps].map((ips) => ips.find((ip) => !isV6(ip)));
+  return nodeIp === undefined || gatewayIp === undefined || routerIp === undefined
+    ? {}
+    : { nodeIp, gatewayIp, routerIp };
 }
 
 export type ParsedNodeNetwork =

@@ -1,4 +1,4 @@
-import { KINDS } from '../../api/group.ts';
+import { API_VERSION, KINDS } from '../../api/group.ts';
 import { formatNodeLsp, GATEWAY_LSP } from '../../api/names.ts';
 import { NODE_NETWORK_ANNOTATION, type NodeNetwork, parseNodeNetwork, VPC_MAC_PREFIX } from '../../api/node-network.ts';
 import { NetlinkError } from '../../netlink/errors.ts';
@@ -174,7 +174,7 @@ function createTeller({ events, log }: Context): (hosts: HostRoutes, refused: re
     for (const { port, note } of notes) {
       if (said.has(`${port.metadata.uid} ${note}`)) continue;
       log.warn({ port: formatPortName(port), note }, 'the node cannot reach a pod');
-      const regarding = { ...port, kind: KINDS.logicalPort.kind };
+      const regarding = { ...port, apiVersion: API_VERSION, kind: KINDS.logicalPort.kind };
       events.record(regarding, { type: 'Warning', reason: 'NotReachableFromNodes', action: 'Routing', note });
     }
     said = keys;
