@@ -26,6 +26,7 @@ describe('a network configuration', () => {
     ['of the first interface, with the provider of OVN', { provider: 'ovn' }, {}],
     ['of a NAD, with its provider', { provider: 'attachnet.default.ovn' }, { nad }],
     ['of a NAD, without a provider', {}, { nad }],
+    ['of a NAD that names the provider of OVN, which means none', { provider: 'ovn' }, { nad }],
     ["of a NAD, under Kube-OVN's name", { type: 'kube-ovn', provider: 'attachnet.default.ovn' }, { nad }],
     ["of another plugin's NAD", ipam('attachnet.default'), { nad, ipamOnly: true }],
     ["of another plugin's NAD, without a provider", ipam(), { nad, ipamOnly: true }],
@@ -41,7 +42,6 @@ describe('a network configuration', () => {
 
   test.each([
     ['a NAD of another namespace', { provider: 'attachnet.victim.ovn' }, { nad }, 'it must be attachnet.default.ovn'],
-    ["the cluster's own network", { provider: 'ovn' }, { nad }, 'it must be attachnet.default.ovn'],
     ['a NAD, from the first interface', { provider: 'attachnet.default.ovn' }, {}, 'is for no NetworkAttachment'],
     ["another NAD's addresses", ipam('attachnet.victim'), { nad, ipamOnly: true }, 'it must be attachnet.default'],
     [
@@ -50,6 +50,7 @@ describe('a network configuration', () => {
       { nad, ipamOnly: true },
       'must be attachnet.default',
     ],
+    ["OVN's addresses for another plugin", ipam('ovn'), { nad, ipamOnly: true }, 'it must be attachnet.default'],
     ['something that is no name', ipam({ a: 1 }), { nad, ipamOnly: true }, 'is {"a":1}'],
     ['an interface of ours for another plugin', ipam('attachnet.default'), { nad }, 'has another plugin make it'],
     ["another plugin's interface for ours", {}, { nad, ipamOnly: true }, 'makes the interface with Mooring'],

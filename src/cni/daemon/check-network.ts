@@ -36,12 +36,12 @@ function checkProvider(config: NetworkConfig, { port, nad }: NetworkFacts): void
   const ipam = findIpam(config);
   const given = (ipam ?? config.fields).get('provider') ?? '';
   const own = formatProvider(nad);
-  const ours = own === undefined ? 'ovn' : `${own}.ovn`;
-  const allowed = ipam === undefined ? ours : own;
-  if (given === '' || given === allowed) return;
+  // A NAD of ours that says `ovn` names none: the operator has found its network, which may be the cluster's own.
+  const allowed = ipam === undefined ? [...(own === undefined ? [] : [`${own}.ovn`]), 'ovn'] : [own ?? ''];
+  if (given === '' || allowed.some((name) => name === given)) return;
   const says = `"provider" of the network configuration is ${JSON.stringify(given).slice(0, 80)}`;
   const whose = `LogicalPort ${formatName(port)} is for ${nad ?? 'no NetworkAttachmentDefinition'}`;
-  throw new CniError('mismatch', `${says}, but ${whose}: it must be ${allowed ?? 'left out'}`);
+  throw new CniError('mismatch', `${says}, but ${whose}: it must be ${allowed[0] || 'left out'}`);
 }
 
 /** `<nad>.<namespace>`, as Kube-OVN's key begins. */

@@ -59,4 +59,5 @@ export async function findPort(work: Work, signal: AbortSignal): Promise<Found> 
 }
 
 /** The operator makes a port also when it has no address for it yet. */
-const isIncomplete = ({ spec }: LogicalPort): boolean => spec.ips.length === 0 || spec.subnet === '';
+const isIncomplete = ({ spec }: LogicalPort): boolean =>
+  spec.ips.length === 0 || spec.subnet === '' || (spec.mac === '' && spec.ipamOnly !== true);
