@@ -38,3 +38,4 @@ export { createRunner, type Outcome, type Runner, type RunnerOptions } from './r
 export { type Change, createStore, type Indexer, keyOf, parseKey, type ReadonlyStore, type Store } from './store.ts';
 export { type ApiRequest, createTransport, type Query, type StreamRequest, type Transport } from './transport.ts';
 export * from './types.ts';
+export { compareVersions } from './versions.ts';

@@ -8,6 +8,7 @@ import type { NbClient } from '../ovn/database.ts';
 import type { Writer } from '../ovn/writer.ts';
 import type { Settings } from '../plan/settings.ts';
 import type { Addresses } from './addresses.ts';
+import type { OwnWrites } from './own-writes.ts';
 import type { World } from './world.ts';
 
 /** What lives as long as the process. */
@@ -26,6 +27,7 @@ export type Context = {
     readonly vms: Resource<VirtualMachine>;
     readonly vmis: Resource<VirtualMachineInstance>;
   };
+  readonly ownWrites: OwnWrites;
   readonly nb: NbClient;
   readonly bindings: Bindings;
   readonly events: EventRecorder;

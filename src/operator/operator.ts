@@ -20,6 +20,7 @@ import type { Settings } from '../plan/settings.ts';
 import { createAddresses } from './addresses.ts';
 import type { Context } from './context.ts';
 import { followMtu } from './mtu.ts';
+import { createOwnWrites } from './own-writes.ts';
 import { runTerm } from './term.ts';
 import { createWorld, startWorld, stopWorld, whenWorldReady } from './world.ts';
 
@@ -109,12 +110,14 @@ function createContext(options: OperatorOptions): Context {
   const world = createWorld({ transport, clock, random, log, metrics });
   const bindings = createBindings(sb);
   const settings = followMtu(options.settings, bindings, world);
+  const ownWrites = createOwnWrites(world.ports.store, clock);
   return {
     settings,
     world,
+    ownWrites,
     addresses: createAddresses(world, settings, options.randomBytes),
     api: {
-      ports: createResource<LogicalPort>(transport, KINDS.logicalPort),
+      ports: ownWrites.follow(createResource<LogicalPort>(transport, KINDS.logicalPort)),
       subnets: createResource<Subnet>(transport, KINDS.subnet),
       vpcs: createResource<Vpc>(transport, KINDS.vpc),
       ipPools: createResource<IPPool>(transport, KINDS.ipPool),

@@ -1,4 +1,4 @@
-import { createQueue, createRunner, type Random, type Timer } from '../kube/index.ts';
+import { createQueue, createRunner, type Outcome, type Random, type Timer } from '../kube/index.ts';
 import { takeEpoch } from '../ovn/epoch.ts';
 import { ownerOf } from '../ovn/kind.ts';
 import { KINDS as ROW_KINDS } from '../ovn/kinds.ts';
@@ -28,6 +28,9 @@ export type TermOptions = {
 };
 
 const UPLINKS_MS = 5000;
+
+/** The cache's own event brings the key again anyway, most often sooner. */
+const BEHIND_MS = 50;
 
 /** What does not change from turn to turn. */
 type TermState = Omit<Turn, 'since' | 'wake'>;
@@ -84,7 +87,8 @@ async function work(options: TermOptions, state: TermState): Promise<void> {
     for (const [key, subnets] of state.blocked) if (subnet === undefined || subnets.includes(subnet)) inbox.add(key);
   };
   const firstPass = createFirstPass(state);
-  const run = async (key: string) => {
+  const run = async (key: string): Promise<Outcome> => {
+    if (state.ownWrites.isBehind(key)) return { requeueAfterMs: BEHIND_MS };
     const outcome = await reconcile({ ...state, wake, since: inbox.takeSince(key) }, key);
     firstPass.done(key);
     return outcome;
