@@ -43,6 +43,9 @@ function routeTenants(context: Context, inbox: Inbox, wake: Wake): (() => void)[
   const { world } = context;
   return [
     world.ports.onChange((change) => routePort(context, change, { inbox, wake })),
+    world.ports.onChange(({ object }) => {
+      for (const other of listFellows(context, object)) inbox.add(getPortKey(other));
+    }),
     world.namespaces.onChange((change) => {
       if (!isHeartbeat(change)) wake();
     }),
@@ -78,6 +81,12 @@ function routePort(context: Context, change: Change<LogicalPort>, { inbox, wake 
     const other = world.ports.store.get(rival);
     if (other !== undefined) inbox.add(getPortKey(other));
   }
+}
+
+/** Ports that may have what this one waits for: those that the same IPAMClaim speaks for. */
+function listFellows({ world }: Context, { metadata, spec }: LogicalPort): LogicalPort[] {
+  if (!spec.ipamClaim || spec.ips.length > 0) return [];
+  return [...world.ports.store.byIndex('claim', `${metadata.namespace ?? ''}/${spec.ipamClaim}`)];
 }
 
 const getAllocation = ({ spec }: LogicalPort): string => [spec.subnet, spec.pool, spec.mac, ...spec.ips].join(' ');

@@ -7,7 +7,7 @@ import type { Context } from '../context.ts';
 import { formatWorkloadKey } from '../keys.ts';
 import { makeRequestContext } from '../port/request-context.ts';
 import type { Seen } from '../port/seen.ts';
-import { completePlan, findClaim, findClusterUid } from '../port/wishes.ts';
+import { completePlan, findClusterUid, isKeptByClaim } from '../port/wishes.ts';
 
 const FINAL: readonly (string | undefined)[] = ['Succeeded', 'Failed'];
 const NO_PLAN: RequestPlan = { requests: [], problems: [] };
@@ -29,7 +29,7 @@ export function observePod(context: Context, namespace: string, name: string): S
     ports,
     carrierOf: (nic: string) => ({ interface: nic }),
     stopped: false,
-    claimExists: (claim: string) => findClaim(context, namespace, claim) !== undefined,
+    claimExists: isKeptByClaim(context, namespace, key),
     versions: { pod: pod?.metadata.resourceVersion },
   };
   const lives = { ...describeCluster(context), launchers: [], kubevirtKnown: true };

@@ -1,9 +1,11 @@
 import type { IPAMClaim, Namespace } from '../../api/objects.ts';
 import type { LogicalPort } from '../../api/types.gen.ts';
+import { isUnallocated } from '../../plan/change.ts';
 import { applyClaims } from '../../plan/claims.ts';
 import type { NicRequest, RequestPlan } from '../../plan/requests.ts';
 import { settlePolicies } from '../../plan/retention.ts';
 import type { Context } from '../context.ts';
+import { getPortKey } from '../keys.ts';
 
 /** What several observers need of a namespace. */
 export type Home = {
@@ -22,6 +24,17 @@ export function findClusterUid({ world }: Pick<Context, 'world'>): string | unde
 /** A claim; one that is being deleted stands until it is gone, as the multi-network specification has it. */
 export function findClaim({ world }: Pick<Context, 'world'>, namespace: string, name: string): IPAMClaim | undefined {
   return world.ipamClaims.store.get(`${namespace}/${name}`);
+}
+
+/**
+ * Whether a claim keeps the address of a port of this key whose owner is gone: it stands, and no other one of the
+ * namespace that refers to it waits for that very address.
+ */
+export function isKeptByClaim(context: Pick<Context, 'world'>, namespace: string, key: string) {
+  const { store } = context.world.ports;
+  const isWaitedFor = (name: string) =>
+    store.byIndex('claim', `${namespace}/${name}`).some((port) => isUnallocated(port) && getPortKey(port) !== key);
+  return (name: string): boolean => findClaim(context, namespace, name) !== undefined && !isWaitedFor(name);
 }
 
 /**

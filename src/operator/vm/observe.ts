@@ -20,7 +20,7 @@ import type { Context } from '../context.ts';
 import { formatWorkloadKey } from '../keys.ts';
 import { makeRequestContext } from '../port/request-context.ts';
 import type { Seen } from '../port/seen.ts';
-import { completePlan, findClaim, findClusterUid } from '../port/wishes.ts';
+import { completePlan, findClusterUid, isKeptByClaim } from '../port/wishes.ts';
 import { isKubevirtKnown } from '../world.ts';
 
 /** A VM, its VMI, their launchers, migrations and ports, as one record. A bare VMI has no VM. */
@@ -48,7 +48,7 @@ export function observeVm(context: Context, namespace: string, name: string): Se
     carrierOf: (nic) => findCarrier(vmi?.spec ?? vm?.spec?.template?.spec, namespace, nic),
     stopped: (vmi === undefined || isFinal(vmi)) && launchers.every((launcher) => launcher.final),
     leaving: false,
-    claimExists: (claim) => findClaim(context, namespace, claim) !== undefined,
+    claimExists: isKeptByClaim(context, namespace, key),
     stateOf: (port) => deriveMigration({ ...selectInput(port, lives, input), ...findBinding(context, port) }),
     ...(regarding === undefined ? {} : { regarding }),
     versions: { vm: vm?.metadata.resourceVersion, vmi: vmi?.metadata.resourceVersion },
