@@ -66,17 +66,22 @@ function planOne({ metadata, spec }: PoolObject, subnet: PoolSubnet | undefined,
   if (subnet?.usable !== true) {
     return { ...base, usable: false, intervals: { 4: [], 6: [] }, problem: describeUnusable(spec.subnet, subnet) };
   }
-  const own: Record<4 | 6, Interval[]> = { 4: [], 6: [] };
-  let message = spec.ips.length > MAX_ENTRIES ? `more than ${MAX_ENTRIES} entries` : undefined;
-  for (const text of spec.ips.slice(0, MAX_ENTRIES)) {
-    const entry = parseEntry(text, subnet.ranges, claimed);
-    if (typeof entry === 'string') message ??= `${quote(text)} ${entry}`;
-    else own[entry.family].push(entry);
-  }
-  const intervals = { 4: merge(own[4]), 6: merge(own[6]) };
+  const { intervals, message } = readEntries(spec.ips, subnet.ranges, claimed);
   for (const family of [4, 6] as const) claim(claimed, family, { name: base.name, intervals: intervals[family] });
   const plan = { ...base, usable: message === undefined && !ending, intervals };
   return message === undefined ? plan : { ...plan, problem: { reason: 'InvalidPool', message } };
+}
+
+/** All good entries, and what is wrong with the first bad one. */
+function readEntries(texts: readonly string[], ranges: SubnetRanges, claimed: Claims) {
+  const own: Record<4 | 6, Interval[]> = { 4: [], 6: [] };
+  let message = texts.length > MAX_ENTRIES ? `more than ${MAX_ENTRIES} entries` : undefined;
+  for (const text of texts.slice(0, MAX_ENTRIES)) {
+    const entry = parseEntry(text, ranges, claimed);
+    if (typeof entry === 'string') message ??= `${quote(text)} ${entry}`;
+    else own[entry.family].push(entry);
+  }
+  return { intervals: { 4: merge(own[4]), 6: merge(own[6]) }, message };
 }
 
 function describeUnusable(name: string, subnet: PoolSubnet | undefined): Problem {

@@ -48,7 +48,7 @@ export function planRanges(spec: RangeSpec): Result<SubnetRanges> {
   const ranges = cidrs.value.map((cidr) => {
     const gateway = gateways.value.get(cidr.family) ?? getUsable(cidr).first;
     const taken = excludes.value.filter(({ family }) => family === cidr.family);
-    return { cidr, gateway, free: subtract(getUsable(cidr), [...taken, { first: gateway, last: gateway }]) };
+    return { cidr, gateway, free: subtractAll([getUsable(cidr)], [...taken, { first: gateway, last: gateway }]) };
   });
   return succeed(ranges);
 }
@@ -141,23 +141,30 @@ export function isInside(cidr: Cidr, { family, first, last }: FamilyInterval): b
   return containsAddress(cidr, { family, value: first }) && containsAddress(cidr, { family, value: last });
 }
 
-/** What is left of an interval. */
-function subtract(whole: Interval, holes: readonly Interval[]): Interval[] {
+/** What is left of ascending intervals, ascending too. */
+export function subtractAll(intervals: readonly Interval[], holes: readonly Interval[]): Interval[] {
+  const sorted = holes.toSorted((a, b) => (a.first < b.first ? -1 : 1));
   const free: Interval[] = [];
-  let next = whole.first;
-  for (const hole of holes.toSorted((a, b) => (a.first < b.first ? -1 : 1))) {
-    if (hole.first > next)
-      free.push({ first: next, last: hole.first - 1n < whole.last ? hole.first - 1n : whole.last });
-    if (hole.last >= next) next = hole.last + 1n;
+  let at = 0;
+  for (const whole of intervals) {
+    for (let hole = sorted[at]; hole !== undefined && hole.last < whole.first; hole = sorted[at]) at += 1;
+    free.push(...subtract(whole, sorted, at));
   }
-  if (next <= whole.last) free.push({ first: next, last: whole.last });
   return free;
 }
 
-/** What is left of ascending intervals. */
-export function subtractAll(intervals: readonly Interval[], holes: readonly Interval[]): Interval[] {
-  if (holes.length === 0) return [...intervals];
-  return intervals.flatMap((interval) => subtract(interval, holes));
+/** What is left of an interval; `holes` ascend, and none before the one at `from` reaches into it. */
+function subtract(whole: Interval, holes: readonly Interval[], from: number): Interval[] {
+  const free: Interval[] = [];
+  let next = whole.first;
+  let at = from;
+  for (let hole = holes[at]; hole !== undefined && hole.first <= whole.last; hole = holes[at]) {
+    if (hole.first > next) free.push({ first: next, last: hole.first - 1n });
+    if (hole.last >= next) next = hole.last + 1n;
+    at += 1;
+  }
+  if (next <= whole.last) free.push({ first: next, last: whole.last });
+  return free;
 }
 
 /** What two lists of intervals have in common, ascending when the first one is. */
