@@ -47,7 +47,7 @@ export type ColdStart = { readonly seconds: number; readonly writes: number; rea
 
 /** Starts an operator where none is: seconds from the process's start until everything was looked at once. */
 export async function measureColdStart(stage: Stage, name: string, say: Say): Promise<ColdStart> {
-  await whenQuiet(stage);
+  stage.audit.take();
   const operator = await stage.startOperator(name);
   const line = await operator.whenLogged('first pass done', operator.startedAt);
   const seconds = (performance.now() - operator.startedAt) / 1000;

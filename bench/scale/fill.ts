@@ -43,12 +43,10 @@ export type FillFigures = {
 
 export type Filled = {
   readonly pods: FillFigures;
-  /** All VMs, made and not started yet. */
-  readonly newVms: FillFigures;
-  /** The half of them that is started then. */
+  /** VMs that are made and not started. */
+  readonly stoppedVms: FillFigures;
+  /** VMs that are made and started as soon as they have their ports. */
   readonly startedVms: FillFigures;
-  /** Writes for one NIC of a VM that was made and started, from its creation on. */
-  readonly writesPerVmNic: number;
 };
 
 type Watch = { readonly stage: Stage; readonly operator: OperatorProcess; readonly say: (line: string) => void };
@@ -58,7 +56,8 @@ export async function fill(watch: Watch, from: Size, to: Size): Promise<Filled> 
   const { stage } = watch;
   const pods = range(from.pods, to.pods);
   const vms = range(from.vms, to.vms);
-  const running = vms.filter(isRunning);
+  const started = vms.filter(isRunning);
+  const stopped = vms.filter((vm) => !isRunning(vm));
   const forPods = await measure(watch, { what: 'pods', nics: pods.length }, async () => {
     await createPods(stage, pods);
     await untilBound(
@@ -67,30 +66,31 @@ export async function fill(watch: Watch, from: Size, to: Size): Promise<Filled> 
     );
     return () => reportRunning(stage, pods);
   });
-  const forNewVms = await measure(watch, { what: 'VMs', nics: vms.length * NICS_PER_VM }, async () => {
-    const before = stage.ports.size();
-    await createVms(stage, vms);
-    await stage.ports.until('ports of stopped VMs', () => stage.ports.size() >= before + vms.length * NICS_PER_VM);
+  const forStopped = await measure(watch, { what: 'VMs', nics: stopped.length * NICS_PER_VM }, async () => {
+    await createVms(stage, stopped);
+    await untilMade(stage, stopped);
     return undefined;
   });
   const launchers = new Map<number, string>();
-  const forStarts = await measure(watch, { what: 'VM starts', nics: running.length * NICS_PER_VM }, async () => {
-    await forEach(running, async (vm) => launchers.set(vm, await startVm(stage, vm)));
-    await untilBound(stage, running.flatMap(listVmPorts));
-    return () => forEach(running, (vm) => reportGuest(stage, vm, launchers.get(vm) ?? ''));
-  });
-  const started = new Set(running.flatMap(listVmPorts));
-  const forStarted = [...forNewVms.writes, ...forStarts.writes].filter((write) => started.has(formatPort(write)));
-  return {
-    pods: forPods.figures,
-    newVms: forNewVms.figures,
-    startedVms: forStarts.figures,
-    writesPerVmNic: round(forStarted.length / started.size, 3),
+  const start = async (vm: number) => {
+    await createVms(stage, [vm]);
+    await untilMade(stage, [vm]);
+    launchers.set(vm, await startVm(stage, vm));
   };
+  const forStarted = await measure(watch, { what: 'VM starts', nics: started.length * NICS_PER_VM }, async () => {
+    await forEach(started, start);
+    await untilBound(stage, started.flatMap(listVmPorts));
+    return () => forEach(started, (vm) => reportGuest(stage, vm, launchers.get(vm) ?? ''));
+  });
+  return { pods: forPods, stoppedVms: forStopped, startedVms: forStarted };
 }
 
-/** The LogicalPort that a write was about; none of other kinds has such a name. */
-const formatPort = ({ namespace, name }: Write): string => `${namespace}/${name}`;
+async function untilMade(stage: Stage, vms: readonly number[]): Promise<void> {
+  const ports = vms.flatMap(listVmPorts);
+  await stage.ports.until(`${ports.length} ports made`, () =>
+    ports.every((port) => stage.ports.find(port) !== undefined),
+  );
+}
 
 export async function untilBound(stage: Stage, ports: readonly string[]): Promise<void> {
   const left = new Set(ports);
@@ -115,7 +115,7 @@ async function measure(
   { stage, operator, say }: Watch,
   { what, nics }: { readonly what: string; readonly nics: number },
   work: Work,
-): Promise<{ figures: FillFigures; writes: readonly Write[] }> {
+): Promise<FillFigures> {
   stage.audit.take();
   const [begun, cpu] = [performance.now(), operator.cpuSeconds()];
   const after = await work();
@@ -127,7 +127,7 @@ async function measure(
   say(
     `${nics} NICs of ${what} in ${seconds.toFixed(1)} s (${(nics / seconds).toFixed(0)}/s); ${describeWrites(writes)}`,
   );
-  const figures = {
+  return {
     nics,
     seconds: round(seconds),
     nicsPerSecond: round(nics / seconds, 1),
@@ -137,7 +137,6 @@ async function measure(
     leaseWrites: counts.leases,
     cpuMsPerNic: round((cpuSeconds * 1000) / nics),
   };
-  return { figures, writes };
 }
 
 const QUIET_MS = 12_000;

@@ -30,7 +30,7 @@ export function makeNode(name: string): KubeObject {
 
 /** Primary subnet and those of two NADs, for each namespace. */
 export function makeSubnets(namespace: string): Subnet[] {
-  const index = NAMESPACES.findIndex((name) => name === namespace);
+  const index = (NAMESPACES as readonly string[]).indexOf(namespace);
   const make = (name: string, spec: Partial<Subnet['spec']> & { cidrBlock: string }): Subnet => ({
     apiVersion: API_VERSION,
     kind: 'Subnet',

@@ -1,6 +1,6 @@
 import { type EventFigures, measureEvents } from './events.ts';
 import { measureColdStart, measureLife, measureRebuild, measureTakeover } from './failures.ts';
-import { type Filled, fill, sizeOf } from './fill.ts';
+import { type Filled, fill, sizeOf, whenQuiet } from './fill.ts';
 import type { OperatorProcess } from './operators.ts';
 import { round } from './report.ts';
 import { type Stage, startStage } from './stage.ts';
@@ -53,7 +53,7 @@ export async function runScale(options: RunOptions): Promise<Figures> {
   return await Promise.race([measureAll(stage, options), interrupted]);
 }
 
-async function measureAll(stage: Stage, { ports, say }: RunOptions): Promise<Figures> {
+async function measureAll(stage: Stage, { ports, say, profileDir }: RunOptions): Promise<Figures> {
   const leader = await stage.startOperator('bench-0');
   await leader.whenLogged('first pass done', leader.startedAt);
   const memory = watchMemory();
@@ -61,14 +61,15 @@ async function measureAll(stage: Stage, { ports, say }: RunOptions): Promise<Fig
   const { fills, events } = await climb(stage, { leader, ports, say });
   const apiWritesPerPodLife = await measureLife(stage, Math.min(500, Math.round(ports / 10)), say);
   say('taking over from a leader that was killed');
-  const { takeovers, last } = await takeOver(stage, { leader, add: memory.add });
+  const victim = profileDir === undefined ? leader : await replace(stage, leader);
+  const { takeovers, last } = await takeOver(stage, { leader: victim, add: memory.add });
   say(`takeovers: ${takeovers.join(' s, ')} s; stopping all operators and starting one anew`);
+  await whenQuiet(stage);
   await last.kill('SIGTERM');
   const cold = await measureColdStart(stage, 'bench-cold', say);
   memory.add(cold.operator);
   say('replacing the Northbound database by an empty one');
   const rebuildSeconds = await measureRebuild(stage, say);
-  const full = fills.at(-1);
   return {
     ...summarise(fills, events),
     apiWritesPerPodLife,
@@ -78,18 +79,18 @@ async function measureAll(stage: Stage, { ports, say }: RunOptions): Promise<Fig
     rssMb: memory.stop(),
     rebuildSeconds,
     ports: stage.ports.size(),
-    rates: {
-      podNicsPerSecond: full?.pods.nicsPerSecond ?? Number.NaN,
-      vmNicsPerSecond: full?.startedVms.nicsPerSecond ?? Number.NaN,
-      cpuMsPerPodNic: full?.pods.cpuMsPerNic ?? Number.NaN,
-      cpuMsPerVmNic: full?.startedVms.cpuMsPerNic ?? Number.NaN,
-      otherWritesPerPodNic: round((full?.pods.otherWrites ?? Number.NaN) / (full?.pods.nics ?? 1), 3),
-      leaseWritesPerSecond: round((full?.pods.leaseWrites ?? Number.NaN) / (full?.pods.seconds ?? 1)),
-    },
     events,
     fills,
     takeovers,
   };
+}
+
+/** Lets an operator end in peace, which writes its profile, and gives another one in its place. */
+async function replace(stage: Stage, operator: OperatorProcess): Promise<OperatorProcess> {
+  await operator.kill('SIGTERM');
+  const next = await stage.startOperator('bench-next');
+  await next.whenLogged('first pass done', next.startedAt);
+  return next;
 }
 
 type Climb = { readonly leader: OperatorProcess; readonly ports: number; readonly say: (line: string) => void };
@@ -119,18 +120,20 @@ async function climb(stage: Stage, { leader, ports, say }: Climb) {
 function summarise(fills: readonly Filled[], events: readonly EventFigures[]) {
   const full = fills.at(-1);
   const [first, last] = [events[0], events.at(-1)];
-  const ratio = (of: (figures: EventFigures) => number) =>
-    first === undefined || last === undefined ? Number.NaN : of(last) / of(first);
+  if (full === undefined || first === undefined || last === undefined) throw new Error('nothing was measured');
+  const { pods, startedVms } = full;
   return {
-    apiWritesPerPodNic: full?.pods.writesPerNic ?? Number.NaN,
-    apiWritesPerVmNic: full?.writesPerVmNic ?? Number.NaN,
-    eventCostRatio: round(
-      Math.max(
-        ratio((one) => one.changeMs),
-        ratio((one) => one.quietMs),
-      ),
-      3,
-    ),
+    apiWritesPerPodNic: pods.writesPerNic,
+    apiWritesPerVmNic: startedVms.writesPerNic,
+    eventCostRatio: round(Math.max(last.changeMs / first.changeMs, last.quietMs / first.quietMs), 3),
+    rates: {
+      podNicsPerSecond: pods.nicsPerSecond,
+      vmNicsPerSecond: startedVms.nicsPerSecond,
+      cpuMsPerPodNic: pods.cpuMsPerNic,
+      cpuMsPerVmNic: startedVms.cpuMsPerNic,
+      otherWritesPerPodNic: round(pods.otherWrites / pods.nics, 3),
+      leaseWritesPerSecond: round(pods.leaseWrites / pods.seconds),
+    },
   };
 }
 
