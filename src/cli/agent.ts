@@ -24,6 +24,7 @@ const OPTIONS = {
   shim: { type: 'string', default: '/usr/local/bin/mooring-cni' },
   'default-mtu': { type: 'string', default: '0' },
   secondary: { type: 'boolean', default: false },
+  'compat-kube-ovn': { type: 'boolean', default: false },
   'attach-networks': { type: 'string', default: 'auto' },
   'add-seconds': { type: 'string', default: '60' },
   'reap-seconds': { type: 'string', default: '20' },
@@ -48,6 +49,7 @@ Usage: mooring-agent [options]
   --shim FILE           the plugin to install (default: /usr/local/bin/mooring-cni)
   --default-mtu BYTES   for subnets without mtu; 0: what the operator tells this node (default: 0)
   --secondary           another plugin makes the pods' first interface: no node gateway, no network configuration
+  --compat-kube-ovn     install the plugin under the name kube-ovn too, for configurations that call it so
   --attach-networks WHO auto, always or never: who attaches what k8s.v1.cni.cncf.io/networks asks for; auto leaves it to
                         Multus where the runtime's first configuration is Multus' (default: auto)
   --add-seconds N       how long one ADD may take (default: 60)
@@ -100,7 +102,10 @@ async function run(values: Values): Promise<void> {
     metrics,
     socket: `${values['run-dir']}/cni.sock`,
     stateDir: values['state-dir'],
-    install: { shim: values.shim, binDir: values['cni-bin-dir'], confDir: values['cni-conf-dir'] },
+    install: {
+      ...{ shim: values.shim, binDir: values['cni-bin-dir'], confDir: values['cni-conf-dir'] },
+      names: values['compat-kube-ovn'] ? ['mooring', 'kube-ovn'] : ['mooring'],
+    },
     defaultMtu,
     primary: !values.secondary,
     reserved: [new URL(endpoint.server).hostname.replace(/^\[|\]$/g, '')],

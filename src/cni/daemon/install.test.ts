@@ -31,6 +31,17 @@ test('an older shim is replaced by rename, so that running calls keep theirs', a
   expect(await readdir(join(folder, 'bin'))).toEqual(['mooring']);
 });
 
+test("with Kube-OVN's name the shim is there twice, and each is repaired", async () => {
+  const both = { ...at(), names: ['mooring', 'kube-ovn'] };
+  await writeFile(both.shim, 'one');
+  expect(await installShim(both)).toBe(true);
+  expect(await readdir(join(folder, 'bin'))).toEqual(['kube-ovn', 'mooring']);
+  await writeFile(join(folder, 'bin/kube-ovn'), 'damaged');
+  expect(await installShim(both)).toBe(true);
+  expect(await readFile(join(folder, 'bin/kube-ovn'), 'utf8')).toBe('one');
+  expect(await installShim(both)).toBe(false);
+});
+
 test('a shim that the image lacks is an error', async () => {
   await expect(installShim(at())).rejects.toMatchObject({ code: 'ENOENT' });
 });

@@ -14,11 +14,18 @@ export type InstallOptions = {
   readonly shim: string;
   readonly binDir: string;
   readonly confDir: string;
+  /** What configurations may call the plugin; `mooring` alone when absent. */
+  readonly names?: readonly string[];
 };
 
-/** Puts the shim into place if it differs; by rename, as a runtime may be executing the old one. */
-export async function installShim({ shim, binDir }: InstallOptions): Promise<boolean> {
-  return ensureFile(join(binDir, 'mooring'), await readFile(shim), 0o755);
+/**
+ * Puts the shim into place under each name where it differs; by rename, as a runtime may be executing the old one. Says
+ * whether one did.
+ */
+export async function installShim({ shim, binDir, names = ['mooring'] }: InstallOptions): Promise<boolean> {
+  const wanted = await readFile(shim);
+  const changed = await Promise.all(names.map((name) => ensureFile(join(binDir, name), wanted, 0o755)));
+  return changed.includes(true);
 }
 
 /** Writes the conflist if it differs. */
