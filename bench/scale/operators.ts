@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { MEMORY_FLAGS } from '../../scripts/build/bundle.ts';
 import { findProcessCpu, findResidentMb } from './process-stat.ts';
 
 const PROGRAM = join(import.meta.dirname, '../../src/cli/operator.ts');
@@ -72,6 +73,7 @@ function formatArguments(options: OperatorOptions, port: number): string[] {
   const profile = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`];
   return [
     '--disable-warning=ExperimentalWarning',
+    ...MEMORY_FLAGS,
     ...profile,
     PROGRAM,
     `--kubeconfig=${kubeconfig}`,
