@@ -83,7 +83,6 @@ const KNOWN: Record<4 | 6, ReadonlyMap<string, Format>> = {
     ['domain_search', names],
     ['dhcpv6_stateless', (value) => (value === 'true' || value === 'false' ? value : undefined)],
     ...listPairs('bootfile_name bootfile_name_alt', text),
-    ['fqdn', names],
   ]),
 };
 
