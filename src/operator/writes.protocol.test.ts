@@ -1,0 +1,236 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { startControlPlane, type TestControlPlane } from '../../test/kube/apiserver.ts';
+import { makeSettings } from '../../test/operator/stage.ts';
+import { SCHEMA_FILES, startNb, type TestNb } from '../../test/ovn/database.ts';
+import { startServer, type TestServer } from '../../test/ovsdb/server.ts';
+import { KINDS } from '../api/group.ts';
+import type { LogicalPort } from '../api/types.gen.ts';
+import {
+  createResource,
+  createTransport,
+  type KubeObject,
+  noMetrics,
+  type ResourceKind,
+  systemClock,
+  type Transport,
+} from '../kube/index.ts';
+import { createRecordingLogger } from '../kube/testing/recording-logger.ts';
+import { createNbClient, createSbClient, type SbClient } from '../ovn/database.ts';
+import { insertOp, updateOp, wireMap } from '../ovsdb/operations.ts';
+import { createOperator } from './operator.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const CRD: ResourceKind = {
+  group: 'apiextensions.k8s.io',
+  version: 'v1',
+  plural: 'customresourcedefinitions',
+  namespaced: false,
+  kind: 'CustomResourceDefinition',
+};
+const KUBEVIRT = 'test/fixtures/kubevirt-v1.8.4/crds-v1.8.4';
+const OURS = ['logicalports', 'subnets', 'vpcs', 'ippools'];
+const THEIRS = ['virtualmachines', 'virtualmachineinstances', 'virtualmachineinstancemigrations'];
+
+let plane: TestControlPlane;
+let nb: TestNb;
+let sb: TestServer & AsyncDisposable;
+let client: SbClient['client'];
+let transport: Transport;
+
+const resource = (kind: ResourceKind) => createResource<KubeObject>(transport, kind);
+const ports = () => createResource<LogicalPort>(transport, KINDS.logicalPort);
+
+async function until<T>(what: string, check: () => Promise<T>): Promise<NonNullable<T>> {
+  const end = performance.now() + 30_000;
+  while (performance.now() < end) {
+    const found = await check();
+    if (found !== undefined && found !== null && found !== false) return found;
+    await delay(20);
+  }
+  throw new Error(`not within 30 s: ${what}`);
+}
+
+beforeAll(async () => {
+  plane = await startControlPlane(process.env);
+  transport = createTransport({ endpoint: plane.endpoint, clock: systemClock });
+  const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
+  const crds = [
+    ...OURS.map((name) => parse(read(`crds/mooring.dev_${name}.yaml`)) as KubeObject),
+    ...THEIRS.map((name) => JSON.parse(read(`${KUBEVIRT}/${name}.kubevirt.io.json`)) as KubeObject),
+  ];
+  for (const crd of crds) {
+    const { status: _, ...wanted } = crd as KubeObject & { status?: unknown };
+    await resource(CRD).create(wanted);
+  }
+  for (const kind of [KINDS.logicalPort, KINDS.subnet, KINDS.vpc, KINDS.ipPool, KINDS.vm, KINDS.vmi, KINDS.vmim]) {
+    await until(`${kind.plural} served`, () =>
+      resource(kind)
+        .list({ limit: 1 })
+        .then(
+          () => true,
+          () => false,
+        ),
+    );
+  }
+  await resource(KINDS.namespace).create({ metadata: { name: 'a' } });
+}, 240_000);
+afterAll(async () => {
+  await transport?.close();
+  await plane?.stop();
+});
+
+let stop: () => Promise<void>;
+let writes: string[];
+beforeEach(async () => {
+  nb = await startNb();
+  sb = await startServer(SCHEMA_FILES.sb);
+  client = createSbClient({ remotes: [sb.remote] }).client;
+  client.start();
+  await client.whenLive(AbortSignal.timeout(10_000));
+  await registerChassis();
+  writes = [];
+  stop = startOperator();
+  await until('the default subnet', async () => {
+    const subnet = (await resource(KINDS.subnet).find({ name: 'default' })) as
+      | (KubeObject & { status?: { conditions?: { reason: string }[] } })
+      | undefined;
+    return subnet?.status?.conditions?.some(({ reason }) => reason === 'Ready');
+  });
+});
+afterEach(async () => {
+  await stop();
+  await client.stop();
+  await nb[Symbol.asyncDispose]();
+  await sb[Symbol.asyncDispose]();
+});
+
+/** The operator, with every write about LogicalPorts written down as it goes out. */
+function startOperator(): () => Promise<void> {
+  const own = createTransport({ endpoint: plane.endpoint, clock: systemClock });
+  const request: Transport['request'] = (options) => {
+    const { method = 'GET', path } = options;
+    if (method !== 'GET' && path.includes('/logicalports')) writes.push(`${method} ${path.split('/logicalports')[1]}`);
+    return own.request(options);
+  };
+  const operator = createOperator({
+    settings: makeSettings(),
+    transport: { ...own, request },
+    nb: createNbClient({ remotes: [nb.server.remote], backoff: { minMs: 10, maxMs: 50 } }),
+    sb: createSbClient({ remotes: [sb.remote], backoff: { minMs: 10, maxMs: 50 } }),
+    clock: systemClock,
+    random: Math.random,
+    randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+    log: createRecordingLogger(),
+    metrics: noMetrics,
+    identity: 'writes',
+    lease: { namespace: 'default', name: 'operator', retryPeriodMs: 50 },
+    defaultCidr: '10.16.0.0/24',
+  });
+  const abort = new AbortController();
+  const running = operator.run(abort.signal);
+  return async () => {
+    abort.abort(new Error('the test is over'));
+    await running;
+    await own.close();
+  };
+}
+
+async function registerChassis(): Promise<void> {
+  const encap = insertOp('Encap', { type: 'geneve', ip: '192.168.0.1', chassis_name: 'n1' }, { uuidName: 'encap' });
+  const [, chassis, datapath] = await client.transactAndSync([
+    encap,
+    insertOp('Chassis', { name: 'n1', hostname: 'n1', encaps: ['named-uuid', 'encap'] }),
+    insertOp('Datapath_Binding', { tunnel_key: 1, external_ids: wireMap([['name', 'x']]) }),
+  ]);
+  rows = { chassis: chassis?.uuid ?? '', datapath: datapath?.uuid ?? '' };
+}
+
+let tunnel = 1;
+let rows = { chassis: '', datapath: '' };
+
+/** What northd does for a switch port that is there, and then, later, the ovn-controller of n1. */
+async function bind(port: string): Promise<void> {
+  await until(`switch port ${port}`, async () => port in ((await nb.dump()).Logical_Switch_Port ?? {}));
+  tunnel += 1;
+  await client.transactAndSync([
+    insertOp('Port_Binding', {
+      logical_port: port,
+      tunnel_key: tunnel,
+      datapath: ['uuid', rows.datapath],
+      up: false,
+    }),
+  ]);
+  await client.transactAndSync([
+    updateOp('Port_Binding', [['logical_port', '==', port]], { chassis: ['uuid', rows.chassis], up: true }),
+  ]);
+}
+
+const whenPhase = (name: string, phase: string) =>
+  until(`${name} ${phase}`, async () => {
+    const port = await ports().find({ namespace: 'a', name });
+    return port?.status?.phase === phase ? port : undefined;
+  });
+
+const makePod = (name: string): KubeObject & { spec: object } => ({
+  metadata: { name, namespace: 'a' },
+  spec: { nodeName: 'n1', containers: [{ name: 'c', image: 'i' }], terminationGracePeriodSeconds: 0 },
+});
+
+describe('writes to the API server about one NIC', () => {
+  it('of a pod: two until it is bound, four in its whole life', async () => {
+    await resource(KINDS.pod).create(makePod('p1'));
+    await bind('pod/a/p1/eth0');
+    await whenPhase('p1.eth0.pod', 'Bound');
+    expect(writes).toEqual(['POST ', 'PATCH /p1.eth0.pod/status']);
+    await resource(KINDS.pod).delete({ namespace: 'a', name: 'p1' }, { gracePeriodSeconds: 0 });
+    await until('the release', async () => (await ports().find({ namespace: 'a', name: 'p1.eth0.pod' })) === undefined);
+    expect(writes).toHaveLength(4);
+  });
+
+  it('of a VM: three until it is bound', async () => {
+    const spec = {
+      domain: { devices: { interfaces: [{ name: 'default', bridge: {} }] } },
+      networks: [{ name: 'default', pod: {} }],
+    };
+    const vm = await resource(KINDS.vm).create({
+      metadata: { name: 'db', namespace: 'a' },
+      spec: { runStrategy: 'Always', template: { spec } },
+    } as KubeObject);
+    await until('the port', () => ports().find({ namespace: 'a', name: 'db.default.vm' }));
+    const own = { apiVersion: 'kubevirt.io/v1', controller: true };
+    const vmi = await resource(KINDS.vmi).create({
+      metadata: {
+        name: 'db',
+        namespace: 'a',
+        ownerReferences: [{ ...own, kind: 'VirtualMachine', name: 'db', uid: vm.metadata?.uid ?? '' }],
+      },
+      spec,
+    } as KubeObject);
+    const pod = await resource(KINDS.pod).create({
+      ...makePod('launcher'),
+      metadata: {
+        name: 'launcher',
+        namespace: 'a',
+        ownerReferences: [{ ...own, kind: 'VirtualMachineInstance', name: 'db', uid: vmi.metadata?.uid ?? '' }],
+      },
+    } as KubeObject);
+    await tellActive(vmi, pod);
+    await until('the attachment', async () => {
+      const port = await ports().get({ namespace: 'a', name: 'db.default.vm' });
+      return port.spec.attachments?.length === 1;
+    });
+    await bind('vm/a/db/default');
+    await whenPhase('db.default.vm', 'Bound');
+    expect(writes).toEqual(['POST ', 'PATCH /db.default.vm', 'PATCH /db.default.vm/status']);
+  });
+});
+
+/** KubeVirt's CRD of the VMI has no status subresource. */
+async function tellActive(vmi: KubeObject, pod: KubeObject): Promise<void> {
+  const status = { phase: 'Scheduled', nodeName: 'n1', activePods: { [pod.metadata?.uid ?? '']: 'n1' } };
+  await resource(KINDS.vmi).patch({ namespace: 'a', name: vmi.metadata?.name ?? '' }, { status });
+}
