@@ -52,6 +52,7 @@ export const REASONS = {
   NotMigrating: 'No migration is under way.',
   Released: 'The owner is gone and the address is free again.',
   AttachFailed: 'The node could not attach the pod; the message names the stage.',
+  DetachFailed: 'The node could not take a network away from a running pod; it tries again.',
 } as const satisfies Record<string, string>;
 
 export type Reason = keyof typeof REASONS;

@@ -35,7 +35,22 @@ export async function attach(attacher: Attacher, task: Task, signal: AbortSignal
   const isSame = former?.state === 'attached' && isRepeat(former, task);
   if (isSame && !task.chain.ours) return former;
   if (former !== undefined && !isSame) await detach(attacher, former);
-  const entry: LedgerEntry = {
+  const entry = describeTask(task);
+  try {
+    await ledger.put(entry);
+    const result = await addChain(attacher, entry, signal);
+    signal.throwIfAborted();
+    // The first interface counts as attached when all are: until then the whole sandbox is half of one.
+    const attached: LedgerEntry = { ...entry, state: task.first ? 'attaching' : 'attached', result };
+    await ledger.put(attached);
+    return attached;
+  } catch (error) {
+    throw nameNetwork(task, error);
+  }
+}
+
+function describeTask(task: Task): LedgerEntry {
+  return {
     version: LEDGER_VERSION,
     containerId: task.containerId,
     ifname: task.ifname,
@@ -51,17 +66,6 @@ export async function attach(attacher: Attacher, task: Task, signal: AbortSignal
     plugins: [...task.chain.plugins],
     order: task.order,
   };
-  try {
-    await ledger.put(entry);
-    const result = await addChain(attacher, entry, signal);
-    signal.throwIfAborted();
-    // The first interface counts as attached when all are: until then the whole sandbox is half of one.
-    const attached: LedgerEntry = { ...entry, state: task.first ? 'attaching' : 'attached', result };
-    await ledger.put(attached);
-    return attached;
-  } catch (error) {
-    throw nameNetwork(task, signal.aborted ? signal.reason : error);
-  }
 }
 
 /**

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { DeadlineError } from '../deadline.ts';
 import { CniError, type CodeName } from '../errors.ts';
 import { asText, getOwn, type Json, parseJson } from './json.ts';
 
@@ -22,7 +23,7 @@ export async function runPlugin(call: PluginCall, signal: AbortSignal): Promise<
   const type = asText(getOwn(call.plugin, 'type')) ?? '';
   signal.throwIfAborted();
   const { output, problem } = await execute(call, type, signal);
-  signal.throwIfAborted();
+  if (signal.aborted) throw describeAbort(type, signal.reason);
   const answer = parseJson(output);
   if (problem === undefined) {
     if (answer === undefined && output.trim() !== '')
@@ -34,6 +35,12 @@ export async function runPlugin(call: PluginCall, signal: AbortSignal): Promise<
   const words = message === undefined ? problem : [message, details].filter(Boolean).join('; ');
   const code: CodeName = getOwn(answer, 'code') === 11 ? 'tryAgain' : 'io';
   throw new CniError(code, `plugin ${type}: ${words.slice(0, MAX_WORDS)}`);
+}
+
+function describeAbort(type: string, reason: unknown): unknown {
+  if (!(reason instanceof DeadlineError)) return reason;
+  const seconds = Math.round(reason.afterMs / 1000);
+  return new CniError('tryAgain', `plugin ${type}: no answer within ${seconds} s, it was stopped`, { cause: reason });
 }
 
 type Ended = { readonly output: string; readonly problem: string | undefined };

@@ -211,7 +211,7 @@ describe('all or nothing', () => {
     await recorder.hang('ADD b');
     const outcome = await add(pod);
     expect(outcome.exit).toBe(1);
-    expect(messageOf(outcome)).toContain('default/b');
+    expect(messageOf(outcome)).toMatch(/default\/b as net1 \(recorder\): plugin recorder: no answer within 8 s/);
     expect(await recorder.listProcesses()).toEqual([]);
   });
 

@@ -150,6 +150,8 @@ async function addPod(self: Self, call: AttachRequest, caller: AbortSignal): Pro
     }),
   );
   return outcome.catch((error: unknown) => {
+    // Our own part of the call has said about what it is.
+    if (error instanceof CniError && error.message.startsWith('pod ')) throw error;
     throw explain(context, { request: call, stage: 'pod' }, error);
   });
 }

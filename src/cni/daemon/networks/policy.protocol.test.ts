@@ -109,7 +109,7 @@ describe('what an agent may write of a pod', () => {
     ['another value of another annotation', 'n1', 'mine', annotate({ 'tenant.example/keep': 'no' }), 'a pod'],
     ['a label', 'n1', 'mine', { metadata: { labels: { app: 'x' } } }, 'nothing of a pod'],
     ['the status itself', 'n1', 'mine', { status: { podIP: '10.0.0.1', phase: 'Running' } }, 'nothing of a pod'],
-  ])('not %s', async (_cause, node, pod, patch, words) => {
+  ])('not %s', async (...[, node, pod, patch, words]) => {
     const { status, text } = await actAs(node)(pod, patch);
     expect({ status, text }).toMatchObject({ status: 422, text: expect.stringContaining(words) });
   });

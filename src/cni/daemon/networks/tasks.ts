@@ -1,11 +1,12 @@
-import { MULTUS_DEFAULT_NETWORK, MULTUS_NETWORKS } from '../../../api/annotations.ts';
+import { parseMac } from '../../../api/address.ts';
+import { MAC_ADDRESS, MULTUS_DEFAULT_NETWORK, MULTUS_NETWORKS } from '../../../api/annotations.ts';
 import type { Result } from '../../../api/problem.ts';
 import type { Pod } from '../cluster.ts';
 import { CniError } from '../errors.ts';
 import type { AttachRequest } from '../request.ts';
 import type { Task } from './attach.ts';
 import { type Nad, planChain } from './plan-chain.ts';
-import { readDefaultNetwork, readSelected, type Selected } from './selected.ts';
+import { type Requests, readDefaultNetwork, readSelected, type Selected } from './selected.ts';
 
 /** Gives a NAD; rejects when there is none. */
 export type FindNad = (namespace: string, name: string) => Promise<Nad>;
@@ -56,7 +57,15 @@ export async function planFurther(request: AttachRequest, pod: Pod, findNad: Fin
 
 /** The networks annotation. Throws CniError `invalidConfig`. */
 export function readNetworks(pod: Pod, namespace: string): Selected[] {
-  return need(readSelected(pod.metadata?.annotations?.[MULTUS_NETWORKS] ?? '', namespace));
+  const annotations = pod.metadata?.annotations ?? {};
+  const list = need(readSelected(annotations[MULTUS_NETWORKS] ?? '', namespace));
+  return list.map((selected) => ({ ...selected, requests: addMac(annotations, selected) }));
+}
+
+/** A MAC that Kube-OVN's annotation asks for on another plugin's NIC: only that plugin can give it, so it is told. */
+function addMac(annotations: Readonly<Record<string, string>>, { namespace, name, requests }: Selected): Requests {
+  const mac = parseMac(annotations[`${name}.${namespace}.kubernetes.io/${MAC_ADDRESS}`] ?? '');
+  return mac === undefined ? requests : { mac, ...requests };
 }
 
 /** One interface on the network of a NAD. Throws CniError. */
