@@ -135,7 +135,6 @@ const isSameRange = (a: FamilyRange, b: FamilyRange): boolean =>
   a.cidr.family === b.cidr.family &&
   a.cidr.network === b.cidr.network &&
   a.cidr.prefix === b.cidr.prefix &&
-  a.gateway === b.gateway &&
   isSameList(a.free, b.free, isSameInterval);
 
 const isSamePlan = (a: PoolPlan, b: PoolPlan): boolean =>

@@ -143,6 +143,11 @@ const LAYOUTS: Net[][] = [
     { name: 't', space: 'a', first: 0, size: 16, excluded: [3, 4] },
     { name: 'u', space: 'a', first: 32, size: 16, excluded: [] },
   ],
+  [
+    { name: 's', space: 'a', first: 0, size: 32, excluded: [10] },
+    { name: 't', space: 'b', first: 0, size: 16, excluded: [] },
+    { name: 'u', space: 'b', first: 16, size: 8, excluded: [] },
+  ],
 ];
 const POOLS: IpPool[][] = [
   [],

@@ -122,6 +122,17 @@ describe('changes of a lease', () => {
     expect([isTaken(registry, '10.0.0.9'), isTaken(registry, '10.0.0.10')]).toEqual([false, true]);
   });
 
+  it('are not settled by what came before they were asked for again', () => {
+    const registry = start();
+    change(registry, 'n/a', { ips: ['10.0.0.10'] });
+    registry.settleChange('n/a');
+    change(registry, 'n/a', { ips: ['10.0.0.10'] });
+    registry.setPort('n/a', 's', at('10.0.0.10,fd00::9', '02:00:00:00:00:09'));
+    expect(isTaken(registry, '10.0.0.9')).toBe(true);
+    registry.settleChange('n/a');
+    expect(isTaken(registry, '10.0.0.9')).toBe(false);
+  });
+
   it('leave the port what it has when they are dropped', () => {
     const registry = start();
     change(registry, 'n/a', { subnet: 't' });
@@ -328,6 +339,24 @@ describe('changes of subnets and IPPools', () => {
     );
     expect(reserve(registry, 'n/a', { pool: 'p' })).toBe('PoolNotAllowed');
     expect(reserve(registry, 'n/a', { pool: 'q' })).toBe('PoolNotFound');
+  });
+
+  it('give nothing more of a pool that is being deleted, and nothing of it to others (F35)', () => {
+    const net = { name: 's', cidr: '10.0.0.0/29' };
+    const pool = { name: 'p', subnet: 's', ips: ['10.0.0.2..10.0.0.4'], namespaces: ['own'] };
+    const registry = makeRegistry([net], [pool]);
+    expect(reserve(registry, 'own/a')).toBe('10.0.0.2');
+    setNetworks(registry, [net], [{ ...pool, ending: true }]);
+    expect(reserve(registry, 'own/b', { pool: 'p' })).toBe('PoolNotFound');
+    expect(reserve(registry, 'own/b', { ips: ['10.0.0.3'] })).toBe('PoolNotAllowed');
+    expect([reserve(registry, 'own/b'), reserve(registry, 'n/c'), reserve(registry, 'n/d')]).toEqual([
+      '10.0.0.5',
+      '10.0.0.6',
+      'SubnetFull',
+    ]);
+    expect(registry.poolCounts('p')).toEqual([{ family: 4, used: 1n, available: 2n }]);
+    setNetworks(registry, [net]);
+    expect(reserve(registry, 'n/d')).toBe('10.0.0.3');
   });
 
   it('keep the order in which addresses were given back', () => {

@@ -6,7 +6,7 @@ import { planRanges } from './ranges.ts';
 import { createRegistry, type Registry } from './registry.ts';
 
 export type Net = { name: string; cidr: string; space?: string; excludeIps?: string[]; domain?: string };
-export type IpPool = { name: string; subnet: string; ips: string[]; namespaces?: string[] };
+export type IpPool = { name: string; subnet: string; ips: string[]; namespaces?: string[]; ending?: true };
 
 /** An empty CIDR is a subnet that cannot be used. */
 export function makeNetwork({ name, cidr, space = 'vpc/a', excludeIps = [], domain }: Net): Network {
@@ -19,7 +19,10 @@ export function makeNetwork({ name, cidr, space = 'vpc/a', excludeIps = [], doma
 export function setNetworks(registry: Registry, nets: Net[], pools: IpPool[] = []): void {
   const networks = nets.map(makeNetwork);
   const subnets = new Map(networks.map(({ name, ranges }) => [name, { usable: ranges.length > 0, ranges }]));
-  const objects = pools.map(({ name, ...spec }) => ({ metadata: { name }, spec }));
+  const objects = pools.map(({ name, ending, ...spec }) => ({
+    metadata: { name, ...(ending === undefined ? {} : { deletionTimestamp: '2026-01-02T00:00:00Z' }) },
+    spec,
+  }));
   registry.setNetworks(networks, planPools(objects, subnets));
 }
 
