@@ -46,6 +46,7 @@ export function listVpcRouters(turn: Turn): { name: string; lease: Lease }[] {
 
 /** The rows of a VPC with its port on the join network. */
 export function planVpcRows(turn: Turn, vpc: string): Wanted {
+  if (vpc === turn.settings.defaultVpc) return planVpc(vpc, turn.settings);
   const lease = listVpcRouters(turn).find(({ name }) => name === vpc)?.lease;
   return planVpc(vpc, turn.settings, lease);
 }

@@ -19,7 +19,7 @@ import { createJournal } from './journal.ts';
 import { createNetworkLoop } from './networks/loop.ts';
 import type { Networks } from './networks/networks.ts';
 import type { AttachMode } from './networks/who.ts';
-import { createNodeGateway, findNodeMtu } from './node-gateway.ts';
+import { createNodeGateway } from './node-gateway.ts';
 import type { Ports } from './ports.ts';
 import { createReaper, type Reaper } from './reaper.ts';
 import { createCniServer } from './server.ts';
@@ -77,7 +77,7 @@ export function createAgent(options: AgentOptions): Agent {
   };
   const context: Context & { networks?: Networks } = {
     ...options,
-    findMtu: () => options.defaultMtu || findNodeMtu(cluster),
+    findMtu: () => options.defaultMtu || gateway.findMtu(),
     journal: createJournal(options.stateDir, log),
     calls: createCalls(),
     deadlines: options.deadlines ?? DEADLINES,

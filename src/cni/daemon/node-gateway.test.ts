@@ -125,6 +125,19 @@ describe('pods of other VPCs', () => {
   });
 });
 
+describe('the MTU for pods', () => {
+  test.each([
+    ['is what the operator tells the node', JSON.stringify({ ...network, mtu: 8900 }), 8900],
+    ['is the usual one while the operator has told nothing', undefined, 1400],
+    ['is the usual one while what it told cannot be read', '{}', 1400],
+  ])('%s', (_cause, text, expected) => {
+    const { context } = createFakeWorld();
+    const annotations = text === undefined ? {} : { [NODE_NETWORK_ANNOTATION]: text };
+    const cluster = { ...context.cluster, findNode: () => ({ metadata: { name: 'n1', annotations } }) };
+    expect(createNodeGateway({ ...context, cluster }).findMtu()).toBe(expected);
+  });
+});
+
 describe('the kernel gets its configuration', () => {
   const start = () => {
     const world = createFakeWorld();

@@ -1,9 +1,14 @@
 import { API_VERSION, KINDS } from '../../api/group.ts';
 import { formatNodeLsp, GATEWAY_LSP } from '../../api/names.ts';
-import { NODE_NETWORK_ANNOTATION, type NodeNetwork, parseNodeNetwork, VPC_MAC_PREFIX } from '../../api/node-network.ts';
+import {
+  NODE_NETWORK_ANNOTATION,
+  type NodeNetwork,
+  type ParsedNodeNetwork,
+  parseNodeNetwork,
+  VPC_MAC_PREFIX,
+} from '../../api/node-network.ts';
 import { NetlinkError } from '../../netlink/errors.ts';
 import type { ConfigureNodePorts } from '../../netlink/jobs.ts';
-import type { Cluster } from './cluster.ts';
 import type { Context } from './context.ts';
 import { formatPortName, type HostRoute, type HostRoutes, planHostRoutes } from './host-routes.ts';
 import type { WantedNodePort } from './ports.ts';
@@ -66,6 +71,8 @@ export type NodeGateway = {
   ensure(signal: AbortSignal): Promise<void>;
   /** Takes both ports and the rules away, where another plugin has become the node's own. */
   remove(signal: AbortSignal): Promise<void>;
+  /** The MTU that the operator tells this node, in bytes, for subnets that name none. */
+  findMtu(): number;
   /** Why the gateway does not work yet, undefined when both ports do. */
   findObstacle(): string | undefined;
 };
@@ -74,6 +81,7 @@ export type NodeGateway = {
 export function createNodeGateway(context: Context, reserved: readonly string[] = []): NodeGateway {
   const { cluster } = context;
   const tell = createTeller(context);
+  const read = createReader();
   let obstacle: string | undefined = 'the node gateway has not been set up yet';
   /** What was configured last, and on which devices: userspace OVS makes new ones when it starts again. */
   let configured = '';
@@ -81,7 +89,7 @@ export function createNodeGateway(context: Context, reserved: readonly string[] 
   /** When it is done again though nothing has changed that we are told of: rules can be flushed, addresses taken away. */
   let dueAt = 0;
   const ensure = async (signal: AbortSignal): Promise<string | undefined> => {
-    const network = findNetwork(context);
+    const network = findNetwork(context, read);
     if (typeof network === 'string') return network;
     const hosts = planHostRoutes({
       node: context.node,
@@ -122,23 +130,32 @@ export function createNodeGateway(context: Context, reserved: readonly string[] 
       await context.links.run({ kind: 'deleteNodeRules' });
       context.log.info({}, 'the node gateway is removed: another plugin makes the first interfaces');
     },
+    findMtu: () => {
+      const parsed = read(cluster.findNode()?.metadata?.annotations?.[NODE_NETWORK_ANNOTATION] ?? '');
+      return parsed.ok ? parsed.network.mtu : UNKNOWN_MTU;
+    },
     findObstacle: () => obstacle,
   };
 }
 
-/** The MTU that the operator tells this node, in bytes, for subnets that name none. */
-export function findNodeMtu(cluster: Cluster): number {
-  const parsed = parseNodeNetwork(cluster.findNode()?.metadata?.annotations?.[NODE_NETWORK_ANNOTATION] ?? '');
-  return parsed.ok ? parsed.network.mtu : UNKNOWN_MTU;
+type Read = (text: string) => ParsedNodeNetwork;
+
+/** Reads a text once: with many VPCs it is long, and every change of a pod asks for it. */
+function createReader(): Read {
+  let last: { readonly text: string; readonly parsed: ParsedNodeNetwork } | undefined;
+  return (text) => {
+    if (last?.text !== text) last = { text, parsed: parseNodeNetwork(text) };
+    return last.parsed;
+  };
 }
 
-function findNetwork({ cluster, ports, node }: Context): NodeNetwork | string {
+function findNetwork({ cluster, ports, node }: Context, read: Read): NodeNetwork | string {
   const object = cluster.findNode();
   if (object === undefined) return `Node ${node} is not known; does NODE_NAME name it?`;
   const text = object.metadata?.annotations?.[NODE_NETWORK_ANNOTATION];
   if (text === undefined) return `the operator has not written ${NODE_NETWORK_ANNOTATION} on Node ${node} yet`;
   if (ports.findBridge() === undefined) return 'the integration bridge does not exist; is the ovn-node pod running?';
-  const parsed = parseNodeNetwork(text);
+  const parsed = read(text);
   return parsed.ok ? parsed.network : parsed.problem;
 }
 
