@@ -37,6 +37,7 @@ function listBars(figures: Figures): Bar[] {
     { name: 'cost of a VM event, full size against smallest', value: figures.eventCostRatio, most: 1.3, unit: '' },
     { name: 'Northbound rebuilt after a wipe', value: figures.rebuildSeconds, most: 30, unit: 's' },
     { name: 'ports', value: figures.ports, unit: '' },
+    { name: 'leases lost without a reason', value: figures.leasesLost, unit: '' },
     { name: 'pods bound per second', value: figures.rates.podNicsPerSecond, unit: '/s' },
     { name: 'VM NICs bound per second', value: figures.rates.vmNicsPerSecond, unit: '/s' },
     { name: 'other writes per pod NIC (subnet status)', value: figures.rates.otherWritesPerPodNic, unit: '' },

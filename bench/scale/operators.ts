@@ -25,7 +25,8 @@ export type OperatorProcess = {
   residentMb(): number;
   /** The first line with this message that came after `sinceMs` (of `performance.now`); waits for it. */
   whenLogged(message: string, sinceMs: number, timeoutMs?: number): Promise<LogLine>;
-  readonly metricsUrl: string;
+  /** How often the leader lost its lease because the API server, or itself, was too slow. */
+  countLeasesLost(): number;
   kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>;
 };
 
@@ -58,7 +59,7 @@ export async function startOperator(options: OperatorOptions): Promise<OperatorP
     cpuSeconds: () => findProcessCpu(pid),
     residentMb: () => findResidentMb(pid),
     whenLogged: (message, sinceMs, timeoutMs = 180_000) => whenLogged({ child, log }, message, { sinceMs, timeoutMs }),
-    metricsUrl: `http://127.0.0.1:${port}/metrics`,
+    countLeasesLost: () => log.lines.filter(({ line }) => line.msg === LEASE_LOST).length,
     kill: async (signal) => {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const gone = once(child, 'exit');
@@ -98,7 +99,8 @@ async function findFreePort(): Promise<number> {
 type Log = { readonly lines: Logged[]; readonly last: string[] };
 
 /** Messages that measurements wait for; the ten thousand others are not kept. */
-const KEPT = new Set(['caches are complete', 'leading', 'epoch begun', 'first pass done', 'no longer leading']);
+const LEASE_LOST = 'the lease was not renewed in time';
+const KEPT = new Set(['caches are complete', 'first pass done', LEASE_LOST]);
 
 function followLog(child: ChildProcess): Log {
   const log: Log = { lines: [], last: [] };

@@ -29,6 +29,8 @@ export type Figures = {
   readonly events: readonly EventFigures[];
   readonly fills: readonly Filled[];
   readonly takeovers: readonly number[];
+  /** How often a leader lost its lease although nobody had killed it. */
+  readonly leasesLost: number;
 };
 
 export type RunOptions = {
@@ -56,18 +58,18 @@ export async function runScale(options: RunOptions): Promise<Figures> {
 async function measureAll(stage: Stage, { ports, say, profileDir }: RunOptions): Promise<Figures> {
   const leader = await stage.startOperator('bench-0');
   await leader.whenLogged('first pass done', leader.startedAt);
-  const memory = watchMemory();
-  memory.add(leader);
+  const watch = watchOperators();
+  watch.add(leader);
   const { fills, events } = await climb(stage, { leader, ports, say });
   const apiWritesPerPodLife = await measureLife(stage, Math.min(500, Math.round(ports / 10)), say);
   say('taking over from a leader that was killed');
   const victim = profileDir === undefined ? leader : await replace(stage, leader);
-  const { takeovers, last } = await takeOver(stage, { leader: victim, add: memory.add });
+  const { takeovers, last } = await takeOver(stage, { leader: victim, add: watch.add });
   say(`takeovers: ${takeovers.join(' s, ')} s; stopping all operators and starting one anew`);
   await whenQuiet(stage);
   await last.kill('SIGTERM');
   const cold = await measureColdStart(stage, 'bench-cold', say);
-  memory.add(cold.operator);
+  watch.add(cold.operator);
   say('replacing the Northbound database by an empty one');
   const rebuildSeconds = await measureRebuild(stage, say);
   return {
@@ -76,7 +78,7 @@ async function measureAll(stage: Stage, { ports, say, profileDir }: RunOptions):
     takeoverSeconds: Math.max(...takeovers),
     coldStartSeconds: cold.seconds,
     coldStartWrites: cold.writes,
-    rssMb: memory.stop(),
+    ...watch.stop(),
     rebuildSeconds,
     ports: stage.ports.size(),
     events,
@@ -155,26 +157,32 @@ async function takeOver(
 
 const SAMPLE_MS = 500;
 
-/** The most memory that any operator had at any time. */
-function watchMemory() {
-  const watched = new Set<OperatorProcess>();
-  let most = 0;
+/** The most memory that any operator had at any time, and the leases that were lost. */
+function watchOperators() {
+  const all: OperatorProcess[] = [];
+  const living = new Set<OperatorProcess>();
+  let rssMb = 0;
   const look = () => {
-    for (const operator of watched) {
+    for (const operator of living) {
       try {
-        most = Math.max(most, operator.residentMb());
+        const now = operator.residentMb();
+        // One that is just ending has none any more.
+        if (now > rssMb) rssMb = now;
       } catch {
-        watched.delete(operator);
+        living.delete(operator);
       }
     }
   };
   const timer = setInterval(look, SAMPLE_MS);
   timer.unref();
   return {
-    add: (operator: OperatorProcess) => void watched.add(operator),
+    add: (operator: OperatorProcess) => {
+      all.push(operator);
+      living.add(operator);
+    },
     stop: () => {
       clearInterval(timer);
-      return most;
+      return { rssMb, leasesLost: all.reduce((sum, operator) => sum + operator.countLeasesLost(), 0) };
     },
   };
 }
