@@ -78,4 +78,11 @@ describe('planNad', () => {
     expect(named('{"type":"mooring","provider":"ovn"}')).toMatchObject({ value: { named: false } });
     expect(named('{"type":"mooring","provider":"n.d.ovn"}')).toMatchObject({ value: { named: true } });
   });
+
+  it('does not trust that the configuration is text', () => {
+    const spec = { config: 7 as unknown as string };
+    expect(planNad({ metadata: { name: 'n', namespace: 'd' }, spec })).toMatchObject({
+      problem: { message: 'NetworkAttachmentDefinition d/n: spec.config is not text' },
+    });
+  });
 });

@@ -66,7 +66,8 @@ function failNad({ metadata }: NetworkAttachmentDefinition, what: string) {
 }
 
 /** The plugin that makes the NIC, or what is wrong. */
-function parsePlugin(config: string): Fields | string {
+function parsePlugin(config: unknown): Fields | string {
+  if (typeof config !== 'string') return 'spec.config is not text';
   if (config.trim() === '')
     return 'spec.config is empty, no subnet can be tied to it; write a configuration with a type';
   const parsed = config.length > MAX_TEXT ? undefined : parseFields(config);

@@ -16,6 +16,8 @@ export type VmNic = {
 };
 
 const PRIMARY_INTERFACE = 'eth0';
+/** KubeVirt itself has fewer slots on a guest's bus. */
+const MAX_NICS = 64;
 const DEFAULT_NIC: VmNic = {
   name: 'default',
   interface: PRIMARY_INTERFACE,
@@ -27,36 +29,48 @@ const DEFAULT_NIC: VmNic = {
 /**
  * The NICs of a spec, each with the name of its launcher interface: `eth0` for the pod network and for
  * `multus.default`, else the hash of KubeVirt's naming scheme. A spec without interfaces and networks gets the NIC that
- * KubeVirt gives it by default (`SetDefaultNetworkInterface`); a NIC without its network is no NIC.
+ * KubeVirt gives it by default (`SetDefaultNetworkInterface`); a NIC without its network is no NIC. The schema of a VM's
+ * template checks nothing: what is not of its type is not there.
  */
 export function listVmNics(spec: VmiSpec | undefined): VmNic[] {
-  const { interfaces = [], autoattachPodInterface } = spec?.domain?.devices ?? {};
-  const networks = spec?.networks ?? [];
+  const devices = spec?.domain?.devices;
+  const interfaces = listNamed<VmInterface>(devices?.interfaces);
+  const networks = listNamed<VmNetwork>(spec?.networks);
   const isBare = interfaces.length === 0 && networks.length === 0;
-  if (isBare) return autoattachPodInterface === false ? [] : [DEFAULT_NIC];
-  return interfaces.flatMap((nic) => {
-    const network = networks.find((candidate) => candidate.name === nic.name);
+  if (isBare) return devices?.autoattachPodInterface === false ? [] : [DEFAULT_NIC];
+  const byName = new Map(networks.toReversed().map((network) => [network.name, network]));
+  return interfaces.slice(0, MAX_NICS).flatMap((nic) => {
+    const network = byName.get(nic.name);
     return network === undefined ? [] : (describeNic(nic, network) ?? []);
   });
 }
 
+function listNamed<T extends { name: string }>(value: readonly T[] | null | undefined): readonly T[] {
+  return Array.isArray(value)
+    ? (value as (T | null)[]).flatMap((item) => (typeof item?.name === 'string' ? item : []))
+    : [];
+}
+
 function describeNic(nic: VmInterface, network: VmNetwork): VmNic | undefined {
-  const reference = network.multus?.networkName;
-  if (reference === undefined && network.pod === undefined) return undefined;
-  const isPrimary = network.pod !== undefined || network.multus?.default === true;
+  const reference = asText(network.multus?.networkName);
+  if (reference === undefined && !network.pod) return undefined;
+  const isPrimary = Boolean(network.pod) || network.multus?.default === true;
   const binding = deriveBinding(nic);
+  const mac = asText(nic.macAddress);
   return {
     name: nic.name,
     interface: isPrimary ? PRIMARY_INTERFACE : formatLauncherInterface(network.name),
     network: reference === undefined ? { kind: 'pod' } : { kind: 'nad', reference },
-    ...(nic.macAddress ? { mac: nic.macAddress } : {}),
+    ...(mac === undefined ? {} : { mac }),
     ...(binding === undefined ? {} : { binding }),
     absent: nic.state === 'absent',
   };
 }
 
+const asText = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
+
 function deriveBinding(nic: VmInterface): VmNic['binding'] {
-  if (nic.bridge !== undefined) return 'bridge';
-  if (nic.masquerade !== undefined) return 'masquerade';
-  return nic.binding?.name?.toLowerCase() === 'managedtap' ? 'managedTap' : undefined;
+  if (nic.bridge) return 'bridge';
+  if (nic.masquerade) return 'masquerade';
+  return asText(nic.binding?.name)?.toLowerCase() === 'managedtap' ? 'managedTap' : undefined;
 }

@@ -42,15 +42,19 @@ export function readKeyTable({ from, annotations }: WishSource): KeyTable {
   for (const [key, value] of Object.entries(annotations ?? {})) {
     const cut = key.indexOf('/') + 1;
     const [prefix, name] = [key.slice(0, cut), key.slice(cut)];
-    if (!prefix.endsWith(SUFFIX) || !KEYS.includes(name) || value.trim() === '') continue;
+    if (!prefix.endsWith(SUFFIX) || !KEYS.includes(name) || !isText(value)) continue;
     byPrefix.set(prefix, (byPrefix.get(prefix) ?? new Map<string, string>()).set(name, value));
   }
   return { from, byPrefix };
 }
 
+const isText = (value: unknown): boolean => typeof value === 'string' && value.trim() !== '';
+
 /** The value of a key of the object's own; text that a prototype may have means nothing. */
-export const readKey = (source: WishSource, key: string): string | undefined =>
-  source.annotations !== undefined && Object.hasOwn(source.annotations, key) ? source.annotations[key] : undefined;
+export function readKey({ annotations }: WishSource, key: string): string | undefined {
+  const value: unknown = annotations && Object.hasOwn(annotations, key) ? annotations[key] : undefined;
+  return typeof value === 'string' ? value : undefined;
+}
 
 function listPrefixes({ nad, nic, interface: name }: NicKeys): Prefixes {
   if (nad === undefined) return { own: [PRIMARY_PREFIX], shared: [], wrong: [] };
