@@ -24,7 +24,7 @@ export function applyClaims(plan: RequestPlan, findClaim: FindClaim): RequestPla
     if (applied.ok) requests.push(applied.value);
     else problems.push({ nic: request.nic, problem: applied.problem });
   }
-  return { requests, problems };
+  return { ...plan, requests, problems };
 }
 
 function applyClaim(request: NicRequest, findClaim: FindClaim, speaker: Map<string, string>): Result<NicRequest> {

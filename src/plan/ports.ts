@@ -108,13 +108,16 @@ function judgeOrphan(base: Omit<Kept, 'role'>, input: PortsInput, owner: Owner |
 
 type Around = { readonly input: PortsInput; readonly owner: Owner | undefined };
 
-/** While the owner is on its way out nobody can tell whether a NIC is wanted: it stays until the life is over. */
+/**
+ * While the owner is on its way out, or its list of NICs cannot be read, nobody can tell whether a NIC is wanted: it
+ * stays.
+ */
 function isWanted(
   { port, request, problem }: Pick<Kept, 'port' | 'request' | 'problem'>,
   standing: Standing,
   { input, owner }: Around,
 ): boolean {
-  if (standing === 'held' || owner === undefined) return true;
+  if (standing === 'held' || owner === undefined || input.plan.incomplete === true) return true;
   if (standing === 'owned' && input.stopped === true && port.spec.releasePolicy === 'OnStop') return false;
   return request !== undefined || problem !== undefined;
 }

@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest';
+import type { LogicalPort } from '../api/types.gen.ts';
+import { applyClaims } from './claims.ts';
+import { planPorts } from './ports.ts';
+import { planPodRequests } from './requests.ts';
+import { makeRequestContext, podWith } from './testing/requests.ts';
+
+const port = (nic: string): LogicalPort => ({
+  apiVersion: 'mooring.dev/v1alpha1',
+  kind: 'LogicalPort',
+  metadata: { name: `p.${nic}.pod`, namespace: 'default' },
+  spec: { owner: { kind: 'Pod', name: 'p', uid: 'u1' }, nic, subnet: 's', ips: ['10.0.0.2'], mac: '0a:00:00:00:00:01' },
+});
+
+const decide = (networks: string) => {
+  const plan = planPodRequests(podWith({ 'k8s.v1.cni.cncf.io/networks': networks }), makeRequestContext());
+  const lives = { launchers: [], kubevirtKnown: true, pod: { uid: 'u1', deleting: false, final: false } };
+  const ports = [port('eth0'), port('net1')];
+  return planPorts({ name: 'p', lives, ports, plan: applyClaims(plan, () => undefined) });
+};
+
+describe('a running pod whose networks annotation changes', () => {
+  it('gives back a NIC that is no longer listed', () => {
+    expect(decide('').release.map(({ spec }) => spec.nic)).toEqual(['net1']);
+  });
+
+  it('keeps everything when the list cannot be read any more', () => {
+    const decided = decide('{"name":');
+    expect(decided.release).toEqual([]);
+    expect(decided.keep.map((kept) => [kept.port.spec.nic, kept.problem?.reason])).toEqual([
+      ['eth0', 'InvalidRequest'],
+      ['net1', undefined],
+    ]);
+  });
+});
