@@ -32,6 +32,7 @@ export const REASONS = {
   InvalidGateway: 'The gateway is not a usable address of the subnet.',
   InvalidExcludeIps: 'An entry of excludeIps is not an address or a range inside the subnet.',
   InvalidMTU: 'mtu is outside what the families of the subnet need.',
+  InvalidSpec: 'A field of the object has a value that cannot be understood; the message names it.',
   InUse: 'The object is being deleted and stays until nothing uses it any more.',
   Ready: 'Everything asked for is in place.',
   InvalidRequest: 'An annotation that asks for an address or network cannot be understood.',

@@ -91,6 +91,16 @@ describe('one subnet', () => {
     ['an address that is none', { gatewayType: 'centralized', gatewayNode: 'n1:10.0.0' }, '"n1:10.0.0" is neither'],
     ['an open door that is none', { private: true, allowSubnets: ['10.1.0.0/33'] }, '"10.1.0.0/33" is not a CIDR'],
     ['an MTU too small for IPv6', { cidrBlock: '10.0.0.0/24,fd01::/64', mtu: 1000 }, 'InvalidMTU mtu 1000 is not'],
+    [
+      'an unknown way out',
+      { gatewayType: 'both' as never },
+      'InvalidSpec gatewayType "both" is none of distributed, c',
+    ],
+    [
+      'an unknown policy',
+      { releasePolicy: 'Never' as never },
+      'InvalidSpec releasePolicy "Never" is none of WithOwner',
+    ],
     ['an MTU too small for anything', { mtu: 68 }, 'InvalidMTU mtu 68 is not between 576'],
   ])('%s', (_cause, spec, expected) => {
     const [plan] = judgeSubnets([subnet('a', spec)]);

@@ -93,7 +93,7 @@ function planOne(subnet: Subnet, claims: Claims, vpcs: ReadonlySet<string>): Sub
   const gateways = parseGateways(spec, standing);
   const allowed = parseAdmitted(spec, standing);
   const problem =
-    findProblem([standing.ranges, checkVpc(standing, vpcs), gateways, allowed, checkMtu(spec, standing)]) ??
+    findProblem([standing.ranges, checkVpc(standing, vpcs), gateways, allowed, checkSpec(spec, standing)]) ??
     claimRanges(claims, subnet, ranges);
   if (problem !== undefined) return { ...plan, usable: false, ranges, gateways: [], problem };
   return {
@@ -127,6 +127,22 @@ function parseGateways(spec: SubnetSpec, { ovn, isDefaultVpc }: Standing): Resul
 function findProblem(results: readonly (Result<unknown> | undefined)[]): Problem | undefined {
   for (const result of results) if (result?.ok === false) return result.problem;
   return undefined;
+}
+
+const CHOICES = {
+  gatewayType: ['distributed', 'centralized'],
+  allocate: ['OnCreate', 'OnFirstStart'],
+  releasePolicy: ['WithOwner', 'Retain', 'OnStop'],
+} as const satisfies Partial<Record<keyof SubnetSpec, readonly string[]>>;
+
+/** What the schema checks too; an older one may have let it through. */
+function checkSpec(spec: SubnetSpec, standing: Standing): Result<undefined> {
+  for (const [field, allowed] of Object.entries(CHOICES) as [keyof typeof CHOICES, readonly string[]][]) {
+    const value = spec[field];
+    if (value === undefined || allowed.includes(value)) continue;
+    return fail('InvalidSpec', `${field} ${quote(String(value))} is none of ${allowed.join(', ')}`);
+  }
+  return checkMtu(spec, standing);
 }
 
 /** Linux takes IPv6 away from a link that cannot carry 1280 bytes (RFC 8200 section 5). */

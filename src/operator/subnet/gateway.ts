@@ -9,13 +9,27 @@ export function isNodeReady(node: Node | undefined): boolean {
   return node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true;
 }
 
-/** The node that carries the traffic out of a centralized subnet at this moment, if one can. */
-export function findGateway({ world, bindings, joinPool }: Turn, plan: SubnetPlan): ActiveGateway | undefined {
-  if (plan.gateways.length === 0) return undefined;
+type Surroundings = Pick<Turn, 'bindings' | 'joinPool'> & {
+  readonly world: { readonly nodes: Pick<Turn['world']['nodes'], 'store'> };
+};
+
+/**
+ * The node that carries the traffic out of a centralized subnet at this moment, if one can. While the Southbound
+ * database has not been read, or was just made anew, it shows no chassis at all: then the `present` gateway stays as
+ * long as its node is ready, rather than that every subnet loses its way out.
+ */
+export function findGateway(
+  { world, bindings, joinPool }: Surroundings,
+  { gateways }: Pick<SubnetPlan, 'gateways'>,
+  present: string | undefined,
+): ActiveGateway | undefined {
+  if (gateways.length === 0) return undefined;
   const chassis = new Set(bindings.listChassis().map(({ name }) => name));
-  return chooseGateway(plan.gateways, (node) => ({
+  const isBlind = chassis.size === 0;
+  const kept = isBlind && present !== undefined && gateways.includes(present) ? [present] : [];
+  return chooseGateway([...kept, ...gateways], (node) => ({
     ready: isNodeReady(world.nodes.store.get(node)),
-    chassis: chassis.has(node),
+    chassis: isBlind || chassis.has(node),
     ips: joinPool.leases.get(node)?.ips ?? [],
   }));
 }

@@ -40,7 +40,7 @@ export async function runSubnetTurn(turn: Turn, name: string): Promise<Outcome> 
     return settle(gone);
   }
   await holdObject(api.subnets, subnet);
-  const active = findGateway(turn, plan);
+  const active = findGateway(turn, plan, subnet.status?.activateGateway);
   const programming = await programSubnet(turn, subnet, { plan, active, isInUse });
   if (programming.ok && programming.written) turn.wake(name);
   await writeStatus(turn, subnet, { plan, programming, active });
