@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { CniError, CODES, formatCniError, toCniError, wordDelError } from './errors.ts';
 
@@ -20,6 +22,11 @@ describe('errors for the runtime', () => {
 
   test('never use code 3, after which a runtime skips the clean-up', () => {
     expect(Object.values(CODES)).not.toContain(3);
+  });
+
+  test('are documented, each with its name', () => {
+    const page = readFileSync(join(import.meta.dirname, '../../../docs/reference/cni.md'), 'utf8');
+    for (const [name, code] of Object.entries(CODES)) expect(page).toContain(`| ${code} | ${name} | `);
   });
 
   test('of unknown kind become I/O errors with their own words', () => {

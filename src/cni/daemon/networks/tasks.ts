@@ -31,13 +31,15 @@ export function need<T>(result: Result<T>): T {
 /** The first interface of a pod: the cluster's own network, unless the pod has chosen another. Throws CniError. */
 export async function planFirst(request: AttachRequest, pod: Pod, findNad: FindNad): Promise<Task> {
   const sandbox = describeSandbox(request);
-  const chosen = pod.metadata?.annotations?.[MULTUS_DEFAULT_NETWORK]?.trim() ?? '';
+  const annotations = pod.metadata?.annotations ?? {};
+  const chosen = annotations[MULTUS_DEFAULT_NETWORK]?.trim() ?? '';
   if (chosen === '') {
     const { name, fields } = request.config;
     const chain = { name, plugins: [Object.fromEntries(fields)], ours: true };
     return { ...sandbox, ifname: request.ifname, first: true, network: name, chain, requests: {}, order: 0 };
   }
-  const selected = { ...need(readDefaultNetwork(chosen, request.pod.namespace)), interface: request.ifname };
+  const network = need(readDefaultNetwork(chosen, request.pod.namespace));
+  const selected = { ...network, interface: request.ifname, requests: addMac(annotations, network) };
   return { ...(await planTask(sandbox, { selected, order: 0 }, findNad)), first: true };
 }
 
