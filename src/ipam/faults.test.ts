@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { at, change, count, makeRegistry, reserve, tell } from './testing.ts';
+import { at, change, count, listRivals, makeRegistry, reserve, tell } from './testing.ts';
 
 describe('faults', () => {
   it('F31: exhausted, then released: everybody is served in the end, the oldest free address first', () => {
@@ -79,9 +79,9 @@ describe('faults', () => {
     expect(reserve(registry, 'n/b', { ips: ['10.0.0.2'] })).toBe('AddressInUse');
     expect(reserve(registry, 'n/b', { mac: '02:00:00:00:00:66' })).toBe('AddressInUse');
     registry.setPort('n/c', 's', at('10.0.0.3', '02:00:00:00:00:0c'));
-    expect(registry.listRivals('n/c')).toEqual(['ovn:y']);
+    expect(listRivals(registry, 'n/c', at('10.0.0.3', '02:00:00:00:00:0c'))).toEqual(['ovn:y']);
     registry.holdForeign([foreign('x', '10.0.0.5')]);
-    expect(registry.listRivals('n/c')).toEqual([]);
+    expect(listRivals(registry, 'n/c', at('10.0.0.3', '02:00:00:00:00:0c'))).toEqual([]);
     expect(reserve(registry, 'n/b', { ips: ['10.0.0.2'] })).toBe('10.0.0.2');
     expect(reserve(registry, 'n/d', { ips: ['10.0.0.5'] })).toBe('AddressInUse');
   });
@@ -100,7 +100,7 @@ describe('faults', () => {
       'MAC 02:00:00:00:00:09 belongs to another owner',
       'none of the 1 candidates in subnet s is free',
     ]);
-    expect(registry.listRivals('bank/vm.nic')).toEqual([]);
+    expect(listRivals(registry, 'bank/vm.nic', at('10.0.0.9', '02:00:00:00:00:09'))).toEqual([]);
   });
 
   it('F64: one family full: nothing of the other one is held', () => {

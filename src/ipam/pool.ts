@@ -97,10 +97,8 @@ export function isFree(family: FamilyPool, value: bigint): boolean {
   return !family.space.holders.has(value) && findSupply(family, value) !== undefined;
 }
 
-/** The other owners of a holder's addresses or MAC: none, unless something went wrong outside of us. */
-export function listRivals(pool: Pool, holder: Holder): Holder[] {
-  const lease = pool.leases.get(holder);
-  if (lease === undefined) return [];
+/** Other owners of the addresses or the MAC of a holder's lease: none, unless something went wrong outside of us. */
+export function listRivals(pool: Pool, holder: Holder, lease: Lease): Holder[] {
   const all = [
     ...listHolders(pool.macs, lease.mac),
     ...parseAll(lease.ips).flatMap(({ family, value }) => listHolders(pool.space[family].holders, value)),

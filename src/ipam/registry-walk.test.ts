@@ -384,7 +384,9 @@ class Walk {
     for (const pool of model.pools) {
       expect(show(registry.poolCounts(pool.name))).toBe(model.count(model.net(pool.subnet), pool));
     }
-    for (const [holder, held] of model.ports) expect(registry.listRivals(holder)).toEqual(model.rivals(holder, held));
+    for (const [holder, held] of model.ports) {
+      expect(registry.listRivals(holder, held.subnet, toLease(held))).toEqual(model.rivals(holder, held));
+    }
   }
 }
 

@@ -33,8 +33,8 @@ export type Registry = {
   forgetReservations(): void;
   /** Holds these, instead of what was told before. */
   holdForeign(leases: readonly ForeignLease[]): void;
-  /** Other owners of an address or of the MAC that the holder's LogicalPort has. */
-  listRivals(holder: Holder): Holder[];
+  /** Other owners of an address or of the MAC that the holder's LogicalPort has, as the caller knows it. */
+  listRivals(holder: Holder, subnet: string, lease: Lease): Holder[];
   counts(subnet: string): Count[];
   poolCounts(pool: string): Count[];
   /** True when anybody of ours holds or is about to get an address of the subnet. */
@@ -60,9 +60,9 @@ export function createRegistry(random: RandomBytes): Registry {
     dropChange: changes.drop,
     findChange: changes.find,
     holdForeign: foreign.set,
-    listRivals: (holder) => {
-      const pool = findPool(ports.get(holder));
-      return pool === undefined ? [] : listRivals(pool, holder);
+    listRivals: (holder, subnet, lease) => {
+      const pool = findPool(subnet);
+      return pool === undefined ? [] : listRivals(pool, holder, lease);
     },
     counts: (subnet) => {
       const pool = findPool(subnet);

@@ -52,3 +52,6 @@ export const count = (registry: Registry, subnet = 's') =>
     .counts(subnet)
     .map(({ used, available }) => `${used}/${available}`)
     .join();
+/** Rivals of a port with this lease. */
+export const listRivals = (registry: Registry, holder: string, lease: Lease, subnet = 's') =>
+  registry.listRivals(holder, subnet, lease);

@@ -81,7 +81,7 @@ export function createAddresses(world: Sources, settings: Settings, random: Rand
       current().setPort(change.key, spec.subnet, getLease(change.object));
     }
   });
-  const listRivals = (port: LogicalPort) => current().listRivals(keyOf(port));
+  const listRivals = (port: LogicalPort) => current().listRivals(keyOf(port), port.spec.subnet, getLease(port));
   const explain = (requests: readonly AddressRequest[]) => {
     const problems = requests.map(({ subnet }) => findObstacle(world, networks.refresh().subnets, subnet));
     return problems.find((problem) => problem !== undefined);
