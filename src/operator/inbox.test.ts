@@ -9,13 +9,14 @@ const byKey = (key: string) => ({ key: () => [key] });
 type Content = {
   readonly pod?: object;
   readonly vm?: boolean;
-  readonly ports?: readonly { attached: boolean; phase: string }[];
+  readonly launcher?: boolean;
+  readonly ports?: readonly { attached: boolean; phase: string; owner?: string }[];
   readonly vmim?: string;
 };
 
 /** A world with one name in it, `a/x`. */
-function makeWorld({ pod, vm, ports = [], vmim }: Content): World {
-  const metadata = { namespace: 'a', name: 'x' };
+function makeWorld({ pod, vm, launcher, ports = [], vmim }: Content): World {
+  const metadata = { namespace: 'a', name: 'x', uid: 'u1' };
   const fill = (objects: readonly object[], key = '') => {
     const store = createStore<KubeObject>(byKey(key));
     objects.forEach((object, index) => {
@@ -27,10 +28,13 @@ function makeWorld({ pod, vm, ports = [], vmim }: Content): World {
   return {
     pods: fill(pod === undefined ? [] : [pod]),
     vms: fill(vm ? [{}] : []),
-    vmis: fill([]),
+    vmis: fill(launcher ? [{ status: { activePods: { l1: 'n' } } }] : []),
     vmims: fill(vmim === undefined ? [] : [{ status: { phase: vmim } }], key),
     ports: fill(
-      ports.map(({ attached, phase }) => ({ spec: { attachments: attached ? [{}] : [] }, status: { phase } })),
+      ports.map(({ attached, phase, owner = 'u1' }) => ({
+        spec: { owner: { uid: owner }, attachments: attached ? [{}] : [] },
+        status: { phase },
+      })),
       key,
     ),
   } as unknown as World;
@@ -46,6 +50,8 @@ describe('isUnsettled', () => {
     ['a pod of the host network', false, 'pod/a/x', { pod: { spec: { nodeName: 'n', hostNetwork: true } } }],
     ['a pod that has ended', false, 'pod/a/x', { pod: { spec: { nodeName: 'n' }, status: { phase: 'Failed' } } }],
     ['a pod that is bound', false, 'pod/a/x', { pod: { spec: { nodeName: 'n' } }, ports: [bound] }],
+    ['a pod that came back under its name', true, 'pod/a/x', { pod: {}, ports: [{ ...bound, owner: 'u0' }] }],
+    ['a VM that was started and whose ports nobody holds', true, 'vm/a/x', { launcher: true, ports: [stopped] }],
     ['a VM without ports', true, 'vm/a/x', { vm: true }],
     ['a VM that is stopped', false, 'vm/a/x', { vm: true, ports: [stopped, stopped] }],
     [

@@ -64,7 +64,23 @@ export function isUnsettled(world: World, text: string): boolean {
   if (key.kind !== 'vm' && key.kind !== 'pod') return true;
   if (findPriority(world, text) === 'urgent') return true;
   const ports = world.ports.store.byIndex('key', text);
-  return ports.length === 0 ? wantsPorts(world, key) : ports.some(isUnderWork);
+  if (ports.length === 0) return wantsPorts(world, key);
+  const isLate = key.kind === 'vm' ? findLateGuest(world, key) : findLatePod(world, key);
+  return ports.some((port) => isUnderWork(port) || isLate(port));
+}
+
+type Workload = Key & { readonly namespace: string };
+
+/** A guest has a launcher, and nobody holds its port yet. */
+function findLateGuest({ vmis }: World, { namespace, name }: Workload): (port: LogicalPort) => boolean {
+  const launchers = Object.keys(vmis.store.get(`${namespace}/${name}`)?.status?.activePods ?? {});
+  return ({ spec }) => launchers.length > 0 && (spec.attachments ?? []).length === 0;
+}
+
+/** A pod came back under its name, and the port is still that of the one before. */
+function findLatePod({ pods }: World, { namespace, name }: Workload): (port: LogicalPort) => boolean {
+  const uid = pods.store.get(`${namespace}/${name}`)?.metadata.uid;
+  return ({ spec }) => uid !== undefined && spec.owner.uid !== uid;
 }
 
 /** Names in owner references are free text: what is no key is told of by its turn. */
@@ -76,7 +92,7 @@ function tryParse(text: string): Key | undefined {
   }
 }
 
-function wantsPorts({ pods, vms, vmis }: World, { kind, namespace, name }: Key & { namespace: string }): boolean {
+function wantsPorts({ pods, vms, vmis }: World, { kind, namespace, name }: Workload): boolean {
   const id = `${namespace}/${name}`;
   if (kind === 'vm') return vms.store.get(id) !== undefined || vmis.store.get(id) !== undefined;
   const pod = pods.store.get(id);
