@@ -12,10 +12,14 @@ const port = (nic: string): LogicalPort => ({
   spec: { owner: { kind: 'Pod', name: 'p', uid: 'u1' }, nic, subnet: 's', ips: ['10.0.0.2'], mac: '0a:00:00:00:00:01' },
 });
 
-const decide = (networks: string) => {
+const held = (nic: string): LogicalPort => {
+  const attachment = { podName: 'p', podUID: 'u1', node: 'n1', interface: nic, role: 'Source' as const };
+  return { ...port(nic), spec: { ...port(nic).spec, attachments: [attachment] } };
+};
+
+const decide = (networks: string, ports = [port('eth0'), port('net1')]) => {
   const plan = planPodRequests(podWith({ 'k8s.v1.cni.cncf.io/networks': networks }), makeRequestContext());
   const lives = { launchers: [], kubevirtKnown: true, pod: { uid: 'u1', deleting: false, final: false } };
-  const ports = [port('eth0'), port('net1')];
   return planPorts({ name: 'p', lives, ports, plan: applyClaims(plan, () => undefined) });
 };
 
@@ -31,5 +35,10 @@ describe('a running pod whose networks annotation changes', () => {
       ['eth0', 'InvalidRequest'],
       ['net1', undefined],
     ]);
+  });
+
+  it("keeps a NIC that it holds when the NAD becomes another plugin's (F39), and gives it back afterwards", () => {
+    expect(decide('foreign', [held('eth0'), held('net1')]).release).toEqual([]);
+    expect(decide('foreign').release.map(({ spec }) => spec.nic)).toEqual(['net1']);
   });
 });

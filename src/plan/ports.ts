@@ -119,8 +119,12 @@ function isWanted(
 ): boolean {
   if (standing === 'held' || owner === undefined || input.plan.incomplete === true) return true;
   if (standing === 'owned' && input.stopped === true && port.spec.releasePolicy === 'OnStop') return false;
-  return request !== undefined || problem !== undefined;
+  return request !== undefined || problem !== undefined || isLeftBehind(port, input);
 }
+
+/** A NAD that was changed to another plugin's under a running pod takes nothing from it: the port goes when the pod does. */
+const isLeftBehind = ({ spec }: LogicalPort, { plan }: PortsInput): boolean =>
+  plan.others?.includes(spec.nic) === true && (spec.attachments ?? []).length > 0;
 
 /** A NIC that gives its address back at every stop gets one when the owner is about to run. */
 const isResting = (request: NicRequest, { stopped }: PortsInput): boolean =>

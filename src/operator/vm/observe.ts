@@ -160,5 +160,6 @@ function mergePlans([first, second]: readonly RequestPlan[]): RequestPlan {
   return {
     requests: [...first.requests, ...second.requests.filter(({ nic }) => !known.has(nic))],
     problems: [...first.problems, ...second.problems.filter(({ nic }) => !known.has(nic))],
+    others: [...(first.others ?? []), ...(second.others ?? [])],
   };
 }

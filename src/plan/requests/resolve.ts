@@ -140,12 +140,14 @@ function refuseTwins(outcomes: readonly Outcome[]): Outcome[] {
 function finish(outcomes: readonly Outcome[]): RequestPlan {
   const problems: NicProblem[] = [];
   const requests: NicRequest[] = [];
+  const others: string[] = [];
   for (const outcome of outcomes) {
     const problem = outcome.problem ?? findRivalRoute(outcome, outcomes);
     if (problem !== undefined) problems.push({ nic: outcome.nic, problem });
-    else if (outcome.found !== undefined) requests.push(settleFirst(outcome, outcome.found, outcomes));
+    else if (outcome.found === undefined) others.push(outcome.nic);
+    else requests.push(settleFirst(outcome, outcome.found, outcomes));
   }
-  return { requests, problems };
+  return { requests, problems, ...(others.length === 0 ? {} : { others }) };
 }
 
 function findRivalRoute(outcome: Outcome, outcomes: readonly Outcome[]): Problem | undefined {

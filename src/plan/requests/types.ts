@@ -52,6 +52,8 @@ export type NicProblem = { readonly nic: string; readonly problem: Problem };
 export type RequestPlan = {
   readonly requests: readonly NicRequest[];
   readonly problems: readonly NicProblem[];
+  /** NICs that another plugin makes without us. A port that a running pod holds for one had its NAD changed under it. */
+  readonly others?: readonly string[];
   /** The list of NICs could not be read: nobody can tell which of the present ports are still wanted. */
   readonly incomplete?: true;
 };
