@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { startControlPlane, type TestControlPlane } from '../../test/kube/apiserver.ts';
 import { API_VERSION, KINDS } from '../api/group.ts';
 import { systemClock } from './clock.ts';
@@ -109,6 +109,20 @@ describe('the schema takes', () => {
     ['a pool', 'ipPool', { subnet: 'a', ips: ['10.0.1.7', '10.0.1.8..10.0.1.9', '10.0.1.16/28'] }],
   ])('%s', async (_cause, kind, spec) => {
     expect(await apply(kind, spec)).toBe('');
+  });
+});
+
+describe('the manual', () => {
+  const page = readFileSync(join(CRDS, '../docs/networks.md'), 'utf8');
+  const blocks = [...page.matchAll(/^```yaml\n(.*?)^```$/gms)].flatMap(([, text = '']) => parseAllDocuments(text));
+  const objects = blocks.map((document) => document.toJS() as KubeObject & { spec: Spec });
+
+  it('shows objects that the schema takes', async () => {
+    expect(objects.length).toBeGreaterThan(7);
+    for (const { kind, metadata, spec } of objects) {
+      const known = (['subnet', 'vpc', 'ipPool'] as const).find((key) => KINDS[key].kind === kind);
+      expect(known && (await apply(known, spec)), metadata?.name).toBe('');
+    }
   });
 });
 

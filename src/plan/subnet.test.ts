@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
 import type { Subnet } from '../api/types.gen.ts';
 import { isSameFooting, isSamePlan } from './subnet.ts';
 import { judgeSubnets, makeSubnet as subnet } from './testing-subnets.ts';
@@ -80,6 +83,20 @@ describe('subnets beside each other', () => {
       '10.0.0.0/8 overlaps subnet s0000 of VPC default',
       '10.3.77.128/25 overlaps subnet s0845 of VPC default',
     ]);
+  });
+});
+
+describe('the manual', () => {
+  it('shows subnets that are usable beside each other, and nothing without effect', () => {
+    const page = readFileSync(join(import.meta.dirname, '../../docs/networks.md'), 'utf8');
+    const blocks = [...page.matchAll(/^```yaml\n(.*?)^```$/gms)].flatMap(([, text = '']) => parseAllDocuments(text));
+    const subnets = blocks.map((block) => block.toJS() as Subnet).filter(({ kind }) => kind === 'Subnet');
+    const plans = judgeSubnets(subnets);
+    expect(plans.length).toBeGreaterThan(5);
+    const told = plans.flatMap(({ name, problem, notes }) =>
+      [problem?.message ?? [], notes].flat().map((text) => `${name}: ${text}`),
+    );
+    expect(told).toEqual([]);
   });
 });
 
