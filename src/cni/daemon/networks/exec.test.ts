@@ -2,9 +2,10 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { eventually } from '../../../kube/testing/eventually.ts';
+
 import { DeadlineError } from '../deadline.ts';
 import { CniError } from '../errors.ts';
+import { eventually } from '../testing/berths.ts';
 import { runPlugin } from './exec.ts';
 
 let binDir: string;
@@ -92,7 +93,7 @@ describe('somebody else’s plugin', () => {
       code: 'tryAgain',
       message: 'plugin plugin: no answer within 5 s, it was stopped',
     });
-    await eventually('gone', () => !pids.some(isAlive));
+    await eventually('gone', async () => !pids.some(isAlive));
   });
 
   test('is not started at all when the call is over', async () => {
