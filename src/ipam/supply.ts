@@ -32,7 +32,7 @@ export type Surroundings = {
   readonly onDeferred: (supply: Supply, value: bigint) => void;
 };
 
-const MAX_RELEASED = 65_536;
+const MAX_RELEASED = 16_384;
 
 /** A supply of which nothing is held. */
 export function createSupply(intervals: readonly Interval[], pool?: string): Supply {
