@@ -33,9 +33,26 @@ export function identify(
   isShared: (nad: NonNullable<Draft['nad']>) => boolean,
   context: RequestContext,
 ): Result<Identified | undefined> {
-  const { nic, interface: name, nad } = draft;
-  if (!NIC_NAME.test(nic)) return fail('InvalidRequest', `${quote(nic)} is not a name for a NIC`);
-  if (nad === undefined) return succeed(context.primary ? { draft, keys: { nic, interface: name } } : undefined);
+  const identified = draft.nad === undefined ? identifyPrimary(draft, context) : identifyNad(draft, draft.nad, context);
+  if (!identified.ok || identified.value === undefined) return identified;
+  const { keys, plan } = identified.value;
+  if (plan?.kind !== 'none' && !NIC_NAME.test(draft.nic)) {
+    return fail('InvalidRequest', `${quote(draft.nic)} is not a name for a NIC`);
+  }
+  if (keys.nad === undefined) return identified;
+  const shared = isShared(keys.nad);
+  return succeed({ ...identified.value, keys: { ...keys, nad: { ...keys.nad, shared } } });
+}
+
+function identifyPrimary(draft: Draft, { primary }: RequestContext): Result<Identified | undefined> {
+  return succeed(primary ? { draft, keys: { nic: draft.nic, interface: draft.interface } } : undefined);
+}
+
+function identifyNad(
+  draft: Draft,
+  nad: NonNullable<Draft['nad']>,
+  context: RequestContext,
+): Result<Identified | undefined> {
   const found = context.findNad(nad.namespace, nad.name);
   if (found === undefined) {
     return fail('NetworkAttachmentNotFound', `NetworkAttachmentDefinition ${nad.namespace}/${nad.name} does not exist`);
@@ -45,7 +62,7 @@ export function identify(
   const { kind, type } = plan.value;
   if (draft.binding === 'bridge' && SHARES_ITS_MAC.includes(type)) return failBridge(nad, type);
   const primaryKeys = mayBePrimary(plan.value, context);
-  const keys = { nic, interface: name, nad: { ...nad, kind, shared: isShared(nad), primaryKeys } };
+  const keys = { nic: draft.nic, interface: draft.interface, nad: { ...nad, kind, shared: false, primaryKeys } };
   return succeed({ draft, keys, plan: plan.value });
 }
 

@@ -39,6 +39,13 @@ describe('selection elements', () => {
     expect(show(planned)).toEqual(['eth0=eth0 default']);
   });
 
+  it('may have a name that only another plugin can live with', () => {
+    expect(show(plan(select({ name: 'foreign', interface: '_x' })))).toEqual(['eth0=eth0 default']);
+    expect(tell(plan(select({ name: 'attachnet', interface: '_x' })), '_x')).toBe(
+      'InvalidRequest: "_x" is not a name for a NIC',
+    );
+  });
+
   it.each([
     ['addresses that are none', { name: 'attachnet', ips: ['x'] }, /"x" is not an IP address/],
     ['two of one family', { name: 'attachnet', ips: ['172.17.0.20', '172.17.0.21'] }, /two addresses of one family/],
