@@ -54,6 +54,11 @@ describe('the chart', () => {
     expect(programs.get('mooring-agent')).toContain('--secondary');
   });
 
+  it("installs the plugin under Kube-OVN's name only when told to", async () => {
+    expect((await render()).get('mooring-agent')).not.toContain('--compat-kube-ovn');
+    expect((await render('compat.kubeOvn=true')).get('mooring-agent')).toContain('--compat-kube-ovn');
+  });
+
   it.each([
     ['a pod network of both families', 'network.podCIDR=10.16.0.0/16\\,fd00:10:16::/64'],
     ['a pod network of IPv6', 'network.podCIDR=fd00:10:16::/64'],

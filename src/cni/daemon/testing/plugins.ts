@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { access, mkdtemp, rename, rm } from 'node:fs/promises';
+import { access, mkdtemp, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CniOutcome, TestNode, TestPod } from './node.ts';
@@ -11,7 +11,7 @@ const PLUGINS = ['main/macvlan', 'main/bridge', 'meta/portmap', 'meta/tuning', '
 /** The folder with the reference plugins; built once per machine, for which Go has to be there. */
 export async function ensurePlugins(): Promise<string> {
   const folder = join(tmpdir(), `mooring-cni-plugins-${VERSION}`);
-  if (await isThere(folder)) return folder;
+  if (await isOurs(folder)) return folder;
   const fresh = await mkdtemp(`${folder}-`);
   const modules = PLUGINS.map((name) => `github.com/containernetworking/plugins/plugins/${name}@${VERSION}`);
   await run(['go', 'install', '-trimpath', '-ldflags', '-s -w', ...modules], { GOBIN: fresh, CGO_ENABLED: '0' });
@@ -20,9 +20,15 @@ export async function ensurePlugins(): Promise<string> {
   } catch (error) {
     // Another test was faster.
     await rm(fresh, { recursive: true });
-    if (!(await isThere(folder))) throw error;
+    if (!(await isOurs(folder))) throw error;
   }
   return folder;
+}
+
+/** In a folder that everybody may write, only what is our own is run. */
+async function isOurs(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.uid === process.getuid?.();
 }
 
 async function isThere(path: string): Promise<boolean> {
