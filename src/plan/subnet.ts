@@ -2,7 +2,7 @@ import { type Cidr, formatCidr, overlaps } from '../api/address.ts';
 import { formatRouterPortName } from '../api/names.ts';
 import { fail, type Problem, type Result, succeed } from '../api/problem.ts';
 import type { Subnet, SubnetSpec } from '../api/types.gen.ts';
-import { planRanges, quote, type SubnetRanges } from '../ipam/ranges.ts';
+import { type FamilyRange, planRanges, quote, type SubnetRanges } from '../ipam/ranges.ts';
 import { parseAllowed } from './acl.ts';
 import { type GatewayEntry, parseGatewayNodes } from './gateway.ts';
 import { isOvnProvider } from './provider.ts';
@@ -72,9 +72,18 @@ type Standing = {
   readonly hasV6: boolean;
 };
 
+/** Specs never change in place, and one Subnet's change makes the plans of all anew: each is read once. */
+const rangesOf = new WeakMap<SubnetSpec, Result<SubnetRanges>>();
+
+function readRanges(spec: SubnetSpec): Result<SubnetRanges> {
+  const known = rangesOf.get(spec) ?? planRanges(spec);
+  rangesOf.set(spec, known);
+  return known;
+}
+
 function findStanding(spec: SubnetSpec, { defaultVpc }: Settings): Standing {
   const vpc = spec.vpc ?? defaultVpc;
-  const ranges = planRanges(spec);
+  const ranges = readRanges(spec);
   const hasV6 = ranges.ok && ranges.value.some(({ cidr }) => cidr.family === 6);
   return { vpc, ovn: isOvnProvider(spec.provider), isDefaultVpc: vpc === defaultVpc, ranges, hasV6 };
 }
@@ -207,10 +216,13 @@ export function isSameFooting(a: SubnetPlan | undefined, b: SubnetPlan | undefin
   if (a === undefined || b === undefined) return a === b;
   const describe = ({ vpc, usable, ovn, natOutgoing }: SubnetPlan) => `${vpc} ${usable} ${ovn} ${natOutgoing}`;
   if (describe(a) !== describe(b) || a.ranges.length !== b.ranges.length) return false;
-  return a.ranges.every((range, index) => {
-    const other = b.ranges[index];
-    return range.gateway === other?.gateway && formatCidr(range.cidr) === formatCidr(other.cidr);
-  });
+  return a.ranges === b.ranges || a.ranges.every((range, index) => isSameRange(range, b.ranges[index]));
+}
+
+function isSameRange({ cidr, gateway }: FamilyRange, other: FamilyRange | undefined): boolean {
+  if (other === undefined || gateway !== other.gateway) return false;
+  const { family, network, prefix } = other.cidr;
+  return cidr.family === family && cidr.network === network && cidr.prefix === prefix;
 }
 
 /** The MAC of the router on a subnet, which no port of it may have. */

@@ -80,7 +80,7 @@ async function writeStatus(turn: Turn, subnet: Subnet, { plan, programming, acti
       counts: turn.addresses.counts(name),
       gateway: active?.node,
       dhcpProblems: planSubnetDhcp(subnet, plan, turn.settings).problems,
-      holders: isEnding ? turn.world.ports.store.byIndex('subnet', name).map(keyOf) : [],
+      holders: isEnding ? listHolders(turn, name) : [],
     },
     makeMoment(turn, subnet.metadata),
   );
@@ -90,6 +90,12 @@ async function writeStatus(turn: Turn, subnet: Subnet, { plan, programming, acti
   }
   reportReady(turn, subnet, status);
   await tellStatus(turn, turn.api.subnets, subnet, { ...status, activateGateway });
+}
+
+/** Ports without an address only say why; they hold nothing back. */
+function listHolders({ world }: Turn, subnet: string): string[] {
+  const ports = world.ports.store.byIndex('subnet', subnet);
+  return ports.filter(({ spec }) => spec.ips.length > 0).map(keyOf);
 }
 
 /** What newly keeps a subnet from being ready is told as an event too. */
