@@ -152,6 +152,18 @@ describe('the real macvlan plugin with addresses from us', () => {
     expect(await show(pod, '-br', 'link', 'show')).not.toContain('net1');
   });
 
+  test('F08: a DEL that comes while no agent is there lets macvlan go on, and is carried out later', async () => {
+    const pod = await prepare('spooled', { ifname: 'net1', ips: ['172.17.0.43'] });
+    const call = makeCall(pod, 'net1', { cniVersion: '1.0.0' });
+    const result = await lists.add(call);
+    await node.stopAgent();
+    await lists.each('DEL', call, result);
+    expect(await show(pod, '-br', 'link', 'show')).not.toContain('net1');
+    expect(await listJournal()).toHaveLength(1);
+    await node.startAgent();
+    await eventually('journal empty', async () => (await listJournal()).length === 0);
+  });
+
   test('a pod that goes without a DEL is forgotten', async () => {
     const pod = await prepare('lost', { ifname: 'net1', ips: ['172.17.0.42'] });
     await lists.add(makeCall(pod, 'net1'));

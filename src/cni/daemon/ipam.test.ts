@@ -121,6 +121,25 @@ describe("an ADD for another plugin's interface", () => {
     });
   });
 
+  test('that still waits is ended by the DEL of its sandbox', async () => {
+    world.port = makePort({ ips: [], mac: '' });
+    const added = call('ADD');
+    expect(await call('DEL')).toEqual({ status: 0, body: undefined });
+    expect(await added).toMatchObject({ status: 1, body: { code: 104 } });
+    expect(world.entries.size).toBe(0);
+  });
+
+  test('that the disk does not take fails, and nothing is remembered', async () => {
+    world.fault = (step) => {
+      if (step === 'journal.put') throw new Error('ENOSPC: no space left on device');
+    };
+    expect(await call('ADD')).toMatchObject({
+      status: 1,
+      body: { code: 5, msg: expect.stringContaining('journal: ENOSPC') },
+    });
+    expect(world.entries.size).toBe(0);
+  });
+
   test('waits for a port that has no address yet', async () => {
     world.port = makePort({ ips: [], mac: '' });
     const added = call('ADD');
