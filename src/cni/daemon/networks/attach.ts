@@ -35,18 +35,24 @@ export async function attach(attacher: Attacher, task: Task, signal: AbortSignal
   const isSame = former?.state === 'attached' && isRepeat(former, task);
   if (isSame && !task.chain.ours) return former;
   if (former !== undefined && !isSame) await detach(attacher, former);
-  const entry = describeTask(task);
   try {
-    await ledger.put(entry);
-    const result = await addChain(attacher, entry, signal);
-    signal.throwIfAborted();
-    // The first interface counts as attached when all are: until then the whole sandbox is half of one.
-    const attached: LedgerEntry = { ...entry, state: task.first ? 'attaching' : 'attached', result };
-    await ledger.put(attached);
-    return attached;
+    return await carryOut(attacher, task, signal);
   } catch (error) {
     throw nameNetwork(task, error);
   }
+}
+
+async function carryOut(attacher: Attacher, task: Task, signal: AbortSignal): Promise<LedgerEntry> {
+  const { ledger } = attacher;
+  const entry = describeTask(task);
+  await ledger.put(entry);
+  const result = await addChain(attacher, entry, signal);
+  signal.throwIfAborted();
+  // The first interface counts as attached when all are: until then the whole sandbox is half of one.
+  const attached: LedgerEntry = { ...entry, state: task.first ? 'attaching' : 'attached', result };
+  // Of our own part the journal knows; a pod with no other network should not pay for a second record of it.
+  if (!task.first || !task.chain.ours) await ledger.put(attached);
+  return attached;
 }
 
 function describeTask(task: Task): LedgerEntry {

@@ -379,7 +379,7 @@ describe('who attaches', () => {
   });
 
   test('a default network of others replaces the first interface', async () => {
-    const chosen = JSON.stringify([{ name: 'b', ips: ['192.0.2.9/24'] }]);
+    const chosen = JSON.stringify([{ name: 'b', namespace: 'default', ips: ['192.0.2.9/24'] }]);
     const pod = await node.addPod('replaced', { 'v1.multus-cni.io/default-network': chosen });
     const config = { cniVersion: '0.4.0', name: 'mooring', type: 'mooring' };
     const outcome = await node.cni({ command: 'ADD', pod, config });

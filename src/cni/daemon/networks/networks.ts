@@ -166,7 +166,7 @@ async function attachPod(
   const further = await planFurther(call, pod, self.need);
   if (!isChained(call)) {
     const entries = await attachAll(self, [first, ...further], signal);
-    await setDefaultRoutes(self.context, call.netns, further);
+    await setDefaultRoutes(self.context, entries, further);
     return entries;
   }
   if (first.nad !== undefined) {
@@ -182,7 +182,7 @@ async function attachPod(
   try {
     const entries = await attachAll(self, further, signal);
     await self.ledger.put(foreign);
-    await setDefaultRoutes(self.context, call.netns, further);
+    await setDefaultRoutes(self.context, entries, further);
     return [foreign, ...entries];
   } catch (error) {
     await self.ledger.delete(foreign);

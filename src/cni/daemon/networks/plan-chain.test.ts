@@ -87,6 +87,7 @@ describe('the plugins of a NAD', () => {
     ['a type that is a folder', { cniVersion: '1.0.0', type: '..' }, 'type of plugin'],
     ['a type with a line break', { cniVersion: '1.0.0', type: 'a\nb' }, 'type of plugin'],
     ['a later type with a path', { cniVersion: '1.0.0', plugins: [{ type: 'a' }, { type: 'b/c' }] }, 'type of plugin'],
+    ['Multus itself', { cniVersion: '1.0.0', type: 'multus' }, 'cannot be one'],
     ['an empty list', { cniVersion: '1.0.0', plugins: [] }, '1 to 16'],
     ['too long a list', { cniVersion: '1.0.0', plugins: Array(17).fill({ type: 'a' }) }, '1 to 16'],
     ['a name with a slash', { cniVersion: '1.0.0', name: 'a/b', type: 'a' }, '"name"'],

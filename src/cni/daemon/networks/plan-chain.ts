@@ -2,7 +2,7 @@ import { fail, type Result, succeed } from '../../../api/problem.ts';
 import { type CniVersion, SUPPORTED_VERSIONS } from '../request.ts';
 import { asJson, asText, getOwn, type Json, listJson, parseJson } from './json.ts';
 import type { Requests, Selected } from './selected.ts';
-import { OUR_TYPES } from './who.ts';
+import { MULTUS_TYPES, OUR_TYPES } from './who.ts';
 
 /** The plugins of one network, each with the whole configuration that it is called with. */
 export type Chain = {
@@ -60,6 +60,8 @@ function findFault(plugins: readonly Json[]): string | undefined {
   const types = plugins.map((plugin) => asText(getOwn(plugin, 'type')) ?? '');
   const bad = types.find((type) => !PLUGIN.test(type));
   if (bad !== undefined) return `${JSON.stringify(bad.slice(0, 60))} is not a type of plugin`;
+  const meta = types.find((type) => MULTUS_TYPES.includes(type));
+  if (meta !== undefined) return `${meta} attaches networks itself and cannot be one`;
   const isFew = plugins.length > 0 && plugins.length <= MAX_PLUGINS;
   return isFew ? undefined : `it must name 1 to ${MAX_PLUGINS} plugins`;
 }

@@ -54,14 +54,16 @@ describe('the networks annotation', () => {
 
 describe('the default network', () => {
   test.each([
-    ['a', { namespace: 'shop', name: 'a' }],
     ['other/a', { namespace: 'other', name: 'a' }],
-    ['[{"name":"a","ips":["10.0.0.1/24"]}]', { namespace: 'shop', name: 'a', requests: { ips: ['10.0.0.1/24'] } }],
+    [
+      '[{"name":"a","namespace":"shop","ips":["10.0.0.1/24"]}]',
+      { namespace: 'shop', name: 'a', requests: { ips: ['10.0.0.1/24'] } },
+    ],
   ])('%s', (text, expected) => {
-    expect(readDefaultNetwork(text, 'shop')).toMatchObject({ ok: true, value: expected });
+    expect(readDefaultNetwork(text)).toMatchObject({ ok: true, value: expected });
   });
 
-  test.each(['a/b/c', '[]', '[{"name":"a"},{"name":"b"}]', '[{'])('%s is refused', (text) => {
-    expect(readDefaultNetwork(text, 'shop')).toMatchObject({ ok: false, problem: { reason: 'InvalidRequest' } });
+  test.each(['a', 'a/b/c', '[]', '[{"name":"a"},{"name":"b"}]', '[{'])('%s is refused', (text) => {
+    expect(readDefaultNetwork(text)).toMatchObject({ ok: false, problem: { reason: 'InvalidRequest' } });
   });
 });

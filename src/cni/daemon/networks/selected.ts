@@ -1,6 +1,6 @@
 import type { Result } from '../../../api/problem.ts';
-import { fail, succeed } from '../../../api/problem.ts';
-import { parseReference, parseSelections } from '../../../plan/selection.ts';
+import { succeed } from '../../../api/problem.ts';
+import { parseDefaultNetwork, parseSelections } from '../../../plan/selection.ts';
 import { asJson, asText, getOwn, type Json } from './json.ts';
 
 /** One network that a pod asks for, with what its plugins are to be told. */
@@ -23,7 +23,7 @@ export type Requests = {
   readonly bandwidth?: Json;
   readonly infinibandGuid?: string;
   readonly deviceId?: string;
-  /** Gateways of the pod's default routes, one per family at most. */
+  /** Gateways of the pod's default routes, one per family at most; none of them means the network's own. */
   readonly defaultRoute?: readonly string[];
 };
 
@@ -46,20 +46,12 @@ export function readSelected(text: string, namespace: string): Result<Selected[]
   );
 }
 
-/** The network that replaces the first interface: a reference, or one element in JSON. Problem: InvalidRequest. */
-export function readDefaultNetwork(text: string, namespace: string): Result<Selected> {
-  if (!/[[{"]/.test(text)) {
-    const reference = parseReference(text, namespace);
-    if (!reference.ok) return reference;
-    const { name } = reference.value;
-    return succeed({ namespace: reference.value.namespace, name, interface: '', explicit: true, requests: {} });
-  }
-  const list = readSelected(text, namespace);
-  if (!list.ok) return list;
-  const [only, ...more] = list.value;
-  return only !== undefined && more.length === 0
-    ? succeed(only)
-    : fail('InvalidRequest', 'one default network, not more');
+/** The network that replaces the first interface, in either form. Problem: InvalidRequest. */
+export function readDefaultNetwork(text: string): Result<Selected> {
+  const parsed = parseDefaultNetwork(text);
+  if (!parsed.ok) return parsed;
+  const { namespace, name, interface: ifname } = parsed.value;
+  return succeed({ namespace, name, interface: ifname, explicit: true, requests: readRequests(listItems(text)[0]) });
 }
 
 /** The raw elements, text or object; only called on what the parser has accepted. */
@@ -77,7 +69,7 @@ function isExplicit(item: string | Json | undefined): boolean {
 function readRequests(item: string | Json | undefined): Requests {
   if (item === undefined || typeof item === 'string') return {};
   const ips = listText(getOwn(item, 'ips'));
-  const defaultRoute = listText(getOwn(item, 'default-route'));
+  const defaultRoute = getOwn(item, 'default-route');
   const all: { [K in keyof Requests]: Requests[K] | undefined } = {
     ips: ips.length === 0 ? undefined : ips,
     mac: asText(getOwn(item, 'mac')) || undefined,
@@ -86,7 +78,7 @@ function readRequests(item: string | Json | undefined): Requests {
     bandwidth: asJson(getOwn(item, 'bandwidth')),
     infinibandGuid: asText(getOwn(item, 'infiniband-guid')) || undefined,
     deviceId: asText(getOwn(item, 'deviceID')) || undefined,
-    defaultRoute: defaultRoute.length === 0 ? undefined : defaultRoute,
+    defaultRoute: Array.isArray(defaultRoute) ? listText(defaultRoute) : undefined,
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }

@@ -38,7 +38,7 @@ export async function planFirst(request: AttachRequest, pod: Pod, findNad: FindN
     const chain = { name, plugins: [Object.fromEntries(fields)], ours: true };
     return { ...sandbox, ifname: request.ifname, first: true, network: name, chain, requests: {}, order: 0 };
   }
-  const network = need(readDefaultNetwork(chosen, request.pod.namespace));
+  const network = need(readDefaultNetwork(chosen));
   const selected = { ...network, interface: request.ifname, requests: addMac(annotations, network) };
   return { ...(await planTask(sandbox, { selected, order: 0 }, findNad)), first: true };
 }

@@ -6,6 +6,7 @@ import { withDeadline } from '../deadline.ts';
 import { CniError, toCniError } from '../errors.ts';
 import { adopt } from './adopt.ts';
 import { attach, detach } from './attach.ts';
+import { isSameNetns } from './chain.ts';
 import { setDefaultRoutes } from './default-route.ts';
 import type { LedgerEntry } from './ledger.ts';
 import { matchNetworks } from './match.ts';
@@ -44,7 +45,7 @@ const isOver = ({ metadata, status }: Pod): boolean =>
 async function findFirst(self: Self, pod: Pod): Promise<LedgerEntry | undefined> {
   const isItsOwn = ({ state, pod: { uid } }: { state: string; pod: { uid: string } }) =>
     state === 'attached' && isSamePod(pod, uid);
-  const found = self.ledger.list().findLast((entry) => entry.first && isItsOwn(entry));
+  const found = self.ledger.list().findLast((entry) => entry.first && isItsOwn(entry) && isSameNetns(entry));
   return (
     found ??
     adopt(
@@ -93,8 +94,8 @@ async function bring(self: Self, { pod, first, signal }: Scene): Promise<void> {
       return attempt('Attach', async () => {
         if (entry?.state === 'attached') return ledger.put({ ...entry, order: index + 1 });
         const task = await planTask(describe(first), { selected, order: index + 1 }, self.need);
-        await attach(self, task, signal).catch((error: unknown) => undo(self, task, error));
-        await setDefaultRoutes(self.context, task.netns, [task]);
+        const made = await attach(self, task, signal).catch((error: unknown) => undo(self, task, error));
+        await setDefaultRoutes(self.context, [made], [task]);
         return undefined;
       });
     }),

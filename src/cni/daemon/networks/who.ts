@@ -8,7 +8,7 @@ export type AttachMode = (typeof ATTACH_MODES)[number];
 
 /** The names under which our plugin is called. */
 export const OUR_TYPES: readonly unknown[] = ['mooring', 'kube-ovn'];
-const MULTUS_TYPES: readonly unknown[] = ['multus', 'multus-shim', 'multus-cni'];
+export const MULTUS_TYPES: readonly unknown[] = ['multus', 'multus-shim', 'multus-cni'];
 const CONFIG = /\.(conf|conflist|json)$/;
 const MAX_FILES = 64;
 
