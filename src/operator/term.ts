@@ -30,7 +30,7 @@ export type TermOptions = {
 const UPLINKS_MS = 5000;
 
 /** The cache's own event brings the key again anyway, most often sooner. */
-const BEHIND_MS = 50;
+const BEHIND_MS = 250;
 
 /** What does not change from turn to turn. */
 type TermState = Omit<Turn, 'since' | 'wake'>;
