@@ -2,6 +2,7 @@ import { withDeadline } from '../deadline.ts';
 import { CniError, toCniError } from '../errors.ts';
 import type { PodIdentity } from '../request.ts';
 import { addChain, deleteChain, type Hands, readNetnsId } from './chain.ts';
+import { setDefaultRoutes } from './default-route.ts';
 import { asText, getOwn } from './json.ts';
 import { LEDGER_VERSION, type Ledger, type LedgerEntry } from './ledger.ts';
 import type { Chain } from './plan-chain.ts';
@@ -136,9 +137,9 @@ export async function attachAll(
   const early = tasks.filter((task) => task.first || task.chain.ours);
   const late = tasks.filter((task) => !early.includes(task));
   try {
-    const entries = [...(await attachWave(attacher, early, signal)), ...(await attachWave(attacher, late, signal))].map(
-      (entry): LedgerEntry => ({ ...entry, state: 'attached' }),
-    );
+    const made = [...(await attachWave(attacher, early, signal)), ...(await attachWave(attacher, late, signal))];
+    await setDefaultRoutes(attacher.context, made, tasks);
+    const entries = made.map((entry): LedgerEntry => ({ ...entry, state: 'attached' }));
     for (const entry of entries) if (entry.first) await attacher.ledger.put(entry);
     return entries;
   } catch (error) {

@@ -191,6 +191,7 @@ describe('all or nothing', () => {
       /network default\/c as net2 \(recorder\): plugin recorder: it was told to fail/,
     ],
     ['a later plugin of a list that fails', 'b,list', 'ADD list', /network default\/list as net2 \(recorder, meta\)/],
+    ['a default route that cannot be', '[{"name":"b","default-route":["198.51.100.1"]}]', '', /default|unreachable/i],
     ['a NAD that is missing', 'b,nowhere', '', /NetworkAttachmentNotFound: .*default\/nowhere does not exist/],
     ['a list that cannot be understood', 'b,a/b/c', '', /InvalidRequest/],
   ])('%s: nothing stays', async (cause, networks, fail, message) => {

@@ -13,7 +13,6 @@ import { addSingle } from '../single.ts';
 import { until } from '../until.ts';
 import { type Attacher, attachAll, detach } from './attach.ts';
 import { checkChain, isSameNetns, readNetnsId } from './chain.ts';
-import { setDefaultRoutes } from './default-route.ts';
 import { asJson, type Json } from './json.ts';
 import { createLedger, LEDGER_VERSION, type LedgerEntry } from './ledger.ts';
 import type { Nad } from './plan-chain.ts';
@@ -164,11 +163,7 @@ async function attachPod(
   const { call, pod } = at;
   const first = await planFirst(call, pod, self.need);
   const further = await planFurther(call, pod, self.need);
-  if (!isChained(call)) {
-    const entries = await attachAll(self, [first, ...further], signal);
-    await setDefaultRoutes(self.context, entries, further);
-    return entries;
-  }
+  if (!isChained(call)) return attachAll(self, [first, ...further], signal);
   if (first.nad !== undefined) {
     const way = 'it needs Mooring as the first plugin of the list, or Multus';
     throw new CniError('invalidConfig', `the pod asks for ${first.nad} as its first network: ${way}`);
@@ -182,7 +177,6 @@ async function attachPod(
   try {
     const entries = await attachAll(self, further, signal);
     await self.ledger.put(foreign);
-    await setDefaultRoutes(self.context, entries, further);
     return [foreign, ...entries];
   } catch (error) {
     await self.ledger.delete(foreign);

@@ -94,8 +94,9 @@ async function bring(self: Self, { pod, first, signal }: Scene): Promise<void> {
       return attempt('Attach', async () => {
         if (entry?.state === 'attached') return ledger.put({ ...entry, order: index + 1 });
         const task = await planTask(describe(first), { selected, order: index + 1 }, self.need);
-        const made = await attach(self, task, signal).catch((error: unknown) => undo(self, task, error));
-        await setDefaultRoutes(self.context, [made], [task]);
+        await attach(self, task, signal)
+          .then((made) => setDefaultRoutes(self.context, [made], [task]))
+          .catch((error: unknown) => undo(self, task, error));
         return undefined;
       });
     }),
