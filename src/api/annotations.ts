@@ -8,6 +8,8 @@ export const RELEASE_POLICY = `${GROUP}/release-policy`;
 export const ADOPT = `${GROUP}/adopt`;
 /** On a LogicalPort: UID of the namespace kube-system where it was made. In another cluster it is a restored one. */
 export const CLUSTER_UID = `${GROUP}/cluster-uid`;
+/** On a LogicalPort that a VM has started with: its own UID. A restored object has another one, also in the same cluster. */
+export const PORT_UID = `${GROUP}/port-uid`;
 export const MULTUS_NETWORKS = 'k8s.v1.cni.cncf.io/networks';
 export const MULTUS_DEFAULT_NETWORK = 'v1.multus-cni.io/default-network';
 

@@ -124,6 +124,54 @@ describe('a guest without a VM', () => {
   });
 });
 
+describe('what is asked for a running VM', () => {
+  it('a list of addresses: it keeps the one it got though an earlier one becomes free (K8)', async () => {
+    await stage.start();
+    cast.pod('first', { annotations: { 'ovn.kubernetes.io/ip_address': '10.16.0.50' } });
+    await findLsp('pod/a/first/eth0');
+    const vm = cast.vm('db', { annotations: { 'ovn.kubernetes.io/ip_pool': '10.16.0.50,10.16.0.51' } });
+    expect((await findLsp('vm/a/db/default')).addresses).toMatch(/ 10\.16\.0\.51$/);
+    cast.remove('pods', 'a/first');
+    await whenGone('pod/a/first/eth0');
+    cast.launcher('l1', cast.vmi('db', vm), { node: 'n1' });
+    expect((await whenLsp('vm/a/db/default', 'n1')).addresses).toMatch(/ 10\.16\.0\.51$/);
+  });
+
+  it('security groups follow at once, without a restart and over it (K10)', async () => {
+    await stage.start();
+    const ask = (...securityGroups: string[]) => ({
+      annotations: { 'mooring.dev/nics': JSON.stringify({ default: { securityGroups } }) },
+    });
+    const vm = cast.vm('db', ask('web'));
+    cast.launcher('l1', cast.vmi('db', vm), { node: 'n1' });
+    await whenLsp('vm/a/db/default', 'n1');
+    const whenGroups = (...groups: string[]) =>
+      eventually(groups.join(), () => stage.findPort('a/db.default.vm')?.spec.securityGroups?.join() === groups.join());
+    await whenGroups('web');
+    cast.patch('vms', 'a/db', { spec: { template: { metadata: ask('db', 'web') } } });
+    await whenGroups('db', 'web');
+    cast.remove('pods', 'a/l1');
+    cast.remove('vmis', 'a/db');
+    await whenLsp('vm/a/db/default', 'mooring/unattached');
+    await whenGroups('db', 'web');
+  });
+
+  it('a MAC that another NIC of the network has is refused, also within one VM (K11)', async () => {
+    await stage.start();
+    await makeNetwork();
+    const mac = '0a:00:00:00:00:01';
+    const annotations = { 'mooring.dev/nics': JSON.stringify({ one: { mac }, two: { mac } }) };
+    cast.vm('db', { annotations, spec: onNad('one', 'two') });
+    const whenReason = (nic: string) =>
+      eventually(nic, () => {
+        const conditions = stage.findPort(`a/db.${nic}.vm`)?.status?.conditions;
+        return conditions?.some(({ type, reason }) => type === 'Allocated' && reason === 'AddressInUse');
+      });
+    await whenReason('two');
+    expect((await stage.listLsps()).size).toBe(0);
+  });
+});
+
 describe('one NAD, two NICs', () => {
   it('both keep their ports over stop, start and the end of an old launcher (K4)', async () => {
     await stage.start();

@@ -164,6 +164,51 @@ describe('a restore into an empty cluster', () => {
     expect((await findLsp(LSP)).addresses).toBe('0a:00:00:00:00:99 10.16.0.99');
   });
 
+  it('LogicalPorts over those that a VM got meanwhile: the VM has its old address', async () => {
+    await stage.start();
+    const vm = cast.vm('db');
+    await findLsp(LSP);
+    // A backup tool that overwrites what is there.
+    cast.patch('ports', PORT, {
+      metadata: { annotations: { 'mooring.dev/cluster-uid': 'that-cluster' } },
+      spec: { owner: { uid: 'old-vm' }, ips: ['10.16.0.99'], mac: '0a:00:00:00:00:99' },
+    });
+    await until('the old address', async () => (await stage.listLsps()).get(LSP)?.addresses.endsWith(' 10.16.0.99'));
+    await eventually('the adoption', () => getOwner() === vm.metadata?.uid);
+    cast.pod('p1', { annotations: { 'ovn.kubernetes.io/ip_address': '10.16.0.2' } });
+    await findLsp('pod/a/p1/eth0');
+  });
+
+  it('of one namespace into the cluster that it was in: a VM that had started has its address again', async () => {
+    await stage.start();
+    const before = cast.vm('db');
+    await findLsp(LSP);
+    cast.launcher('l1', cast.vmi('db', before), { node: 'n1' });
+    const first = await until('attached', async () => {
+      const lsp = (await stage.listLsps()).get(LSP);
+      return lsp?.chassis === 'n1' ? lsp : undefined;
+    });
+    const saved = await eventually('the holder', () => {
+      const port = stage.findPort(PORT);
+      return port?.spec.attachments?.length === 1 ? structuredClone(port) : undefined;
+    });
+    for (const [collection, name] of [
+      ['pods', 'l1'],
+      ['vmis', 'db'],
+      ['vms', 'db'],
+    ] as const) {
+      cast.remove(collection, `a/${name}`);
+    }
+    await eventually('the release', () => stage.findPort(PORT) === undefined);
+    const { uid: _, resourceVersion: __, ...metadata } = saved.metadata;
+    stage.api.storage.create(COLLECTIONS.ports, { ...saved, metadata } as KubeObject);
+    const vm = cast.vm('db');
+    await eventually('the adoption', () => getOwner() === vm.metadata?.uid);
+    expect((await findLsp(LSP)).addresses).toBe(first.addresses);
+    cast.remove('vms', 'a/db');
+    await eventually('the release', () => stage.findPort(PORT) === undefined);
+  });
+
   it("a pod's LogicalPort whose pod is gone is released", async () => {
     restore({ owner: { kind: 'Pod', name: 'web', uid: 'old-pod' }, name: 'web.eth0.pod' });
     await stage.start();

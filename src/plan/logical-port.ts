@@ -1,4 +1,4 @@
-import { CLUSTER_UID } from '../api/annotations.ts';
+import { CLUSTER_UID, PORT_UID } from '../api/annotations.ts';
 import { API_VERSION } from '../api/group.ts';
 import { FINALIZER, formatLogicalPortName, formatNodeLabel, NO_CHASSIS, OWNER_UID_LABEL } from '../api/names.ts';
 import type { LogicalPort } from '../api/types.gen.ts';
@@ -135,7 +135,7 @@ export type PortChange = {
  * collector delete the port.
  */
 export function planPortChange(port: LogicalPort, change: PortChange): LogicalPort {
-  const { owner, attachments, request, lease, clusterUid } = change;
+  const { owner, attachments, request, lease } = change;
   const labels: Record<string, string | null> = { ...staleLabels(port), ...makeLabels(owner, attachments) };
   const isAdoption = port.spec.owner.uid !== owner.uid;
   const { name, namespace } = port.metadata;
@@ -143,7 +143,7 @@ export function planPortChange(port: LogicalPort, change: PortChange): LogicalPo
     name,
     ...(namespace === undefined ? {} : { namespace }),
     labels,
-    ...makeAnnotations(clusterUid),
+    ...planAnnotations(port, change, isAdoption),
     ...planFinalizers(port),
     ...planOwnerReferences(port, change, isAdoption),
   };
@@ -155,6 +155,21 @@ export function planPortChange(port: LogicalPort, change: PortChange): LogicalPo
     attachments: [...attachments],
   };
   return { apiVersion: API_VERSION, kind: 'LogicalPort', metadata, spec } as LogicalPort;
+}
+
+/** The port's own UID is told along with other news: it is known only after the first write, and worth none of its own. */
+function planAnnotations(
+  { metadata, spec }: LogicalPort,
+  { clusterUid, attachments }: PortChange,
+  isAdoption: boolean,
+) {
+  const known = new Set(spec.attachments?.map(({ podUID }) => podUID));
+  const isNews = metadata.uid !== undefined && (isAdoption || attachments.some(({ podUID }) => !known.has(podUID)));
+  const annotations = {
+    ...(clusterUid === undefined ? {} : { [CLUSTER_UID]: clusterUid }),
+    ...(isNews ? { [PORT_UID]: metadata.uid } : {}),
+  };
+  return Object.keys(annotations).length === 0 ? {} : { annotations };
 }
 
 /** A backup tool may leave the finalizer out; without it the port could go before its rows. */

@@ -1,4 +1,4 @@
-import { CLUSTER_UID } from '../api/annotations.ts';
+import { CLUSTER_UID, PORT_UID } from '../api/annotations.ts';
 import type { LogicalPort } from '../api/types.gen.ts';
 import type { LauncherRecord } from '../migration/input.ts';
 
@@ -77,10 +77,14 @@ function isOwned(owner: Owner, { vm, vmi }: Lives): boolean {
   return owner.kind === 'VirtualMachine' ? vm?.uid === owner.uid : vmi?.uid === owner.uid;
 }
 
-/** True for a port that was made in another cluster. Where either cluster is unknown, nothing is said of a backup. */
+/**
+ * True for a port that was made in another cluster, or that was another object before. Where nothing is known of its
+ * origin, nothing is said of a backup.
+ */
 export function isRestored({ metadata }: LogicalPort, clusterUid: string | undefined): boolean {
-  const origin = metadata.annotations?.[CLUSTER_UID];
-  return origin !== undefined && clusterUid !== undefined && origin !== clusterUid;
+  const { [CLUSTER_UID]: origin, [PORT_UID]: uid } = metadata.annotations ?? {};
+  const isForeign = origin !== undefined && clusterUid !== undefined && origin !== clusterUid;
+  return isForeign || (uid !== undefined && metadata.uid !== undefined && uid !== metadata.uid);
 }
 
 function hasSuccessor({ kind }: Owner, { vm, vmi }: Lives): boolean {

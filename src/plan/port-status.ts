@@ -101,7 +101,7 @@ function explainRole(port: LogicalPort, role: Exclude<Role, 'live'>): Verdict {
   if (role === 'claimed') {
     return isTrue('Retained', `${spec.ips.join(', ')} is kept as long as IPAMClaim ${spec.ipamClaim} exists`);
   }
-  const way = `or remove the annotation mooring.dev/cluster-uid of ${metadata.name} to let it go`;
+  const way = `or remove the annotations mooring.dev/cluster-uid and port-uid of ${metadata.name} to let it go`;
   return isTrue('Restored', `waits for ${spec.owner.kind} ${spec.owner.name}; restore that, ${way}`);
 }
 

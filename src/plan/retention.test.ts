@@ -11,6 +11,8 @@ type Over = {
   policy?: ReleasePolicy;
   claim?: string;
   cluster?: string;
+  /** The UID that the object had when it was saved; it is `own` now. */
+  self?: string;
   deleted?: boolean;
   ips?: string[];
 };
@@ -21,7 +23,11 @@ const makePort = (over: Over = {}): LogicalPort => ({
   metadata: {
     name: 'x.a',
     namespace: 'n',
-    ...(over.cluster === undefined ? {} : { annotations: { 'mooring.dev/cluster-uid': over.cluster } }),
+    uid: 'own',
+    annotations: {
+      ...(over.cluster === undefined ? {} : { 'mooring.dev/cluster-uid': over.cluster }),
+      ...(over.self === undefined ? {} : { 'mooring.dev/port-uid': over.self }),
+    },
     ...(over.deleted === true ? { deletionTimestamp: '2026-01-01T00:00:00Z' } : {}),
   },
   spec: {
@@ -214,6 +220,16 @@ describe('planPorts: out of a backup', () => {
         requests,
       },
       ['keep a new live'],
+    ],
+    [
+      'into the same cluster, with its VM',
+      { lives: lives(vm('new')), ports: [makePort({ uid: 'old', cluster: 'here', self: 'former' })], requests },
+      ['keep a new live'],
+    ],
+    [
+      'never out of a backup, its VM gone',
+      { lives: lives(), ports: [makePort({ uid: 'old', cluster: 'here', self: 'own' })] },
+      ['release a'],
     ],
     ['its VM is on its way out', { lives: lives(vm('new', true)), ports: [restored] }, ['keep a old restored']],
     [

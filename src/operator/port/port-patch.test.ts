@@ -109,6 +109,17 @@ describe('planPortChange', () => {
     });
   });
 
+  it('its own UID is told with a new holder, and never by itself', () => {
+    const port = make();
+    const stored = { ...port, metadata: { ...port.metadata, uid: 'own' } };
+    expect(patch(stored, {})).toBeUndefined();
+    const next = { ...attachment, podUID: 'l2' };
+    expect(patch(stored, { attachments: [next] })).toEqual({
+      metadata: { annotations: { 'mooring.dev/port-uid': 'own' } },
+      spec: { attachments: [next] },
+    });
+  });
+
   it('a port that a backup tool left without our finalizer gets it, and its dangling owner goes', () => {
     const port = make();
     const { finalizers: _, ...metadata } = port.metadata;
