@@ -83,19 +83,28 @@ function parseWrite(line: string): Write {
 
 /** Writes by what they are about; leases and events do not belong to any port and are told apart. */
 export type WriteCounts = {
+  /** Of LogicalPorts. What the API server answered with a failure of its own (5xx) is not the operator's doing. */
   readonly ports: number;
   readonly others: number;
   readonly leases: number;
   readonly events: number;
-  /** Sent again or in vain: answered with 4xx or 5xx, among the others. */
+  /** Sent in vain: answered with 4xx; they count like any other. */
   readonly refused: number;
+  readonly failed: number;
 };
 
 export function countWrites(writes: readonly Write[]): WriteCounts {
-  const of = (resource: string) => writes.filter((write) => write.resource === resource).length;
+  const answered = writes.filter((write) => write.code < 500);
+  const of = (resource: string) => answered.filter((write) => write.resource === resource).length;
   const [ports, leases, events] = [of('logicalports'), of('leases'), of('events')];
-  const refused = writes.filter((write) => write.code >= 400).length;
-  return { ports, leases, events, others: writes.length - ports - leases - events, refused };
+  return {
+    ports,
+    leases,
+    events,
+    others: answered.length - ports - leases - events,
+    refused: answered.filter((write) => write.code >= 400).length,
+    failed: writes.length - answered.length,
+  };
 }
 
 /** `create 40, patch/status 38`: what the writes were, most frequent first. */
