@@ -229,6 +229,75 @@ describe('writes to the API server about one NIC', () => {
   });
 });
 
+describe('what the API server makes of our writes', () => {
+  const find = (name: string) => ports().find({ namespace: 'a', name });
+  const whenReason = (name: string, expected: string) =>
+    until(`${name} ${expected}`, async () => {
+      const port = await find(name);
+      const allocated = port?.status?.conditions?.find(({ type }) => type === 'Allocated');
+      return allocated?.reason === expected ? port : undefined;
+    });
+  const annotate = (name: string, annotations: Record<string, string>) => {
+    const pod = makePod(name);
+    return { ...pod, metadata: { ...pod.metadata, annotations } } as KubeObject;
+  };
+
+  it('a port without an address is accepted, and filled when its request is mended', async () => {
+    await resource(KINDS.pod).create(annotate('p2', { 'ovn.kubernetes.io/ip_address': '10.99.0.1' }));
+    const port = await whenReason('p2.eth0.pod', 'AddressOutsideSubnet');
+    expect(port.spec).toMatchObject({ ips: [], mac: '', releasePolicy: 'WithOwner' });
+    const annotations = { 'ovn.kubernetes.io/ip_address': '10.16.0.77' };
+    await resource(KINDS.pod).patch({ namespace: 'a', name: 'p2' }, { metadata: { annotations } });
+    await until('the address', async () => (await find('p2.eth0.pod'))?.spec.ips[0] === '10.16.0.77');
+    await bind('pod/a/p2/eth0');
+    await whenPhase('p2.eth0.pod', 'Bound');
+    await resource(KINDS.pod).delete({ namespace: 'a', name: 'p2' }, { gracePeriodSeconds: 0 });
+    await until('the release', async () => (await find('p2.eth0.pod')) === undefined);
+  });
+
+  it("a pod's retained port is handed over to the next pod of its name, and no other port of a pod is", async () => {
+    const wish = { 'mooring.dev/release-policy': 'Retain', 'mooring.dev/adopt': 'true' };
+    await resource(KINDS.pod).create(annotate('web-0', wish));
+    const first = await until('the port', () => find('web-0.eth0.pod'));
+    await resource(KINDS.pod).delete({ namespace: 'a', name: 'web-0' }, { gracePeriodSeconds: 0 });
+    await whenPhase('web-0.eth0.pod', 'Released');
+    const next = await resource(KINDS.pod).create(annotate('web-0', wish));
+    const adopted = await until('the adoption', async () => {
+      const port = await find('web-0.eth0.pod');
+      return port?.spec.owner.uid === next.metadata?.uid ? port : undefined;
+    });
+    expect([adopted.metadata.uid, adopted.spec.ips]).toEqual([first.metadata.uid, first.spec.ips]);
+    await resource(KINDS.pod).create(makePod('p3'));
+    const other = await until('another port', () => find('p3.eth0.pod'));
+    const theft = { spec: { owner: { ...other.spec.owner, uid: 'thief' } } };
+    await expect(ports().patch({ namespace: 'a', name: 'p3.eth0.pod' }, theft)).rejects.toThrow(
+      /cannot change its owner/,
+    );
+  });
+
+  it('a port that is marked deleted while its VM lives stays, and can still change', async () => {
+    const spec = {
+      domain: { devices: { interfaces: [{ name: 'default', bridge: {} }] } },
+      networks: [{ name: 'default', pod: {} }],
+    };
+    const ask = (ip: string) => ({ metadata: { annotations: { 'ovn.kubernetes.io/ip_address': ip } } });
+    await resource(KINDS.vm).create({
+      metadata: { name: 'kept', namespace: 'a' },
+      spec: { runStrategy: 'Halted', template: { ...ask('10.16.0.80'), spec } },
+    } as KubeObject);
+    await until('the port', () => find('kept.default.vm'));
+    await ports().delete({ namespace: 'a', name: 'kept.default.vm' });
+    await resource(KINDS.vm).patch({ namespace: 'a', name: 'kept' }, { spec: { template: ask('10.16.0.81') } });
+    const port = await until('the change', async () => {
+      const found = await find('kept.default.vm');
+      return found?.spec.ips[0] === '10.16.0.81' ? found : undefined;
+    });
+    expect(port.metadata.deletionTimestamp).toBeDefined();
+    await resource(KINDS.vm).delete({ namespace: 'a', name: 'kept' });
+    await until('the release', async () => (await find('kept.default.vm')) === undefined);
+  });
+});
+
 /** KubeVirt's CRD of the VMI has no status subresource. */
 async function tellActive(vmi: KubeObject, pod: KubeObject): Promise<void> {
   const status = { phase: 'Scheduled', nodeName: 'n1', activePods: { [pod.metadata?.uid ?? '']: 'n1' } };
