@@ -5,7 +5,7 @@ import { createWholeClient, SCHEMA_FILES } from '../../test/ovn/database.ts';
 import type { IPPool, Subnet, Vpc } from '../api/types.gen.ts';
 import type { KubeObject } from '../kube/index.ts';
 import { eventually } from '../kube/testing/eventually.ts';
-import { deleteOp, insertOp, namedUuid } from '../ovsdb/operations.ts';
+import { deleteOp, insertOp, namedUuid, updateOp, wireSet } from '../ovsdb/operations.ts';
 
 let stage: Stage;
 let cast: ReturnType<typeof createCast>;
@@ -105,6 +105,19 @@ describe('a Subnet', () => {
     cast.patch('subnets', 'net1', { spec: { private: false, allowSubnets: null } });
     await until('no ACL', async () => (await rowsOf('ACL')).length === 0);
     expect((await stage.nb.dump()).Logical_Switch_Port).toEqual(before.Logical_Switch_Port);
+  });
+
+  it('heals ACLs that somebody changed or took away', async () => {
+    await stage.start();
+    cast.subnet('net1', { cidrBlock: '10.50.0.0/24', private: true });
+    await until('the ACLs', async () => (await rowsOf('ACL')).length === 4);
+    const before = await rowsOf('ACL');
+    const { client } = stage.nb.nb;
+    await client.transactAndSync([updateOp('ACL', [['action', '==', 'drop']], { action: 'allow' })]);
+    await until('the drop again', async () => (await rowsOf('ACL')).some(([, row]) => row.action === 'drop'));
+    await client.transactAndSync([updateOp('Logical_Switch', [['name', '==', 'subnet/net1']], { acls: wireSet([]) })]);
+    await until('all again', async () => (await rowsOf('ACL')).length === 4);
+    expect(await rowsOf('ACL')).toEqual(before);
   });
 
   it('tells options that guests cannot be told, and tells guests the others', async () => {
