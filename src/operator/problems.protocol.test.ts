@@ -327,6 +327,35 @@ describe('what goes away', () => {
     expect(stage.findPort('a/p1.eth0.pod')?.metadata.deletionTimestamp).toBeUndefined();
   });
 
+  it('a LogicalPort from the cache alone, which lags: what the leader before us adopted is not released', async () => {
+    const started = await stage.start();
+    cast.vm('db');
+    const before = await findLsp('vm/a/db/default');
+    const stale = structuredClone(stage.findPort('a/db.default.vm'));
+    await started.stop();
+    cast.remove('vms', 'a/db');
+    const again = cast.vm('db');
+    cast.patch('ports', 'a/db.default.vm', { spec: { owner: { uid: again.metadata?.uid } } });
+    stage.api.fault = ({ verb, collection }) =>
+      verb === 'list' && collection === COLLECTIONS.ports
+        ? { raw: JSON.stringify({ metadata: { resourceVersion: '1' }, items: [stale] }) }
+        : undefined;
+    stage.api.mangle = (line, { collection }) => (collection === COLLECTIONS.ports ? [] : [line]);
+    const second = await stage.start();
+    const looks = () =>
+      stage.api.requests.filter(({ verb, key }) => verb === 'get' && key === 'a/db.default.vm').length;
+    await eventually('looks at the API', () => looks() > 1);
+    expect((await stage.listLsps()).get('vm/a/db/default')?.addresses).toBe(before.addresses);
+    expect(stage.findPort('a/db.default.vm')?.metadata.deletionTimestamp).toBeUndefined();
+    await second.stop();
+    stage.api.fault = undefined;
+    stage.api.mangle = undefined;
+    await stage.start();
+    cast.pod('marker');
+    await findLsp('pod/a/marker/eth0');
+    expect((await stage.listLsps()).get('vm/a/db/default')?.addresses).toBe(before.addresses);
+  });
+
   it('the leader: the other operator goes on, and nothing is done twice', async () => {
     const first = await stage.start();
     await eventually('a leader', () => first.operator.isLeader());
