@@ -120,4 +120,28 @@ describe('runner', () => {
     await s.runner.stop();
     expect([s.clock.pending(), s.log.lines]).toEqual([[], []]);
   });
+
+  it('lets the rest of the process have its turn amid thousands of keys that wait for nothing', async () => {
+    const clock = createFakeClock();
+    const queue = createQueue({ clock, random: () => 0.5 });
+    const turns = 2000;
+    let done = 0;
+    const reconcile = async (): Promise<Outcome> => {
+      done += 1;
+      clock.advance(1);
+      return { done: true };
+    };
+    for (let key = 0; key < turns; key++) queue.add(`k${key}`);
+    const runner = createRunner({ queue, reconcile, concurrency: 8, clock, log: createRecordingLogger() });
+    const heard: number[] = [];
+    const listen = () => {
+      heard.push(done);
+      if (done < turns) setImmediate(listen);
+    };
+    setImmediate(listen);
+    runner.start();
+    await eventually('all turns', () => done === turns);
+    expect(Math.max(...heard.map((at, index) => at - (heard[index - 1] ?? 0)))).toBeLessThan(100);
+    await runner.stop();
+  });
 });

@@ -1,3 +1,4 @@
+import { setImmediate as nextRound } from 'node:timers/promises';
 import type { Clock } from './clock.ts';
 import { type ErrorClass, findErrorClass } from './errors.ts';
 import type { Queue } from './queue.ts';
@@ -35,7 +36,8 @@ export function createRunner(options: RunnerOptions): Runner {
   return {
     start: () => {
       if (workers.length > 0) return;
-      workers = Array.from({ length: options.concurrency }, () => work(options, abort.signal));
+      const breathe = createBreather(options.clock);
+      workers = Array.from({ length: options.concurrency }, () => work(options, breathe, abort.signal));
     },
     stop: async () => {
       options.queue.shutDown();
@@ -45,13 +47,30 @@ export function createRunner(options: RunnerOptions): Runner {
   };
 }
 
-async function work(options: RunnerOptions, signal: AbortSignal): Promise<void> {
+/** Longer than this nothing else gets a word in: no answer, no event, no renewal of the lease. */
+const SLICE_MS = 10;
+
+/**
+ * Turns that find nothing to do never wait for anything outside, and thousands of them in a row would keep the whole
+ * process from hearing anything. What this gives is to be awaited after each turn: most often it resolves at once.
+ */
+function createBreather(clock: Clock): () => Promise<void> {
+  let since = clock.now();
+  return async () => {
+    if (clock.now() - since < SLICE_MS) return;
+    await nextRound();
+    since = clock.now();
+  };
+}
+
+async function work(options: RunnerOptions, breathe: () => Promise<void>, signal: AbortSignal): Promise<void> {
   const { queue, clock, metrics = noMetrics } = options;
   for (let key = await queue.get(); key !== undefined; key = await queue.get()) {
     const startedAt = clock.now();
     const verdict = await runTurn(options, key, signal);
     queue.done(key);
     metrics.observe('kube_reconcile_ms', clock.now() - startedAt, { verdict });
+    await breathe();
   }
 }
 
