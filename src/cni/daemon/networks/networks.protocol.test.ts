@@ -355,6 +355,19 @@ describe('a list that changes while the pod runs', () => {
     await del(pod);
   });
 
+  test('a pod that an earlier agent has attached, which knew of no networks, is followed too', async () => {
+    const pod = await makePod('earlier', {});
+    await add(pod);
+    await node.stopAgent();
+    await rm(join(node.folder, 'state/networks'), { recursive: true });
+    await node.startAgent();
+    await relist(pod, 'b@one');
+    await eventually('attached', async () => (await namesOf(pod))?.join() === 'eth0:mooring,one:default/b');
+    expect((await readStatus(pod))?.[0]).toMatchObject({ ips: [`10.16.0.${next}`], default: true });
+    await del(pod);
+    expect(await hasLink(pod, 'one')).toBe(false);
+  });
+
   test('what changed while no agent was there is seen by the next one', async () => {
     const pod = await makePod('meanwhile', { [NETWORKS]: 'b@one' });
     await add(pod);
