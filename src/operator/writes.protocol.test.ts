@@ -246,6 +246,8 @@ describe('what the API server makes of our writes', () => {
     await resource(KINDS.pod).create(annotate('p2', { 'ovn.kubernetes.io/ip_address': '10.99.0.1' }));
     const port = await whenReason('p2.eth0.pod', 'AddressOutsideSubnet');
     expect(port.spec).toMatchObject({ ips: [], mac: '', releasePolicy: 'WithOwner' });
+    // The agent of the pod's node sees it by this and tells the runtime why there is no address.
+    expect(port.spec.attachments).toMatchObject([{ podName: 'p2', node: 'n1', interface: 'eth0' }]);
     const annotations = { 'ovn.kubernetes.io/ip_address': '10.16.0.77' };
     await resource(KINDS.pod).patch({ namespace: 'a', name: 'p2' }, { metadata: { annotations } });
     await until('the address', async () => (await find('p2.eth0.pod'))?.spec.ips[0] === '10.16.0.77');

@@ -28,7 +28,7 @@ export type NewPort = {
   readonly owner: Owner;
   /** What is asked for; of a request that cannot be understood, only the NIC. */
   readonly request: NicRequest | Pick<NicRequest, 'nic'>;
-  /** Absent while no address can be given: such a port only says why, and nobody is attached to it. */
+  /** Absent while no address can be given: such a port only says why, to users and to the node of its pod. */
   readonly lease?: Lease | undefined;
   readonly attachments: readonly Attachment[];
   readonly clusterUid?: string | undefined;
@@ -36,8 +36,7 @@ export type NewPort = {
 
 /** A new LogicalPort: the reservation. Its owner reference lets the garbage collector find it; the finalizer keeps it until we released it. */
 export function makeLogicalPort(port: NewPort): LogicalPort {
-  const { namespace, owner, request, lease, clusterUid } = port;
-  const attachments = lease === undefined ? [] : port.attachments;
+  const { namespace, owner, request, lease, attachments, clusterUid } = port;
   const full = 'subnet' in request ? request : undefined;
   return {
     apiVersion: API_VERSION,
@@ -101,6 +100,14 @@ function makeAllocation({ subnet, ipamOnly }: NicRequest, { ips, mac, pool }: Le
 
 function dropNulls<T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], null> } {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null)) as never;
+}
+
+const MAX_INTERFACE = 15;
+
+/** The attachments of a NIC whose request may be anything: none where no interface of a pod can carry it. */
+export function planDoubtful(state: MigrationState, carrier: Carrier | undefined): Attachment[] {
+  const isInterface = carrier !== undefined && carrier.interface !== '' && carrier.interface.length <= MAX_INTERFACE;
+  return isInterface ? planAttachments(state, carrier) : [];
 }
 
 /** The attachments of one NIC: each launcher that holds the port, on the interface that carries the NIC. */

@@ -1,6 +1,6 @@
 import type { LogicalPort } from '../../api/types.gen.ts';
 import { ApiError, isAlreadyExists } from '../../kube/index.ts';
-import { makeLogicalPort, planAttachments } from '../../plan/logical-port.ts';
+import { makeLogicalPort, planAttachments, planDoubtful } from '../../plan/logical-port.ts';
 import type { PortsPlan } from '../../plan/ports.ts';
 import { forAll } from '../all.ts';
 import type { Turn } from '../context.ts';
@@ -33,7 +33,7 @@ export async function createFailed(turn: Turn, seen: Seen, failed: PortsPlan['fa
       namespace: seen.namespace,
       owner,
       request: { nic },
-      attachments: [],
+      attachments: planDoubtful(seen.stateOf(undefined), seen.carrierOf(nic)),
       clusterUid: findClusterUid(turn),
     });
     const port = await turn.api.ports.create(wanted, { signal: turn.signal }).catch((error: unknown) => {

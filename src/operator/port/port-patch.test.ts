@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { LogicalPort } from '../../api/types.gen.ts';
 import { deriveMergePatch } from '../../kube/diff.ts';
-import { makeLogicalPort, type PortChange, planPortChange } from '../../plan/logical-port.ts';
+import {
+  type Carrier,
+  makeLogicalPort,
+  type PortChange,
+  planDoubtful,
+  planPortChange,
+  UNATTACHED,
+} from '../../plan/logical-port.ts';
 import type { NicRequest } from '../../plan/requests.ts';
 
 const owner = { kind: 'VirtualMachine' as const, name: 'db', uid: 'v1' };
@@ -58,9 +65,22 @@ describe('makeLogicalPort', () => {
     expect(make({ releasePolicy: 'Retain' }).metadata.ownerReferences).toEqual([]);
   });
 
-  it('without an address has nobody attached', () => {
+  it('without an address tells the node of its pod all the same', () => {
     const port = makeLogicalPort({ namespace: 'a', owner, request: { nic: 'default' }, attachments: [attachment] });
-    expect(port.spec).toMatchObject({ subnet: '', ips: [], mac: '', attachments: [] });
+    expect(port.spec).toMatchObject({ subnet: '', ips: [], mac: '', attachments: [attachment] });
+  });
+});
+
+describe('planDoubtful', () => {
+  const held = { launcher: { uid: 'l', name: 'l', vmiUid: '', node: 'n1', deleting: false, final: false } };
+  const state = { ...UNATTACHED, holds: [{ ...held, role: 'Source' as const }] };
+  it.each<[string, Carrier | undefined, number]>([
+    ['an interface', { interface: 'net1' }, 1],
+    ['one that the kernel would refuse', { interface: 'x'.repeat(16) }, 0],
+    ['one without a name', { interface: '' }, 0],
+    ['none', undefined, 0],
+  ])('%s', (_cause, carrier, expected) => {
+    expect(planDoubtful(state, carrier)).toHaveLength(expected);
   });
 });
 

@@ -2,7 +2,13 @@ import { FINALIZER } from '../../api/names.ts';
 import type { LogicalPort } from '../../api/types.gen.ts';
 import { ensureObject, isNotFound, removeFinalizer } from '../../kube/index.ts';
 import { isUnallocated } from '../../plan/change.ts';
-import { type Carrier, type PortChange, planAttachments, planPortChange } from '../../plan/logical-port.ts';
+import {
+  type Carrier,
+  type PortChange,
+  planAttachments,
+  planDoubtful,
+  planPortChange,
+} from '../../plan/logical-port.ts';
 import type { Kept } from '../../plan/ports.ts';
 import type { Turn } from '../context.ts';
 import { planAddress } from './address.ts';
@@ -48,14 +54,20 @@ async function updateUnallocated(turn: Turn, seen: Seen, { kept, reserved, froze
   const owner = frozen ? port.spec.owner : kept.owner;
   const lease = frozen ? undefined : reserved?.lease;
   if (lease === undefined || request === undefined) {
-    const subnet = request === undefined ? '' : request.subnet;
-    const written = await write(turn, port, { owner, attachments: [], subnet, request });
+    const written = await write(turn, port, { owner, request, ...describeLack(seen, kept) });
     return { port: written, role, ...(problem === undefined ? {} : { problem }) };
   }
   const attachments = planAttachments(seen.stateOf(port), request);
   const written = await write(turn, port, { owner, attachments, request, lease });
   turn.log.info({ port: getHolder(port), ips: lease.ips, mac: lease.mac }, 'address reserved');
   return { port: written, role };
+}
+
+/** The subnet is that of the request, so that its changes wake the port; without a request it keeps no subnet in use. */
+function describeLack(seen: Seen, { port, request }: Kept): Pick<PortChange, 'subnet' | 'attachments'> {
+  const state = seen.stateOf(port);
+  if (request !== undefined) return { subnet: request.subnet, attachments: planDoubtful(state, request) };
+  return { subnet: '', attachments: planDoubtful(state, seen.carrierOf(port.spec.nic)) };
 }
 
 /** While something else is pending, pods carry the NIC as they did when they began to. */
