@@ -157,7 +157,7 @@ describe('allocation from IPPools', () => {
     expect(ask(pool, 'other/1')).toBe('10.0.0.2');
   });
 
-  it('takes the family that a pool does not have from the subnet, and both or none (F64)', () => {
+  it('F64 takes the family that a pool does not have from the subnet, and both or none', () => {
     const pool = makePool(
       rangesOf('10.0.0.0/24,fd00::/126'),
       { name: 'v4', ips: ['10.0.0.9..10.0.0.10'] },
@@ -182,7 +182,7 @@ describe('allocation from IPPools', () => {
     expect([ask(pool, 'n/a'), ask(pool, 'n/b')]).toEqual(['10.0.0.6', 'SubnetFull']);
   });
 
-  it('does not give what the subnet excludes, also when a pool names it (F33)', () => {
+  it('F33 does not give what the subnet excludes, also when a pool names it', () => {
     const pool = makePool(rangesOf('10.0.0.0/28', ['10.0.0.5']), { name: 'p', ips: ['10.0.0.4/30'] });
     expect(ask(pool, 'n/a', { ips: ['10.0.0.5'], pool: 'p' })).toBe('AddressReserved');
     expect(['a', 'b', 'c', 'd'].map((name) => ask(pool, `n/${name}`, { pool: 'p' }))).toEqual([
@@ -194,7 +194,7 @@ describe('allocation from IPPools', () => {
   });
 });
 
-describe('candidates (K8)', () => {
+describe('K8 candidates', () => {
   const list = [['10.0.0.9'], ['10.0.0.8'], ['10.0.0.7']];
 
   it('gives the first one that is free, in the order of the list', () => {

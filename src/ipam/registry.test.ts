@@ -95,7 +95,7 @@ describe('changes of a lease', () => {
     return got === 'AddressInUse';
   };
 
-  it('hold both addresses until the change is settled, whatever else happens (F38)', () => {
+  it('F38 hold both addresses until the change is settled, whatever else happens', () => {
     const registry = start();
     expect(tell(change(registry, 'n/a', { ips: ['10.0.0.10'] }))).toBe('10.0.0.10,fd00::9');
     const both = () => [isTaken(registry, '10.0.0.9'), isTaken(registry, '10.0.0.10')];
@@ -224,7 +224,7 @@ describe('what must be unique, and where', () => {
     expect(listRivals(registry, 'n/a', at('10.0.0.2', '02:00:00:00:00:01'))).toEqual([]);
   });
 
-  it('a MAC within a subnet, not between subnets (K11)', () => {
+  it('K11 a MAC within a subnet, not between subnets', () => {
     const registry = makeRegistry([
       { name: 's', cidr: '10.0.0.0/24' },
       { name: 't', cidr: '10.1.0.0/24' },
@@ -285,7 +285,7 @@ describe('VPCs with the same addresses', () => {
 });
 
 describe('changes of subnets and IPPools', () => {
-  it('keep an address that a shrink put outside with its holder, also when the range grows again (F34)', () => {
+  it('F34 keep an address that a shrink put outside with its holder, also when the range grows again', () => {
     const registry = makeRegistry([{ name: 's', cidr: '10.0.0.0/24' }]);
     registry.setPort('n/a', 's', at('10.0.0.200'));
     setNetworks(registry, [{ name: 's', cidr: '10.0.0.0/25' }]);
@@ -342,7 +342,7 @@ describe('changes of subnets and IPPools', () => {
     expect(reserve(registry, 'n/a', { pool: 'q' })).toBe('PoolNotFound');
   });
 
-  it('give nothing more of a pool that is being deleted, and nothing of it to others (F35)', () => {
+  it('F35 give nothing more of a pool that is being deleted, and nothing of it to others', () => {
     const net = { name: 's', cidr: '10.0.0.0/29' };
     const pool = { name: 'p', subnet: 's', ips: ['10.0.0.2..10.0.0.4'], namespaces: ['own'] };
     const registry = makeRegistry([net], [pool]);

@@ -256,7 +256,7 @@ describe('rivals', () => {
   });
 });
 
-describe('a change of address (F38)', () => {
+describe('F38 a change of address', () => {
   const begin = () => {
     const scene = makeWorld();
     scene.subnets.put(makeSubnet('s', {}));

@@ -125,7 +125,7 @@ describe('an IPAMClaim of a pod', () => {
 });
 
 describe('the seams between claims and their users', () => {
-  it('names that a lossy rewriting would make one are two (seams 1 and 2)', async () => {
+  it('seam 1 seam 2 names that a lossy rewriting would make one are two', async () => {
     await stage.start();
     claim('vm-a.b.c');
     claim('vm-a.b-c');
@@ -142,7 +142,7 @@ describe('the seams between claims and their users', () => {
     );
   });
 
-  it('two NICs that refer to one claim: the second is told, no address is given twice (seam 3)', async () => {
+  it('seam 3 two NICs that refer to one claim: the second is told, no address is given twice', async () => {
     await stage.start();
     claim('c1');
     cast.pod('p1', { annotations: refer('c1', 'c1') });
@@ -151,7 +151,7 @@ describe('the seams between claims and their users', () => {
     expect((await stage.listLsps()).has('pod/a/p1/net2')).toBe(false);
   });
 
-  it('a NIC that was unplugged: its claim keeps the address, and frees it when it is deleted (seam 4)', async () => {
+  it('seam 4 a NIC that was unplugged: its claim keeps the address, and frees it when it is deleted', async () => {
     await stage.start();
     claim('c1');
     const spec = (...names: string[]) => ({
@@ -179,7 +179,7 @@ describe('the seams between claims and their users', () => {
     expect((await whenLsp('vm/a/db/one', 'n1')).chassis).toBe('n1');
   });
 
-  it('one claim of several that is missing keeps no other one from being served and released (seams 5 and 6)', async () => {
+  it('seam 5 seam 6 one claim of several that is missing keeps no other one from being served and released', async () => {
     await stage.start();
     claim('c1');
     cast.pod('p1', { annotations: refer('c1', 'missing') });
@@ -190,7 +190,7 @@ describe('the seams between claims and their users', () => {
     await eventually('the release', () => stage.listPorts().length === 0);
   });
 
-  it('names longer than a label: no label of ours holds one (seam 7)', async () => {
+  it('seam 7 names longer than a label: no label of ours holds one', async () => {
     await stage.start();
     const name = `vm-${'x'.repeat(90)}`;
     claim(name);
@@ -200,7 +200,7 @@ describe('the seams between claims and their users', () => {
     expect(values.every((value) => value.length <= 63)).toBe(true);
   });
 
-  it('no finalizer of ours is on a claim: it can be deleted without us (seam 8)', async () => {
+  it('seam 8 no finalizer of ours is on a claim: it can be deleted without us', async () => {
     const started = await stage.start();
     claim('c1');
     cast.pod('p1', { annotations: refer('c1') });

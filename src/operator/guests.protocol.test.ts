@@ -40,7 +40,7 @@ async function makeNetwork() {
 }
 
 describe('a guest without a VM', () => {
-  it('bare VMI: its port lives through a change of leader and goes with it (K3)', async () => {
+  it('K3 bare VMI: its port lives through a change of leader and goes with it', async () => {
     const first = await stage.start();
     const vmi = cast.vmi('solo');
     cast.launcher('l1', vmi, { node: 'n1' });
@@ -56,7 +56,7 @@ describe('a guest without a VM', () => {
     await eventually('the release', () => stage.findPort('a/solo.default.vmi') === undefined);
   });
 
-  it('VMIs of a replica set: each has its own port, and a new one inherits nothing (K3)', async () => {
+  it('K3 VMIs of a replica set: each has its own port, and a new one inherits nothing', async () => {
     await stage.start();
     for (const name of ['rs-1', 'rs-2']) {
       const vmi = cast.vmi(name);
@@ -90,7 +90,7 @@ describe('a guest without a VM', () => {
     }
   });
 
-  it('VM deleted as an orphan: the guest keeps port and rows, and ends them when it ends (K2)', async () => {
+  it('K2 VM deleted as an orphan: the guest keeps port and rows, and ends them when it ends', async () => {
     await stage.start();
     const vmi = cast.vmi('db', cast.vm('db'));
     cast.launcher('l1', vmi, { node: 'n1' });
@@ -106,7 +106,7 @@ describe('a guest without a VM', () => {
     await whenGone('vm/a/db/default');
   });
 
-  it('VM deleted and made again while nobody watches: the new one inherits nothing (K1, F36)', async () => {
+  it('K1 F36 VM deleted and made again while nobody watches: the new one inherits nothing', async () => {
     const first = await stage.start();
     cast.vm('db');
     const before = await findLsp('vm/a/db/default');
@@ -125,7 +125,7 @@ describe('a guest without a VM', () => {
 });
 
 describe('what is asked for a running VM', () => {
-  it('a list of addresses: it keeps the one it got though an earlier one becomes free (K8)', async () => {
+  it('K8 a list of addresses: it keeps the one it got though an earlier one becomes free', async () => {
     await stage.start();
     cast.pod('first', { annotations: { 'ovn.kubernetes.io/ip_address': '10.16.0.50' } });
     await findLsp('pod/a/first/eth0');
@@ -137,7 +137,7 @@ describe('what is asked for a running VM', () => {
     expect((await whenLsp('vm/a/db/default', 'n1')).addresses).toMatch(/ 10\.16\.0\.51$/);
   });
 
-  it('security groups follow at once, without a restart and over it (K10)', async () => {
+  it('K10 security groups follow at once, without a restart and over it', async () => {
     await stage.start();
     const ask = (...securityGroups: string[]) => ({
       annotations: { 'mooring.dev/nics': JSON.stringify({ default: { securityGroups } }) },
@@ -156,7 +156,7 @@ describe('what is asked for a running VM', () => {
     await whenGroups('db', 'web');
   });
 
-  it('a MAC that another NIC of the network has is refused, also within one VM (K11)', async () => {
+  it('K11 a MAC that another NIC of the network has is refused, also within one VM', async () => {
     await stage.start();
     await makeNetwork();
     const mac = '0a:00:00:00:00:01';
@@ -173,7 +173,7 @@ describe('what is asked for a running VM', () => {
 });
 
 describe('one NAD, two NICs', () => {
-  it('both keep their ports over stop, start and the end of an old launcher (K4)', async () => {
+  it('K4 both keep their ports over stop, start and the end of an old launcher', async () => {
     await stage.start();
     await makeNetwork();
     const vm = cast.vm('db', { spec: onNad('one', 'two') });
@@ -204,7 +204,7 @@ describe('one NAD, two NICs', () => {
     expect(new Set(interfaces).size).toBe(2);
   });
 
-  it('the second one is added to a running VM: the first one is untouched (K5)', async () => {
+  it('K5 the second one is added to a running VM: the first one is untouched', async () => {
     await stage.start();
     await makeNetwork();
     const vm = cast.vm('db', { spec: onNad('one') });

@@ -56,7 +56,7 @@ async function settle(name: string) {
 }
 
 describe('another address', () => {
-  it('of a stopped VM is there at once, and the old one is free (F38)', async () => {
+  it('F38 of a stopped VM is there at once, and the old one is free', async () => {
     await stage.start();
     cast.vm('db', { annotations: ask({ ips: ['10.16.0.50'] }) });
     const before = await whenLsp(LSP, '10.16.0.50');
@@ -68,7 +68,7 @@ describe('another address', () => {
     await whenLsp('vm/a/other/default', '10.16.0.50');
   });
 
-  it('of a running VM waits for its stop, and a condition says so (F38)', async () => {
+  it('F38 of a running VM waits for its stop, and a condition says so', async () => {
     await stage.start();
     run('db', ask({ ips: ['10.16.0.50'] }));
     await whenLsp(LSP, 'n1');
@@ -81,7 +81,7 @@ describe('another address', () => {
     await whenAllocated(PORT, 'Allocated');
   });
 
-  it('that somebody else has leaves the old one, and says why without a word of other namespaces (F38, F54)', async () => {
+  it('F38 F54 that somebody else has leaves the old one, and says why without a word of other namespaces', async () => {
     await stage.start();
     stage.api.storage.create(COLLECTIONS.pods, {
       metadata: { name: 'secret', namespace: 'b', annotations: { 'ovn.kubernetes.io/ip_address': '10.16.0.60' } },
@@ -178,7 +178,7 @@ describe('a port without an address', () => {
 });
 
 describe('a subnet that changes under live addresses', () => {
-  it('shrunk: the running port keeps its rows and says so; no address is changed unasked (F34)', async () => {
+  it('F34 shrunk: the running port keeps its rows and says so; no address is changed unasked', async () => {
     await stage.start();
     run('db', ask({ ips: ['10.16.0.200'] }));
     await whenLsp(LSP, 'n1');
@@ -209,7 +209,7 @@ describe('a subnet that changes under live addresses', () => {
     await whenAllocated(PORT, 'AddressReserved');
   });
 
-  it('deleted in use: ports and rows stay, and a VM starts again with its address (F35)', async () => {
+  it('F35 deleted in use: ports and rows stay, and a VM starts again with its address', async () => {
     await stage.start();
     run('db');
     const before = await whenLsp(LSP, 'n1');

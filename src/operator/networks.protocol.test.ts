@@ -177,7 +177,7 @@ describe('an IPPool', () => {
     await eventually('the count', () => find('ipPools', 'q')?.status?.v4availableIPs === 10);
   });
 
-  it('stays while a port has an address that came from it (F35)', async () => {
+  it('F35 stays while a port has an address that came from it', async () => {
     await stage.start();
     cast.subnet('net1', { cidrBlock: '10.50.0.0/24' });
     create('ipPools', 'q', { subnet: 'net1', ips: ['10.50.0.10..10.50.0.19'] });

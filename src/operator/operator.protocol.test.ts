@@ -140,7 +140,7 @@ describe('a VM', () => {
     await eventually('RolledBack', () => stage.findPort('a/db.default.vm')?.status?.migration?.phase === 'RolledBack');
   });
 
-  it('recreated under its name waits for the release and inherits nothing (F36)', async () => {
+  it('F36 recreated under its name waits for the release and inherits nothing', async () => {
     await stage.start();
     const vm = cast.vm('db');
     const first = await findLsp('vm/a/db/default');
@@ -183,7 +183,7 @@ describe('a VM', () => {
     expect(stage.findPort('a/db.default.vm')?.metadata.ownerReferences?.[0]?.uid).toBe(again.metadata.uid);
   });
 
-  it('is not joined by a pod that only says it is a launcher (F55)', async () => {
+  it('F55 is not joined by a pod that only says it is a launcher', async () => {
     await stage.start();
     const vm = cast.vm('db');
     await findLsp('vm/a/db/default');

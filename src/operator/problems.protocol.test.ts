@@ -42,7 +42,7 @@ describe('what users get wrong', () => {
     await eventually('ready', () => getReady('second')?.reason === 'Ready');
   });
 
-  it('a full subnet: an event says so, and who waits gets the first address that is freed (F31)', async () => {
+  it('F31 a full subnet: an event says so, and who waits gets the first address that is freed', async () => {
     await stage.start({ defaultCidr: '10.16.0.0/30' });
     cast.pod('p1');
     const first = await findLsp('pod/a/p1/eth0');
@@ -70,7 +70,7 @@ describe('what users get wrong', () => {
     expect((await findLsp('vm/a/db/biz')).addresses).toMatch(/ 172\.17\.0\.2$/);
   });
 
-  it('one address asked for by two VMs: exactly one has it (F32)', async () => {
+  it('F32 one address asked for by two VMs: exactly one has it', async () => {
     await stage.start();
     const annotations = { 'ovn.kubernetes.io/ip_address': '10.16.0.77' };
     cast.vm('one', { annotations });
@@ -107,7 +107,7 @@ describe('what users get wrong', () => {
 });
 
 describe('what others do to the database', () => {
-  it('a changed, a deleted and an ownerless row are put right (F52)', async () => {
+  it('F52 a changed, a deleted and an ownerless row are put right', async () => {
     await stage.start();
     cast.pod('p1', { node: 'n1' });
     const name = 'pod/a/p1/eth0';
@@ -135,7 +135,7 @@ describe('what others do to the database', () => {
     expect(Object.keys((await stage.nb.dump()).Logical_Switch ?? {})).toContain('foreign');
   });
 
-  it('an address that another system gave out on our switch is never ours, and its row stays (F53)', async () => {
+  it('F53 an address that another system gave out on our switch is never ours, and its row stays', async () => {
     const first = await stage.start();
     await eventually('the subnet', () => getReady('default')?.reason === 'Ready');
     await first.stop();
@@ -155,7 +155,7 @@ describe('what others do to the database', () => {
     expect(Object.keys((await stage.nb.dump()).Logical_Switch_Port ?? {})).toContain('theirs');
   });
 
-  it('an emptied database is filled again under a new epoch (F49)', async () => {
+  it('F49 an emptied database is filled again under a new epoch', async () => {
     await stage.start();
     cast.pod('p1');
     const before = await findLsp('pod/a/p1/eth0');
@@ -164,7 +164,7 @@ describe('what others do to the database', () => {
     expect(await findLsp('pod/a/p1/eth0')).toEqual(before);
   });
 
-  it('a newer leader ends our term: we write nothing until we lead again (F29)', async () => {
+  it('F29 a newer leader ends our term: we write nothing until we lead again', async () => {
     const started = await stage.start();
     cast.pod('p1');
     await findLsp('pod/a/p1/eth0');

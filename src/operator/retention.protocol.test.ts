@@ -46,7 +46,7 @@ describe('a retained port', () => {
     expect(stage.findPort(PORT)?.spec.ips).toEqual(['10.16.0.2']);
   });
 
-  it('is taken over by a VM of its name that says so, and by no other (F36)', async () => {
+  it('F36 is taken over by a VM of its name that says so, and by no other', async () => {
     await stage.start();
     cast.vm('db', { annotations: RETAIN });
     const first = await findLsp(LSP);

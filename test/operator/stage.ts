@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { LogicalPort, Subnet } from '../../src/api/types.gen.ts';
-import { type ApiEndpoint, createTransport, noMetrics, systemClock, type Transport } from '../../src/kube/index.ts';
+import {
+  type ApiEndpoint,
+  type Clock,
+  createTransport,
+  noMetrics,
+  systemClock,
+  type Transport,
+} from '../../src/kube/index.ts';
 import { eventually } from '../../src/kube/testing/eventually.ts';
 import { type FakeApiServer, startFakeApiServer } from '../../src/kube/testing/fake-api-server.ts';
 import { createRecordingLogger } from '../../src/kube/testing/recording-logger.ts';
@@ -41,6 +48,7 @@ export type StartOptions = {
   readonly nbRemote?: string;
   readonly defaultCidr?: string;
   readonly settings?: Partial<Settings>;
+  readonly clock?: Clock;
 };
 
 /** A fake API server, real OVSDB servers for both databases of OVN, and as many operators as are started. */
@@ -129,7 +137,7 @@ function startOperator(remotes: Remotes, options: StartOptions): Started {
     transport: options.wrapTransport?.(transport) ?? transport,
     nb: options.wrapNb?.(nb) ?? nb,
     sb: createSbClient({ remotes: [remotes.sb], backoff: { minMs: 10, maxMs: 50 } }),
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
     random: Math.random,
     randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
     log,

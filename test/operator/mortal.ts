@@ -1,0 +1,85 @@
+import type { FakeApiServer, Fault } from '../../src/kube/testing/fake-api-server.ts';
+import type { NbClient } from '../../src/ovn/database.ts';
+import { ConnectionError } from '../../src/ovsdb/index.ts';
+import type { Stage, Started } from './stage.ts';
+
+/** When the process dies: before its n-th write takes effect, or after, but before it learns of it. */
+export type Death = { readonly write: number; readonly when: 'before' | 'after' };
+
+const LEASES = 'coordination.k8s.io/v1/leases';
+const WRITES = ['create', 'update', 'patch', 'delete'];
+
+/** What is left of the writes until the end; `dead` is what everybody else sees of it. */
+export type Mortal = { readonly dead: boolean; readonly writes: number; readonly wrapNb: (nb: NbClient) => NbClient };
+
+/**
+ * Lets the operator that is started next die at the chosen write, to the API server or to the database; counts the
+ * writes there were. `trouble` may give another fault for a request, for what fails without anybody's death.
+ */
+export function arrangeDeath(api: FakeApiServer, death: Death, trouble?: () => Fault | undefined): Mortal {
+  const state = { writes: 0, dead: false };
+  const happens = (): 'before' | 'after' | undefined => {
+    state.writes += 1;
+    if (state.writes !== death.write) return undefined;
+    state.dead = true;
+    return death.when;
+  };
+  api.fault = ({ verb, collection }) => {
+    if (state.dead) return 'reset';
+    if (collection === LEASES || !WRITES.includes(verb)) return undefined;
+    const fate = happens();
+    if (fate !== undefined) return fate === 'before' ? 'reset' : 'lostAnswer';
+    return trouble?.();
+  };
+  const wrapNb = (nb: NbClient): NbClient => {
+    const { client } = nb;
+    const transactAndSync: typeof client.transactAndSync = async (operations, options) => {
+      const fate = state.dead ? 'before' : happens();
+      if (fate === 'before') throw new ConnectionError('the process is dead');
+      const results = await client.transactAndSync(operations, options);
+      if (fate === 'after') throw new ConnectionError('the process is dead');
+      return results;
+    };
+    return { ...nb, client: replaceMethod(client, 'transactAndSync', transactAndSync) };
+  };
+  return {
+    get dead() {
+      return state.dead;
+    },
+    get writes() {
+      return state.writes;
+    },
+    wrapNb,
+  };
+}
+
+/** The same object with one method of its own. */
+export function replaceMethod<T extends object, K extends keyof T>(object: T, name: K, method: T[K]): T {
+  return new Proxy(object, {
+    get: (target, key) => {
+      if (key === name) return method;
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+/** The dead one is buried and its lease has run out: the next one may begin. */
+export async function bury({ api }: Stage, operator: Started): Promise<void> {
+  await operator.stop();
+  api.fault = undefined;
+  for (const { metadata } of api.storage.list(LEASES)) {
+    api.storage.remove(LEASES, `${metadata.namespace}/${metadata.name}`);
+  }
+}
+
+/** Numbers in [0, 1), the same ones for the same seed (mulberry32). */
+export function createDice(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
