@@ -128,6 +128,47 @@ const target = pod({ uid: 'p2', node: 'n2', migrationJobUid: 'm1' });
 const running: VmiRecord = { uid: 'v1', phase: 'Running', nodeName: 'n1' };
 const handedOver = { migrationUid: 'm1', sourceNode: 'n1', targetNode: 'n2' };
 
+describe('the hand-over to the target in two steps', () => {
+  const moved = { ...running, migrationState: { ...handedOver, domainReady: true } };
+  const settled = { ...running, nodeName: 'n2', migrationState: { ...handedOver, domainReady: true, completed: true } };
+  const launchers = [pod({}), target];
+  it.each<[string, MigrationInput, readonly string[]]>([
+    [
+      'the source stays beside the target while it is the chassis',
+      { vmi: moved, vmims: [], launchers, binding: { chassis: 'n1' } },
+      ['n2', 'n1'],
+    ],
+    [
+      'so it does when the VMI says all at once',
+      { vmi: settled, vmims: [], launchers, binding: { chassis: 'n1' } },
+      ['n2', 'n1'],
+    ],
+    [
+      'and goes once the target has claimed the port',
+      { vmi: settled, vmims: [], launchers, binding: { chassis: 'n2' } },
+      ['n2'],
+    ],
+    ['or when nobody has it', { vmi: settled, vmims: [], launchers, binding: {} }, ['n2']],
+    [
+      'a third chassis that has it is not asked to stay',
+      { vmi: settled, vmims: [], launchers, binding: { chassis: 'n3' } },
+      ['n2'],
+    ],
+    [
+      'a failed migration leaves no target beside the source',
+      {
+        vmi: { ...running, migrationState: { ...handedOver, failed: true } },
+        vmims: [],
+        launchers,
+        binding: { chassis: 'n1' },
+      },
+      ['n1'],
+    ],
+  ])('%s', (_, given, expected) => {
+    expect(deriveMigration(given).requestedChassis).toEqual(expected);
+  });
+});
+
 describe('deriveMigration, case by case', () => {
   it.each<[string, MigrationInput, string]>([
     [

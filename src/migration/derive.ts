@@ -31,7 +31,20 @@ export function deriveMigration(input: MigrationInput): MigrationState {
   const handedOver = findHandedOver(vmi, own, home);
   const move = unsupported ? undefined : (handedOver ?? findPrepared(input, own, home));
   const state = move === undefined ? deriveAtRest(vmi, own, home) : deriveMoving(vmi, input, own, move);
-  return { ...state, unsupported };
+  return { ...state, requestedChassis: deriveHandOver(state, input) ?? state.requestedChassis, unsupported };
+}
+
+/**
+ * The step before the source lets go: the target first, the source beside it, until the target's chassis has the port.
+ * An ovn-controller of OVN 25.03 that releases two ports of one switch after another chassis has claimed them forgets the
+ * way to one of them (docs/decisions/0015).
+ */
+function deriveHandOver(
+  { node, source, target }: Omit<MigrationState, 'unsupported'>,
+  { binding }: MigrationInput,
+): MigrationState['requestedChassis'] | undefined {
+  if (source === undefined || target === undefined || source === target || node !== target) return undefined;
+  return binding?.chassis === source ? [target, source] : undefined;
 }
 
 function isHolder(launcher: LauncherRecord): launcher is Placed {

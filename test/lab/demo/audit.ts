@@ -107,9 +107,10 @@ async function findOrphanPorts(context: Context): Promise<string[]> {
   for (const node of context.lab.nodes) {
     const ports = (await listOvsPorts(context, node)).filter((port) => port.sandbox !== '');
     const here = pods.filter((pod) => pod.spec.nodeName === node.name && !pod.spec.hostNetwork);
-    if (ports.length > here.length)
+    const sandboxes = new Set(ports.map((port) => port.sandbox));
+    if (sandboxes.size > here.length)
       wrong.push(
-        `${node.name} has ${ports.length} ports for ${here.length} pods: ${ports.map((p) => p.ifaceId).join(', ')}`,
+        `${node.name} has ports of ${sandboxes.size} sandboxes for ${here.length} pods: ${ports.map((p) => p.ifaceId).join(', ')}`,
       );
   }
   return wrong;

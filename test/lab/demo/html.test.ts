@@ -29,6 +29,12 @@ const report: Report = {
     ...{ tcpSurvived: true, operatorKilled: index === 2 },
   })),
   released: { ip: '10.16.0.9', freed: true },
+  nics: ['default', 'left', 'right', 'storage'].map((nic, at) => ({
+    ...{ vm: 'four', nic, subnet: 'biz', ips: [`172.20.0.${at}`, `fd00::${at}`], mac: `0a:0${at}` },
+    ...{ reachable: true, sameAfterRestart: true, sameAfterMigration: true },
+  })),
+  neighbours: [{ pod: 'n', nic: 'mac0', subnet: 'macvlan', ips: ['172.30.0.50'], reachable: true }],
+  pool: [{ pod: 'pooled-0', ip: '10.16.200.11', wanted: '10.16.200.11', sameAfterRestart: true }],
   timings: {
     setupSeconds: 1,
     labUpSeconds: 1,
@@ -77,6 +83,28 @@ describe('broken promises', () => {
     [
       'the operator was not killed during a migration',
       { migrations: report.migrations.map((m) => ({ ...m, operatorKilled: false })) },
+    ],
+    ['only 3 NICs of the VM with four', { nics: report.nics.slice(1) }],
+    ['no NIC has addresses of both families', { nics: report.nics.map((n) => ({ ...n, ips: ['172.20.0.1'] })) }],
+    [
+      'NIC left of four (172.20.0.1 fd00::1) was not reached from its network',
+      { nics: report.nics.map((n, i) => ({ ...n, reachable: i !== 1 })) },
+    ],
+    [
+      'NIC left of four (172.20.0.1 fd00::1) changed with the restart',
+      { nics: report.nics.map((n, i) => ({ ...n, sameAfterRestart: i !== 1 })) },
+    ],
+    [
+      'NIC storage of four (172.20.0.3 fd00::3) changed with the migration',
+      { nics: report.nics.map((n, i) => ({ ...n, sameAfterMigration: i !== 3 })) },
+    ],
+    [
+      'mac0 of n (172.30.0.50) was not reached',
+      { neighbours: report.neighbours.map((n) => ({ ...n, reachable: false })) },
+    ],
+    [
+      'pooled-0 has 10.16.0.7, its place in the pool is 10.16.200.11',
+      { pool: report.pool.map((p) => ({ ...p, ip: '10.16.0.7' })) },
     ],
     ['10.16.0.9 was not freed', { released: { ip: '10.16.0.9', freed: false } }],
     ['ADD p50 is 151 ms', { timings: { ...report.timings, cniAddMs: { n: 1, p50: 151, p99: 151 } } }],

@@ -12,6 +12,8 @@ import { formatHtml } from './html.ts';
 import { ensureLab, installChart } from './install.ts';
 import { NAMESPACE } from './manifests.ts';
 import { type Migration, type MigrationPlan, migrateVm, type Timeline } from './migrations.ts';
+import { DEMO_LABEL } from './networks/manifests.ts';
+import { tellNetworks } from './networks/story.ts';
 import { releaseVm } from './released.ts';
 import { findBroken, formatTables, type Report } from './report.ts';
 import { type Restart, restartVm, startVm } from './vms.ts';
@@ -31,6 +33,10 @@ async function cleanUp(context: Context): Promise<void> {
   await kubectl(context.lab, ['delete', 'namespace', NAMESPACE, '--ignore-not-found', '--timeout=120s'], {
     timeoutMs: 130_000,
   });
+  const served = await kubectl(context.lab, ['api-resources', '--api-group=mooring.dev', '-o', 'name']);
+  if (!served.includes('subnets.mooring.dev')) return;
+  const subnets = ['delete', 'subnets.mooring.dev', '-l', DEMO_LABEL, '--timeout=60s'];
+  await kubectl(context.lab, subnets, { timeoutMs: 70_000 });
 }
 
 function planMigrations(count: number): MigrationPlan[] {
@@ -118,13 +124,20 @@ async function tellStory(context: Context, settings: Settings): Promise<Parts> {
   const restarts = await restartThrice(context, say);
   say('migrating live, with UDP probes every 10 ms and a TCP stream from a third node');
   const { migrations, timelines } = await migrateAll(context, settings.migrations);
+  const { problems, migration, timeline, ...networks } = await tellNetworks(context);
+  migrations.push(migration);
+  timelines.push(timeline);
   say('comparing LogicalPort, NB, OVS, guest and KubeVirt');
-  const audit = [...(await findDisagreements(context, 'bridge-vm')), ...(await findDisagreements(context, 'nat-vm'))];
+  const audit = [
+    ...problems,
+    ...(await findDisagreements(context, 'bridge-vm')),
+    ...(await findDisagreements(context, 'nat-vm')),
+  ];
   say('deleting a VM: its address must be free again');
   const released = await releaseVm(context, 'bridge-vm');
   if (!settings.keep) await cleanUp(context);
   audit.push(...(await findLeftovers(context)));
-  return { connectivity, restarts, migrations, released, audit, timelines };
+  return { connectivity, restarts, migrations, released, ...networks, audit, timelines };
 }
 
 function writeReport(context: Context, report: Report, timelines: readonly Timeline[]): void {

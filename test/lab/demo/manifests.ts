@@ -16,7 +16,8 @@ const spread = {
   ],
 };
 
-function container(script: string): Json {
+/** A container that runs a shell script. */
+export function formatContainer(script: string): Json {
   return { name: 'main', image: BUSYBOX, imagePullPolicy: 'IfNotPresent', command: ['/bin/sh', '-c', script] };
 }
 
@@ -32,7 +33,7 @@ export function formatWeb(): Json {
       selector: { matchLabels: { app: 'web' } },
       template: {
         metadata: { labels: { app: 'web' } },
-        spec: { terminationGracePeriodSeconds: 0, containers: [container(script)], ...spread },
+        spec: { terminationGracePeriodSeconds: 0, containers: [formatContainer(script)], ...spread },
       },
     },
   };
@@ -51,7 +52,7 @@ export function formatClients(): Json {
         spec: {
           terminationGracePeriodSeconds: 0,
           tolerations: [{ operator: 'Exists' }],
-          containers: [container('while :; do sleep 3600; done')],
+          containers: [formatContainer('while :; do sleep 3600; done')],
         },
       },
     },
@@ -100,6 +101,6 @@ export function formatClaimant(ip: string): Json {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name: 'claimant', namespace: NAMESPACE, annotations: { 'ovn.kubernetes.io/ip_address': ip } },
-    spec: { terminationGracePeriodSeconds: 0, containers: [container('while :; do sleep 3600; done')] },
+    spec: { terminationGracePeriodSeconds: 0, containers: [formatContainer('while :; do sleep 3600; done')] },
   };
 }

@@ -45,9 +45,16 @@ export async function getClient(context: Context, node: string): Promise<Thing> 
 
 /** Pings once a second, up to `tries` times, until one answer comes. */
 export function ping(context: Context, pod: string, ip: string, tries = 5): Promise<boolean> {
-  const script = `for i in $(seq ${tries}); do ping -c 1 -W 1 "$0" >/dev/null && exit 0; done; exit 1`;
-  return runInPod(context, pod, ['/bin/sh', '-c', script, ip]);
+  return runInPod(context, pod, ['/bin/sh', '-c', formatPing('ping', tries), ip]);
 }
+
+/** The same over IPv6. */
+export function ping6(context: Context, pod: string, ip: string, tries = 5): Promise<boolean> {
+  return runInPod(context, pod, ['/bin/sh', '-c', formatPing('ping6', tries), ip]);
+}
+
+const formatPing = (program: string, tries: number): string =>
+  `for i in $(seq ${tries}); do ${program} -c 1 -W 1 "$0" >/dev/null && exit 0; done; exit 1`;
 
 /**
  * Fetches the page of a web pod and prints it: a shell script whose first argument is the address. By nc, as the static

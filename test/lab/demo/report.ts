@@ -1,5 +1,6 @@
 import type { Connectivity } from './connectivity.ts';
 import type { Migration } from './migrations.ts';
+import type { Networks } from './networks/story.ts';
 import type { Released } from './released.ts';
 import type { Restart } from './vms.ts';
 
@@ -10,6 +11,9 @@ export type Report = {
   restarts: Restart[];
   migrations: Migration[];
   released: Released;
+  nics: Networks['nics'];
+  neighbours: Networks['neighbours'];
+  pool: Networks['pool'];
   timings: {
     setupSeconds: number;
     labUpSeconds: number;
@@ -41,8 +45,32 @@ export function findBroken(report: Omit<Report, 'broken'>): string[] {
   return [
     ...connectivity,
     ...counts,
+    ...checkNetworks(report),
     ...report.restarts.flatMap(checkRestart),
     ...report.migrations.flatMap(checkMigration),
+  ];
+}
+
+function checkNetworks({ nics, neighbours, pool }: Networks): string[] {
+  const counts = [
+    ...(nics.length < 4 ? [`only ${nics.length} NICs of the VM with four`] : []),
+    ...(nics.some(({ ips }) => ips.length === 2) ? [] : ['no NIC has addresses of both families']),
+  ];
+  const ofNics = nics.flatMap((nic) => {
+    const name = `NIC ${nic.nic} of ${nic.vm} (${nic.ips.join(' ')})`;
+    return [
+      ...(nic.reachable ? [] : [`${name} was not reached from its network`]),
+      ...(nic.sameAfterRestart ? [] : [`${name} changed with the restart`]),
+      ...(nic.sameAfterMigration ? [] : [`${name} changed with the migration`]),
+    ];
+  });
+  const ofNeighbours = neighbours.filter(({ reachable }) => !reachable);
+  const ofPool = pool.filter(({ ip, wanted, sameAfterRestart }) => ip !== wanted || !sameAfterRestart);
+  return [
+    ...counts,
+    ...ofNics,
+    ...ofNeighbours.map(({ pod, nic, ips }) => `${nic} of ${pod} (${ips.join(' ')}) was not reached`),
+    ...ofPool.map(({ pod, ip, wanted }) => `${pod} has ${ip}, its place in the pool is ${wanted}`),
   ];
 }
 
@@ -108,6 +136,25 @@ export function formatTables(report: Report): string {
         m.tcpSurvived ? 'kept' : 'LOST',
         m.operatorKilled ? 'killed' : '',
       ]),
+    ),
+    table(
+      ['NIC', 'subnet', 'addresses', 'MAC', 'reached', 'same after restart', 'after migration'],
+      report.nics.map((n) => [
+        `${n.vm} ${n.nic}`,
+        n.subnet,
+        n.ips.join(' '),
+        n.mac,
+        yes(n.reachable),
+        yes(n.sameAfterRestart),
+        yes(n.sameAfterMigration),
+      ]),
+    ),
+    table(
+      ['pod', 'address from', 'addresses', 'works'],
+      [
+        ...report.neighbours.map((n) => [`${n.pod} ${n.nic}`, n.subnet, n.ips.join(' '), yes(n.reachable)]),
+        ...report.pool.map((p) => [p.pod, `pool, ${p.wanted}`, p.ip, yes(p.sameAfterRestart)]),
+      ],
     ),
     table(
       ['timing', 'value'],

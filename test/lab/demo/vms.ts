@@ -88,8 +88,9 @@ export type Restart = {
 export async function restartVm(context: Context, name: string, elsewhere: boolean): Promise<Restart> {
   const before = readFacts(await getThing(context, 'vmi', name));
   await stopVm(context, name);
-  const kept = (await listThings(context, 'lp')).find((port) => port.spec.owner.name === name);
-  if (kept?.spec.ips[0] !== before.ip) throw new DemoError(`the stopped VM ${name} no longer holds ${before.ip}`);
+  const kept = (await listThings(context, 'lp')).filter((port) => port.spec.owner.name === name);
+  if (!kept.some((port) => port.spec.ips[0] === before.ip))
+    throw new DemoError(`the stopped VM ${name} no longer holds ${before.ip}`);
   const after = await withCordon(context, elsewhere ? [before.node] : [], async () => {
     await setRunStrategy(context, name, 'Always');
     return awaitVm(context, name);
