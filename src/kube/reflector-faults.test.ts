@@ -10,7 +10,7 @@ const openWatch = (h: Harness, nth = 1) =>
 const firstWatch = (h: Harness) => [...h.server.watches][0];
 const failures = (h: Harness) => h.log.lines.filter((line) => line.message === 'list or watch failed');
 
-describe('reflector F45: half-open watches, lost, doubled and reordered events', () => {
+describe('F45 reflector: half-open watches, lost, doubled and reordered events', () => {
   it('replaces a watch that has gone silent and misses nothing', async () => {
     await using h = await createHarness();
     const reflector = h.reflect({ idleMs: 150_000 });
@@ -163,7 +163,7 @@ describe('reflector F45: half-open watches, lost, doubled and reordered events',
   });
 });
 
-describe('reflector F46: the API server is away for ten minutes', () => {
+describe('F46 reflector: the API server is away for ten minutes', () => {
   it('keeps the last content readable, says how old it is, and catches up by itself', async () => {
     await using h = await createHarness();
     h.addPod('p');

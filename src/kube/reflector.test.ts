@@ -110,7 +110,7 @@ describe('reflector on a healthy server', () => {
   });
 });
 
-describe('reflector F43: 410 Gone', () => {
+describe('F43 reflector: 410 Gone', () => {
   it('lists again when the watch answers 410, and infers deletions from the difference', async () => {
     await using h = await createHarness();
     h.addPod('stays');
@@ -188,7 +188,7 @@ describe('reflector F43: 410 Gone', () => {
   });
 });
 
-describe('reflector F44: an overloaded server', () => {
+describe('F44 reflector: an overloaded server', () => {
   it('waits as long as Retry-After says, for lists and for watches', async () => {
     await using h = await createHarness();
     h.addPod('p');

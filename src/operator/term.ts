@@ -8,7 +8,7 @@ import { rebuildJoinPool } from '../plan/node.ts';
 import type { Context, Turn } from './context.ts';
 import { ensureDefaultSubnet } from './default-subnet.ts';
 import { createFirstPass } from './first-pass.ts';
-import { listForeign } from './foreign.ts';
+import { followForeign } from './foreign.ts';
 import { createInbox, type TermInbox } from './inbox.ts';
 import { listJoinRecords } from './join.ts';
 import { formatWorkloadKey, getPodKey, getPortKey } from './keys.ts';
@@ -137,13 +137,17 @@ function wakeWithDatabase({ nb }: TermState, wake: () => void): () => void {
 /** Looks at everything once at the start and then regularly, by the same turns as for any change. */
 function resyncRegularly(options: TermOptions, state: TermState, inbox: TermInbox): () => void {
   let timer: Timer | undefined;
+  const foreign = followForeign(state);
   const resync = () => {
-    state.addresses.holdForeign(listForeign(state.nb, state.settings.cluster));
+    foreign.refresh();
     for (const key of listEverything(state)) inbox.check(key);
     timer = state.clock.schedule(options.resyncMs, resync);
   };
   resync();
-  return () => timer?.cancel();
+  return () => {
+    timer?.cancel();
+    foreign.end();
+  };
 }
 
 /** The keys of all objects, and of all rows of ours: rows without an owner come to light here. */

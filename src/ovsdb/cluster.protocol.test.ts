@@ -78,7 +78,7 @@ describe('against a cluster of three', () => {
     expect(client.batches.flat().map((change) => change.new?.text)).toEqual(['b']);
   });
 
-  it('takes a whole dump as a difference when the history is too long to resume', async () => {
+  it('F06 takes a whole dump as a difference when the history is too long to resume', async () => {
     await using cluster = await startCluster();
     const [first, second] = cluster.members;
     if (first === undefined || second === undefined) throw new Error('no members');
@@ -142,7 +142,7 @@ describe('against a cluster of three', () => {
     await write(client, 'x');
   });
 
-  it('says that history is lost when another cluster answers at the same place', async () => {
+  it('F49 says that history is lost when another cluster answers at the same place', async () => {
     await using cluster = await startCluster(1);
     await using other = await startCluster(1);
     const [first, second] = [cluster.members[0], other.members[0]];
@@ -159,7 +159,7 @@ describe('against a cluster of three', () => {
     ]);
   });
 
-  it('waits for a member that is behind, and takes it for a restored backup only after a while', async () => {
+  it('F05 F49 waits for a member that is behind, and takes it for a restored backup only after a while', async () => {
     await using cluster = await startCluster(1);
     const [member] = cluster.members;
     if (member === undefined) throw new Error('no member');

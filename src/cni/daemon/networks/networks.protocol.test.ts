@@ -229,7 +229,7 @@ describe('all or nothing', () => {
 });
 
 describe('DEL and what comes instead of it', () => {
-  test('needs neither the NAD nor the pod', async () => {
+  test('F39 needs neither the NAD nor the pod', async () => {
     const metadata = { name: 'brief', namespace: 'default' };
     await node.put(NADS, { metadata, spec: { config: JSON.stringify(CONFIGS.b) } } as KubeObject);
     const pod = await makePod('orphan', { [NETWORKS]: 'brief' });
@@ -242,7 +242,7 @@ describe('DEL and what comes instead of it', () => {
     expect((await callsOf(pod)).at(-1)).toMatchObject({ env: { CNI_COMMAND: 'DEL', CNI_IFNAME: 'net1' } });
   });
 
-  test('a plugin that fails does not keep the pod; it is called again until it succeeds', async () => {
+  test('F39 a plugin that fails does not keep the pod; it is called again until it succeeds', async () => {
     const pod = await makePod('stubborn', { [NETWORKS]: 'b' });
     await add(pod);
     await recorder.fail('DEL b');
