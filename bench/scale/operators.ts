@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { MEMORY_FLAGS } from '../../scripts/build/bundle.ts';
+import { MEMORY_ENV, MEMORY_FLAGS } from '../../scripts/build/bundle.ts';
 import { findProcessCpu, findResidentMb } from './process-stat.ts';
 
 const PROGRAM = join(import.meta.dirname, '../../src/cli/operator.ts');
@@ -47,7 +47,7 @@ export async function startOperator(options: OperatorOptions): Promise<OperatorP
   const startedAt = performance.now();
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', process.execPath, ...formatArguments(options, port)], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, POD_NAME: options.name },
+    env: { ...process.env, ...MEMORY_ENV, POD_NAME: options.name },
   });
   const log = followLog(child);
   const pid = child.pid;
