@@ -4,6 +4,7 @@
  */
 export const REASONS = {
   Allocated: 'The address is reserved for this NIC.',
+  AllocationPending: 'The address has not been chosen yet; nothing is wrong with the request.',
   AddressConflict: 'Another live port holds this address or MAC in the same network; the younger one waits.',
   AddressOutsideSubnet: 'The requested address is not inside the subnet.',
   AddressReserved: 'The requested address is the gateway, a network or broadcast address, or excluded.',

@@ -92,7 +92,7 @@ function deriveAllocated(port: LogicalPort, facts: PortFacts): Verdict {
 
 const explainLack = ({ problem }: PortFacts): Verdict =>
   problem === undefined
-    ? isFalse('InvalidRequest', 'no address could be given yet')
+    ? isFalse('AllocationPending')
     : isFalse(problem.reason, problem.message);
 
 function explainRole(port: LogicalPort, role: Exclude<Role, 'live'>): Verdict {
