@@ -142,6 +142,31 @@ describe('against a cluster of three', () => {
     await write(client, 'x');
   });
 
+  it('F05 concludes nothing from a member that has fallen behind: what it does not have is not gone', async () => {
+    await using cluster = await startCluster();
+    await cluster.settled();
+    const leader = await cluster.leader();
+    const stale = await cluster.follower();
+    const remotes = [leader.remote, stale.remote];
+    await using client = openClient(remotes, { probeIntervalMs: 200, requestTimeoutMs: 500 });
+    await write(client, 'before');
+    await stale.control('cluster/failure-test', 'stop-raft-rpc');
+    await write(client, 'late');
+    client.batches.length = 0;
+    const tried = client.events.length;
+    leader.suspend();
+    await until('the stale member was tried', () =>
+      client.events.slice(tried).some((event) => event.remote === stale.remote && event.state === 'backoff'),
+    );
+    expect(columnOf(client, 'Note', 'text')).toEqual(['before', 'late']);
+    leader.resume();
+    await liveTimes(client, 2);
+    await write(client, 'after');
+    expect(columnOf(client, 'Note', 'text')).toEqual(['after', 'before', 'late']);
+    expect(client.batches.flat().filter((change) => change.new === undefined)).toEqual([]);
+    expect(client.events.some((event) => event.historyLost === true)).toBe(false);
+  });
+
   it('F49 says that history is lost when another cluster answers at the same place', async () => {
     await using cluster = await startCluster(1);
     await using other = await startCluster(1);
