@@ -20,7 +20,7 @@ test: setup ## every check and test; ends with `N passed, N failed, N skipped`
 	@$(NODE) scripts/test/run.ts
 
 lint: setup ## formatting, lint rules, import directions, size budgets, generated files
-	@biome check --error-on-warnings . && oxlint --deny-warnings src scripts test bench && $(NODE) scripts/lint/imports.ts && $(NODE) scripts/codegen/crds.ts --check && $(NODE) scripts/codegen/ovsdb.ts --check
+	@biome check --error-on-warnings . && oxlint --deny-warnings src scripts test bench && $(NODE) scripts/lint/imports.ts && $(NODE) scripts/lint/faults.ts && $(NODE) scripts/codegen/crds.ts --check && $(NODE) scripts/codegen/ovsdb.ts --check
 
 types: setup ## TypeScript, strict
 	@tsc --noEmit
@@ -52,7 +52,7 @@ bench: setup ## one benchmark: `make bench NAME=cni` writes out/bench/cni.json
 	@exec $(NODE) bench/$(NAME).ts $(BENCH_FLAGS)
 
 generate: setup ## types of CRDs and OVSDB tables, reference documents
-	@$(NODE) scripts/codegen/crds.ts && $(NODE) scripts/codegen/ovsdb.ts && $(NODE) scripts/codegen/docs.ts
+	@$(NODE) scripts/codegen/crds.ts && $(NODE) scripts/codegen/ovsdb.ts && $(NODE) scripts/codegen/docs.ts && $(NODE) scripts/lint/faults.ts --write
 
 lock: ## complete package-lock.json after `npm install PACKAGE`
 	@$(NODE) scripts/lock/complete.ts

@@ -16,6 +16,7 @@ const CHECKS: Record<string, readonly string[][]> = {
     ['biome', 'check', '--error-on-warnings', '.'],
     ['oxlint', '--deny-warnings', 'src', 'scripts', 'test', 'bench'],
     ['node', 'scripts/lint/imports.ts'],
+    ['node', 'scripts/lint/faults.ts'],
     ['node', 'scripts/codegen/crds.ts', '--check'],
     ['node', 'scripts/codegen/ovsdb.ts', '--check'],
     ['node', 'scripts/codegen/docs.ts', '--check'],

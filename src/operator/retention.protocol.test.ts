@@ -156,7 +156,7 @@ describe('a restore into an empty cluster', () => {
     expect((await findLsp(LSP)).addresses).toBe('0a:00:00:00:00:99 10.16.0.99');
   });
 
-  it('LogicalPorts beside their VMs, whose UIDs are new: adopted at once', async () => {
+  it('K12 LogicalPorts beside their VMs, whose UIDs are new: adopted at once', async () => {
     const vm = cast.vm('db');
     restore();
     await stage.start();

@@ -112,7 +112,7 @@ describe('against a cluster of three', () => {
     await write(client, 'x');
   });
 
-  it('leaves a leader that hangs and writes through another member', async () => {
+  it('F04 leaves a leader that hangs and writes through another member', async () => {
     await using cluster = await startCluster();
     await cluster.settled();
     const leader = await cluster.leader();
@@ -221,27 +221,30 @@ const CRASHES: readonly { point: string; on: 'leader' | 'follower'; at: 'leader'
 ];
 
 describe('a transaction that must take effect exactly once', () => {
-  it.each(CRASHES)('does when the $on does $point and the client is at the $at', async ({ point, on, at, written }) => {
-    await using cluster = await startCluster();
-    await cluster.settled();
-    const member = { leader: await cluster.leader(), follower: await cluster.follower() };
-    await using client = openClient(startingWith(cluster, member[at]));
-    await write(client, 'before');
-    await member[on].control('cluster/failure-test', point);
-    const counted = counting(client);
-    const outcome = await transactOnce(counted, [insertOp('Note', { text: 'once' })], {
-      isDone: () => columnOf(client, 'Note', 'text').includes('once'),
-    });
-    expect(columnOf(client, 'Note', 'text')).toEqual(['before', 'once']);
-    if (written !== undefined) expect(outcome.found).toBe(written);
-    if (written === false) expect(counted.attempts).toBe(2);
-    if (point.startsWith('crash')) {
-      await member[on].exited();
-      await member[on].start();
-    }
-    await cluster.settled();
-    expect(await readAll(cluster, 2)).toEqual(Array(3).fill(['before', 'once']));
-  });
+  it.each(CRASHES)(
+    'F03 does when the $on does $point and the client is at the $at',
+    async ({ point, on, at, written }) => {
+      await using cluster = await startCluster();
+      await cluster.settled();
+      const member = { leader: await cluster.leader(), follower: await cluster.follower() };
+      await using client = openClient(startingWith(cluster, member[at]));
+      await write(client, 'before');
+      await member[on].control('cluster/failure-test', point);
+      const counted = counting(client);
+      const outcome = await transactOnce(counted, [insertOp('Note', { text: 'once' })], {
+        isDone: () => columnOf(client, 'Note', 'text').includes('once'),
+      });
+      expect(columnOf(client, 'Note', 'text')).toEqual(['before', 'once']);
+      if (written !== undefined) expect(outcome.found).toBe(written);
+      if (written === false) expect(counted.attempts).toBe(2);
+      if (point.startsWith('crash')) {
+        await member[on].exited();
+        await member[on].start();
+      }
+      await cluster.settled();
+      expect(await readAll(cluster, 2)).toEqual(Array(3).fill(['before', 'once']));
+    },
+  );
 
   it('does for each of many while members are killed one after another', async () => {
     await using cluster = await startCluster();

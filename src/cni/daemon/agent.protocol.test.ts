@@ -70,7 +70,7 @@ describe('ADD and DEL through the real shim into real OVS and OVN', () => {
     await node.cni({ command: 'DEL', pod });
   });
 
-  test('a repeated ADD gives the same answer', async () => {
+  test('F07 a repeated ADD gives the same answer', async () => {
     const { pod, outcome } = await attach(node, 'again', 14);
     const second = await node.cni({ command: 'ADD', pod });
     expect(second).toMatchObject({ exit: 0, output: outcome.output });
@@ -140,7 +140,7 @@ describe('ADD and DEL through the real shim into real OVS and OVN', () => {
     expect(await node.exec(undefined, 'ip', '-br', 'link')).toBe(before);
   });
 
-  test('an interface name that the pod has already is refused and not touched', async () => {
+  test('F16 an interface name that the pod has already is refused and not touched', async () => {
     const made = await berth(node, await node.addPod('taken'), 19);
     await node.exec(made.pod.netns, 'ip', 'link', 'add', 'eth0', 'type', 'bridge');
     const outcome = await node.cni({ command: 'ADD', pod: made.pod });
@@ -181,7 +181,7 @@ describe('DEL of what is not there', () => {
     expect(await node.exec(undefined, 'ip', '-br', 'link')).toBe(before);
   });
 
-  test('needs neither netns nor arguments nor a configuration', async () => {
+  test('F09 needs neither netns nor arguments nor a configuration', async () => {
     const { pod } = await attach(node, 'bare', 21);
     const env = { CNI_NETNS: '', CNI_ARGS: '' };
     expect(await node.cni({ command: 'DEL', pod, env, config: [] })).toMatchObject({ exit: 0 });
@@ -194,7 +194,7 @@ describe('DEL of what is not there', () => {
 });
 
 describe('two sandboxes of one port', () => {
-  test('the newer one takes it; the late DEL of the older one leaves the newer alone', async () => {
+  test('F10 the newer one takes it; the late DEL of the older one leaves the newer alone', async () => {
     const first = await attach(node, 'restarted', 23);
     const peer = await attach(node, 'peer', 24);
     const again = await node.addPod('restarted-2');

@@ -29,7 +29,7 @@ const hasAttached = async () => {
 const spooled = async () => (await readdir(join(node.folder, 'state/spool'))).filter((name) => name.endsWith('.del'));
 
 describe('without an agent', () => {
-  test('DEL is spooled and counts as done; the next agent carries it out', async () => {
+  test('F08 DEL is spooled and counts as done; the next agent carries it out', async () => {
     const { pod } = await attach(node, 'spooled', 31);
     await eventually('spool folder', async () => (await readdir(join(node.folder, 'state'))).includes('spool'));
     await node.stopAgent();
@@ -64,7 +64,7 @@ describe('without an agent', () => {
 });
 
 describe('an ADD that is cut off', () => {
-  test('leaves nothing when its caller is killed', async () => {
+  test('F13 leaves nothing when its caller is killed', async () => {
     const pod = await node.addPod('cut');
     const made = await berth(node, pod, 34);
     // No row in NB: the ADD gets as far as it can and waits for OVN.
@@ -76,7 +76,7 @@ describe('an ADD that is cut off', () => {
     await eventually('undone', isEmpty);
   });
 
-  test('leaves nothing when the agent is killed, whenever that is', async () => {
+  test('F14 leaves nothing when the agent is killed, whenever that is', async () => {
     const pod = await node.addPod('killed');
     await berth(node, pod, 35);
     for (const delayMs of [0, 2, 4, 6, 8, 10, 15, 20, 25, 30, 40]) {
@@ -106,7 +106,7 @@ describe('an ADD that is cut off', () => {
 });
 
 describe('a DEL that never comes', () => {
-  test('the sandbox is gone: the reaper removes its port, and only that', async () => {
+  test('F12 the sandbox is gone: the reaper removes its port, and only that', async () => {
     const lost = await attach(node, 'lost', 37);
     const kept = await attach(node, 'kept', 38);
     await run(['ip', 'netns', 'delete', lost.pod.netns]);

@@ -181,3 +181,23 @@ describe('a storm of conflicts', () => {
     await expectSound(operator);
   });
 });
+
+describe('reads of the API', () => {
+  it('K13 a hundred changes of a running VM and its launcher make none', async () => {
+    await stage.start();
+    await populate();
+    await until('running', async () => (await stage.listLsps()).get('vm/a/db/default')?.chassis === 'n1');
+    await whenSound(stage);
+    const countReads = () => stage.api.requests.filter(({ verb }) => verb === 'get' || verb === 'list').length;
+    const isOfLease = ({ collection }: { collection: string }) => collection.endsWith('/leases');
+    const leases = () => stage.api.requests.filter((request) => request.verb === 'get' && isOfLease(request)).length;
+    const before = countReads() - leases();
+    for (let n = 0; n < 50; n += 1) {
+      cast.setStatus('pods', 'a/l1', { phase: 'Running', message: String(n) });
+      cast.setStatus('vmis', 'a/db', { phase: 'Running', nodeName: 'n1', note: n });
+    }
+    cast.pod('marker');
+    await findLsp('pod/a/marker/eth0');
+    expect(countReads() - leases() - before).toBe(0);
+  });
+});
