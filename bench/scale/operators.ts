@@ -1,13 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MEMORY_ENV, MEMORY_FLAGS } from '../../scripts/build/bundle.ts';
 import { findProcessCpu, findResidentMb } from './process-stat.ts';
 
-const PROGRAM = join(import.meta.dirname, '../../src/cli/operator.ts');
 const LAST_LINES = 60;
 
 /** A line of the operator's log. */
@@ -32,6 +30,8 @@ export type OperatorProcess = {
 
 export type OperatorOptions = {
   readonly name: string;
+  /** The program, bundled as it is in the image. */
+  readonly program: string;
   readonly kubeconfig: string;
   readonly nb: string;
   readonly sb: string;
@@ -70,13 +70,12 @@ export async function startOperator(options: OperatorOptions): Promise<OperatorP
 }
 
 function formatArguments(options: OperatorOptions, port: number): string[] {
-  const { kubeconfig, nb, sb, profileDir } = options;
+  const { program, kubeconfig, nb, sb, profileDir } = options;
   const profile = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`];
   return [
-    '--disable-warning=ExperimentalWarning',
     ...MEMORY_FLAGS,
     ...profile,
-    PROGRAM,
+    program,
     `--kubeconfig=${kubeconfig}`,
     `--nb=${nb}`,
     `--sb=${sb}`,

@@ -1,7 +1,9 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parse } from 'yaml';
+import { bundle } from '../../scripts/build/bundle.ts';
 import { KINDS } from '../../src/api/group.ts';
 import {
   createResource,
@@ -46,7 +48,11 @@ const CONNECTIONS = 48;
 
 export async function startStage({ env, say, profileDir }: StageOptions): Promise<Stage> {
   await using cleanup = new AsyncDisposableStack();
-  say('starting etcd, the API server and both databases of OVN');
+  say('bundling the operator, starting etcd, the API server and both databases of OVN');
+  const dist = mkdtempSync(join(tmpdir(), 'mooring-bench-'));
+  cleanup.defer(() => rmSync(dist, { recursive: true, force: true }));
+  await bundle(ROOT, dist);
+  const program = join(dist, 'lib/operator.js');
   const control = await startControlPlane(env, { users: [OPERATOR_USER], formatArguments: formatAuditArguments });
   cleanup.defer(() => control.stop());
   const nb = cleanup.use(await startServer(SCHEMA_FILES.nb));
@@ -73,7 +79,7 @@ export async function startStage({ env, say, profileDir }: StageOptions): Promis
     farm,
     resource,
     startOperator: async (name) => {
-      const operator = await startOperator({ name, kubeconfig, nb: nb.remote, sb: sb.remote, profileDir });
+      const operator = await startOperator({ name, program, kubeconfig, nb: nb.remote, sb: sb.remote, profileDir });
       running.add(operator);
       return operator;
     },

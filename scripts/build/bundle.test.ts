@@ -30,7 +30,7 @@ describe('names', () => {
   });
   it('starts the bundle of its own name and passes the arguments on', () => {
     expect(formatLauncher('agent.ts')).toBe(
-      '#!/bin/sh\nexport MALLOC_ARENA_MAX=2\nexec node --enable-source-maps --max-semi-space-size=16 --heap-growing-percent=30 /opt/mooring/lib/agent.js "$@"\n',
+      '#!/bin/sh\nexport MALLOC_ARENA_MAX=2\nexec node --max-semi-space-size=8 --heap-growing-percent=30 /opt/mooring/lib/agent.js "$@"\n',
     );
   });
 });

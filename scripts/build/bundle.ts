@@ -65,14 +65,14 @@ function listEntries(root: string): string[] {
  * On a large machine Node lets the heap grow to several times of what is in use before it looks for garbage. Ours do
  * little work and share nodes with guests: memory is worth more than the few percent of time that this costs.
  */
-export const MEMORY_FLAGS = ['--max-semi-space-size=16', '--heap-growing-percent=30'] as const;
+export const MEMORY_FLAGS = ['--max-semi-space-size=8', '--heap-growing-percent=30'] as const;
 /** The C library keeps memory apart for each thread, and gives little of it back: two such places are enough. */
 export const MEMORY_ENV = { MALLOC_ARENA_MAX: '2' } as const;
 
 /** The launcher script of a program. */
 export function formatLauncher(file: string): string {
   const env = Object.entries(MEMORY_ENV).map(([name, value]) => `export ${name}=${value}\n`);
-  const flags = ['--enable-source-maps', ...MEMORY_FLAGS].join(' ');
+  const flags = MEMORY_FLAGS.join(' ');
   return `#!/bin/sh\n${env.join('')}exec node ${flags} /opt/mooring/lib/${basename(file, '.ts')}.js "$@"\n`;
 }
 
@@ -105,7 +105,6 @@ export async function bundle(root: string, dist: string): Promise<void> {
     format: 'esm',
     external: EXTERNAL,
     banner: { js: BANNER },
-    sourcemap: 'linked',
     sourcesContent: false,
     plugins: [workerPlugin(root)],
     logLevel: 'warning',
