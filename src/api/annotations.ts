@@ -10,6 +10,8 @@ export const ADOPT = `${GROUP}/adopt`;
 export const CLUSTER_UID = `${GROUP}/cluster-uid`;
 /** On a LogicalPort that a VM has started with: its own UID. A restored object has another one, also in the same cluster. */
 export const PORT_UID = `${GROUP}/port-uid`;
+/** On one LogicalPort: written by a new leader, which then waits until its cache shows it. It means nothing to others. */
+export const LEADER_MARK = `${GROUP}/leader-mark`;
 export const MULTUS_NETWORKS = 'k8s.v1.cni.cncf.io/networks';
 export const MULTUS_DEFAULT_NETWORK = 'v1.multus-cni.io/default-network';
 

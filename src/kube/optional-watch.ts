@@ -15,6 +15,9 @@ export type Watch<T> = {
   whenReady(signal: AbortSignal): Promise<void>;
   /** True while the content can be relied on: the kind is served and was read in full. */
   isKnown(): boolean;
+  /** See `Reflector`. */
+  whenAt(version: string, signal: AbortSignal): Promise<void>;
+  refresh(): void;
 };
 
 const PROBE_MS = 10_000;
@@ -26,8 +29,8 @@ export function watchAlways<T extends KubeObject>(options: ReflectorOptions<T>):
 }
 
 function asWatch<T>(reflector: Reflector<T>) {
-  const { store, onChange, stop } = reflector;
-  return { store, onChange, stop, isKnown: () => reflector.hasSynced() };
+  const { store, onChange, stop, whenAt, refresh } = reflector;
+  return { store, onChange, stop, whenAt, refresh, isKnown: () => reflector.hasSynced() };
 }
 
 /**

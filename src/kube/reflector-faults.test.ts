@@ -259,3 +259,35 @@ describe('reflector: code that is not ours', () => {
     expect(failures(h)).toEqual([]);
   });
 });
+
+describe('F45 reflector: what is known of a version', () => {
+  it('waits for the event of a write, and not for what others write', async () => {
+    await using h = await createHarness();
+    const reflector = h.reflect();
+    await openWatch(h);
+    h.addPod('p');
+    const known = await eventually('the pod', () => reflector.store.get('a/p')?.metadata?.resourceVersion);
+    const { signal } = new AbortController();
+    await reflector.whenAt(known, signal);
+    firstWatch(h)?.freeze();
+    h.addPod('q');
+    const version = h.server.storage.get(POD_COLLECTION, 'a/q')?.metadata.resourceVersion ?? '';
+    let reached = false;
+    const waiting = reflector.whenAt(version, signal).then(() => {
+      reached = true;
+    });
+    await Promise.resolve();
+    expect(reached).toBe(false);
+    reflector.refresh();
+    await waiting;
+    expect(keysOf(reflector)).toEqual(['a/p', 'a/q']);
+    expect(failures(h)).toEqual([]);
+  });
+
+  it('stops waiting with the signal', async () => {
+    await using h = await createHarness();
+    const reflector = h.reflect();
+    await openWatch(h);
+    await expect(reflector.whenAt('999999', AbortSignal.abort(new Error('enough')))).rejects.toThrow('enough');
+  });
+});

@@ -7,7 +7,7 @@ import { createResource, formatListPath, type ResourceKind, type Selection } fro
 import type { Change, Indexer, ReadonlyStore } from './store.ts';
 import type { Transport } from './transport.ts';
 import { type KubeObject, type Logger, type Metrics, noMetrics, type Random } from './types.ts';
-import { latestVersion } from './versions.ts';
+import { compareVersions, latestVersion } from './versions.ts';
 import { parseWatchEvent, type WatchEvent } from './watch-events.ts';
 
 /** What to mirror and how. */
@@ -46,6 +46,13 @@ export type Reflector<T> = {
   whenSynced(signal?: AbortSignal): Promise<void>;
   /** Milliseconds since the server last confirmed the content; Infinity before the first list. */
   lastSyncAge(): number;
+  /**
+   * Resolves when everything up to this version is in the store; rejects with the signal's reason. Only a version of an
+   * object of this kind is sure to come: those of others pass without an event.
+   */
+  whenAt(version: string, signal: AbortSignal): Promise<void>;
+  /** Ends the present watch and lists anew, as far as one is running. */
+  refresh(): void;
 };
 
 const DEFAULTS = { pageSize: 500, idleMs: 150_000, relistMs: 600_000, watchSeconds: 300 };
@@ -63,6 +70,10 @@ type Context<T extends KubeObject> = {
   failures: number;
   /** Called after each list. */
   onListed: () => void;
+  /** Ends the watch that is open, for a new list. */
+  relistNow: () => void;
+  /** Who waits for a version. */
+  waiters: Set<() => void>;
 };
 
 /** A reflector that does nothing before `start`. */
@@ -85,6 +96,8 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
     seenAt: never,
     failures: 0,
     onListed,
+    relistNow: () => undefined,
+    waiters: new Set(),
   };
   return {
     store: mirror.store,
@@ -99,7 +112,25 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
     hasSynced: () => listed,
     whenSynced: (signal) => untilAborted(synced.promise, signal),
     lastSyncAge: () => options.clock.now() - context.seenAt,
+    whenAt: (version, signal) => whenAt(context, version, signal),
+    refresh: () => context.relistNow(),
   };
+}
+
+async function whenAt<T extends KubeObject>(context: Context<T>, version: string, signal: AbortSignal): Promise<void> {
+  const reached = Promise.withResolvers<void>();
+  const check = () => {
+    const order = compareVersions(context.version, version);
+    if (context.version === version || (order !== undefined && order >= 0)) reached.resolve();
+  };
+  context.waiters.add(check);
+  check();
+  await untilAborted(reached.promise, signal).finally(() => context.waiters.delete(check));
+}
+
+function advance<T extends KubeObject>(context: Context<T>, version: string): void {
+  context.version = version;
+  for (const check of context.waiters) check();
 }
 
 function untilAborted(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
@@ -145,7 +176,7 @@ async function relist<T extends KubeObject>(context: Context<T>, signal: AbortSi
   const resource = createResource<KubeObject>(options.transport, options.kind);
   const list = await listEverything(resource, { ...selectionOf(options), pageSize: options.pageSize, signal });
   mirror.replace(list.items);
-  context.version = list.resourceVersion;
+  advance(context, list.resourceVersion);
   context.listedAt = options.clock.now();
   context.seenAt = context.listedAt;
   options.metrics?.count('kube_reflector_lists', { kind: options.kind.kind });
@@ -161,6 +192,7 @@ function selectionOf(options: Selection): Selection {
 async function watch<T extends KubeObject>(context: Context<T>, outer: AbortSignal): Promise<void> {
   const { clock, relistMs } = context.options;
   const relistNow = new AbortController();
+  context.relistNow = () => relistNow.abort();
   const timer = clock.schedule(Math.max(0, context.listedAt + relistMs - clock.now()), () => relistNow.abort());
   const startedAt = clock.now();
   let events = 0;
@@ -216,5 +248,5 @@ function takeEvent<T extends KubeObject>(context: Context<T>, event: WatchEvent)
   context.failures = 0;
   const version = event.type === 'BOOKMARK' ? event.version : event.object.metadata?.resourceVersion;
   if (event.type !== 'BOOKMARK') context.mirror.take(event.type, event.object);
-  if (version !== undefined) context.version = latestVersion(context.version, version);
+  if (version !== undefined) advance(context, latestVersion(context.version, version));
 }

@@ -42,7 +42,7 @@ export type Turn = Context & {
   readonly joinPool: Pool;
   /** Keys that wait for something outside of them, with the subnets among it. */
   readonly blocked: Map<string, readonly string[]>;
-  /** Lets the keys look again that wait for this subnet, or all that wait. */
+  /** Lets the keys look again that wait for this subnet, its ports in conflict among them, or all that wait. */
   readonly wake: (subnet?: string) => void;
   /** LogicalPorts, as `<namespace>/<name>`, whose creation was sent and not answered yet. */
   readonly pending: Map<string, { readonly key: string; readonly subnet: string }>;

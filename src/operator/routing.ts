@@ -72,9 +72,7 @@ function routePort(context: Context, change: Change<LogicalPort>, { inbox, wake 
   if (change.type !== 'added') {
     const before = change.type === 'updated' ? change.previous : port;
     routeCounts(context, before, inbox);
-    const left = before.spec.subnet;
-    wake(left);
-    for (const other of world.ports.store.byIndex('conflict', left)) inbox.add(getPortKey(other));
+    wake(before.spec.subnet);
   }
   if (change.type === 'deleted') return;
   for (const rival of addresses.listRivals(port)) {

@@ -6,6 +6,7 @@ import { EpochLost } from '../ovn/problems.ts';
 import { createWriter } from '../ovn/writer.ts';
 import { rebuildJoinPool } from '../plan/node.ts';
 import type { Context, Turn } from './context.ts';
+import { ensureCurrent } from './current.ts';
 import { ensureDefaultSubnet } from './default-subnet.ts';
 import { createFirstPass } from './first-pass.ts';
 import { followForeign } from './foreign.ts';
@@ -46,7 +47,7 @@ export async function runTerm(options: TermOptions, term: number, signal: AbortS
   const epoch = await takeEpoch(context.nb.client, context.settings.cluster, term);
   context.log.info({ term, epoch: String(epoch.value) }, 'epoch begun');
   if (context.settings.primary) await ensureDefaultSubnet(context, options.defaultCidr, signal);
-  await waitForUplinks(context, signal);
+  await Promise.all([waitForUplinks(context, signal), ensureCurrent(context, signal)]);
   context.addresses.forgetPending();
   const writer = createWriter({
     client: context.nb.client,
@@ -85,6 +86,8 @@ async function work(options: TermOptions, state: TermState): Promise<void> {
   const inbox = createInbox(queue, state.world, clock);
   const wake = (subnet?: string) => {
     for (const [key, subnets] of state.blocked) if (subnet === undefined || subnets.includes(subnet)) inbox.add(key);
+    if (subnet === undefined) return;
+    for (const port of state.world.ports.store.byIndex('conflict', subnet)) inbox.add(getPortKey(port));
   };
   const firstPass = createFirstPass(state);
   const run = async (key: string): Promise<Outcome> => {

@@ -1,5 +1,7 @@
+import { LEADER_MARK } from '../../src/api/annotations.ts';
 import { CLUSTER_KEY, OWNER_KEY } from '../../src/api/owner.ts';
 import type { LogicalPort, Subnet } from '../../src/api/types.gen.ts';
+import type { KubeObject } from '../../src/kube/index.ts';
 import { audit, auditAlways, type Snapshot, type SwitchPort } from '../../src/operator/testing/audit.ts';
 import { NB } from '../../src/ovn/schema/nb.gen.ts';
 import { COLLECTIONS, makeSettings, type Stage, type Started, type StartOptions, until } from './stage.ts';
@@ -79,10 +81,18 @@ export function postSentinel(stage: Stage): Sentinel {
 
 /** All that operators write, without what tells of time: leases, events, versions, the epoch. */
 async function recordState(stage: Stage): Promise<unknown> {
-  const kinds = ['ports', 'subnets', 'vpcs', 'ipPools', 'nodes', 'ipamClaims'] as const;
-  const objects = kinds.flatMap((kind) => stage.api.storage.list(COLLECTIONS[kind]));
+  const kinds = ['subnets', 'vpcs', 'ipPools', 'nodes', 'ipamClaims'] as const;
+  const others = kinds.flatMap((kind) => stage.api.storage.list(COLLECTIONS[kind]));
+  const objects = [...stage.api.storage.list(COLLECTIONS.ports).map(dropMark), ...others];
   const { Address_Set: _, ...rows } = await stage.nb.dump();
   return { objects, rows };
+}
+
+/** A new leader marks one LogicalPort, and with it its version. */
+function dropMark(object: KubeObject): object {
+  const { annotations: { [LEADER_MARK]: _, ...annotations } = {}, ...metadata } = object.metadata ?? {};
+  const { resourceVersion: __, ...rest } = metadata;
+  return { ...object, metadata: { ...rest, annotations } };
 }
 
 /**
