@@ -44,6 +44,8 @@ export function planHostRoutes(input: HostRouteInput): HostRoutes {
 
 /** Every address of a local pod whose VPC has a router of that family on the join network, oldest port first. */
 function listCandidates({ node, network, ports, findSubnet }: HostRouteInput): (HostRoute & { readonly ip: string })[] {
+  // Asked at every change of a pod; most clusters have the default VPC alone.
+  if (network.vpcs.length === 0) return [];
   const routers = new Map(network.vpcs.map(({ name, routerIps }) => [name, routerIps]));
   const local = ports.filter((port) => isPrimaryHere(port, node)).sort(compareAge);
   return local.flatMap((port) => {

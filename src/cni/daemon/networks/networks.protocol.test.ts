@@ -167,6 +167,16 @@ describe('a pod with networks', () => {
     await del(pod);
   });
 
+  test('without any network is in the journal only: a second record would slow each ADD of the node', async () => {
+    const pod = await makePod('single', {});
+    expect(await add(pod)).toMatchObject({ exit: 0 });
+    expect(await listRecords()).toEqual([]);
+    await relist(pod, 'b');
+    await eventually('attached later', () => hasLink(pod, 'net1'));
+    expect(await listRecords()).toHaveLength(2);
+    await del(pod);
+  });
+
   test('an address of ours is given to the plugin of others that asks for it by its ipam.type', async () => {
     const pod = await makePod('ipam', { [NETWORKS]: 'mv@side' });
     const port = formatPodPort(pod, { ip: '10.20.0.9', mac: '' }) as KubeObject & { spec: { attachments: object[] } };

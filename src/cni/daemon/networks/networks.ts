@@ -17,9 +17,9 @@ import { asJson, type Json } from './json.ts';
 import { createLedger, LEDGER_VERSION, type LedgerEntry } from './ledger.ts';
 import type { Nad } from './plan-chain.ts';
 import { planSandboxes } from './plan-reap-sandboxes.ts';
-import { planStatus, publishStatus } from './publish.ts';
+import { isConcerned, planStatus, publishStatus } from './publish.ts';
 import { convertResult } from './results.ts';
-import { describeSandbox, type FindNad, planFirst, planFurther } from './tasks.ts';
+import { describeSandbox, type Nads, planFirst, planFurther } from './tasks.ts';
 import { type AttachMode, isOurTurn, OUR_TYPES } from './who.ts';
 
 export type NetworksOptions = {
@@ -31,6 +31,8 @@ export type NetworksOptions = {
   readonly pods: Pick<Resource<Pod>, 'patchStatus'>;
   /** From a watch; the kind may not be served. */
   readonly findNad: (namespace: string, name: string) => Nad | undefined;
+  /** Types of others' plugins that NADs may name; none for any. */
+  readonly pluginTypes?: readonly string[];
   /** Asks for a turn for a pod, `namespace/name`, soon. */
   readonly wake: (podKey: string) => void;
 };
@@ -63,7 +65,7 @@ export type Networks = {
 export type Self = Attacher &
   Omit<NetworksOptions, 'binDir'> & {
     readonly lanes: Calls;
-    readonly need: FindNad;
+    readonly need: Nads['need'];
     /** Sandboxes that the last round of the reaper suspected. */
     readonly suspects: { now: ReadonlySet<string> };
   };
@@ -92,12 +94,7 @@ export function createNetworks(options: NetworksOptions): Networks {
     load: ledger.load,
     concerns: (request) =>
       OUR_TYPES.includes(request.config.type) && (request.ifname === PRIMARY || isChained(request)),
-    add: async (request, call, caller) => {
-      if (!(await isOurTurn(options.mode, options.confDir))) {
-        return isChained(call) ? passOn(call) : addSingle(context, request, caller);
-      }
-      return addPod(self, call, caller);
-    },
+    add: (request, call, caller) => addPod(self, { request, call }, caller),
     isWhole: (key) => ledger.find(key)?.first ?? key.ifname === PRIMARY,
     delete: (containerId) => deleteSandbox(self, containerId),
     defer: (containerId) =>
@@ -137,11 +134,17 @@ function passOn(request: AttachRequest): Json {
   throw new CniError('invalidConfig', '"mode": "networks" is for a plugin that comes after another one in its list');
 }
 
-async function addPod(self: Self, call: AttachRequest, caller: AbortSignal): Promise<Json> {
+/** A call as it came, and as it was read. */
+type Call = { readonly request: WireRequest; readonly call: AttachRequest };
+
+async function addPod(self: Self, { request, call }: Call, caller: AbortSignal): Promise<Json> {
   const { context, lanes } = self;
   const outcome = lanes.run(laneOf(call.containerId), (overtaken) =>
     withDeadline(context.clock, context.deadlines.addMs, [caller, overtaken], async (signal) => {
       const pod = await until(context.cluster.onChange, () => context.cluster.findPod(call.pod), signal);
+      if (isAlone(self, call, pod) || !(await isOurTurn(self.mode, self.confDir))) {
+        return isChained(call) ? passOn(call) : addSingle(context, request, signal);
+      }
       const entries = await attachPod(self, { call, pod }, signal);
       await publish(self, { pod, entries, signal });
       const [first] = entries;
@@ -155,14 +158,22 @@ async function addPod(self: Self, call: AttachRequest, caller: AbortSignal): Pro
   });
 }
 
+/**
+ * Asks for no network and has none: it costs what one interface costs, and is in the journal only. When its annotation
+ * changes, it is adopted. An interface that another plugin has made is in no journal.
+ */
+function isAlone({ ledger }: Self, call: AttachRequest, pod: Pod): boolean {
+  return !isConcerned(pod) && !isChained(call) && ledger.listSandbox(call.containerId).length === 0;
+}
+
 async function attachPod(
   self: Self,
   at: { call: AttachRequest; pod: Pod },
   signal: AbortSignal,
 ): Promise<LedgerEntry[]> {
   const { call, pod } = at;
-  const first = await planFirst(call, pod, self.need);
-  const further = await planFurther(call, pod, self.need);
+  const first = await planFirst(call, pod, self);
+  const further = await planFurther(call, pod, self);
   if (!isChained(call)) return attachAll(self, [first, ...further], signal);
   if (first.nad !== undefined) {
     const way = 'it needs Mooring as the first plugin of the list, or Multus';
@@ -173,7 +184,7 @@ async function attachPod(
     ...{ version: LEDGER_VERSION, ifname: call.ifname, state: 'attached', first: true, network: first.network },
     ...{ cniName: first.network, netnsId: readNetnsId(call.netns), plugins: [], result: passOn(call), order: 0 },
   };
-  await self.ledger.put({ ...foreign, state: 'attaching' });
+  if (further.length > 0) await self.ledger.put({ ...foreign, state: 'attaching' });
   try {
     const entries = await attachAll(self, further, signal);
     await self.ledger.put(foreign);

@@ -56,6 +56,33 @@ describe('the plugins of a NAD', () => {
     ]);
   });
 
+  test.each([
+    ['a plugin that the administrator has not listed', { type: 'host-device', device: 'eth0' }, 'host-device'],
+    ['an IPAM plugin that is not listed', { type: 'macvlan', ipam: { type: 'dhcp' } }, 'dhcp'],
+    ['a plugin behind another one', { type: 'macvlan', delegate: { type: 'bridge' } }, 'bridge'],
+    ['a later one of a list', { plugins: [{ type: 'macvlan' }, { type: 'tuning' }] }, 'tuning'],
+  ])('%s is not run where there is a list', (_cause, config, type) => {
+    const nad = { spec: { config: JSON.stringify({ cniVersion: '1.0.0', ...config }) } };
+    const message = expect.stringContaining(`plugin ${type} is not one of agent.pluginTypes (macvlan, static)`);
+    expect(planChain(nad, selectedOf(), ['macvlan', 'static'])).toMatchObject({ ok: false, problem: { message } });
+    expect(planChain(nad, selectedOf(), [])).toMatchObject({ ok: true });
+  });
+
+  test('a list never keeps out what is ours', () => {
+    const config = { cniVersion: '1.0.0', type: 'macvlan', ipam: { type: 'mooring' } };
+    const nad = (content: object) => ({ spec: { config: JSON.stringify(content) } });
+    expect(planChain(nad(config), selectedOf(), ['macvlan'])).toMatchObject({ ok: true });
+    expect(planChain(nad({ cniVersion: '1.0.0', type: 'mooring' }), selectedOf(), ['macvlan'])).toMatchObject({
+      ok: true,
+    });
+  });
+
+  test.each(['../../tmp/sh', '/bin/sh', 'a\0b', '', ' ', 7, 'multus'])('ipam.type %j starts no program', (type) => {
+    const result = pluginsOf({ cniVersion: '1.0.0', type: 'macvlan', ipam: { type } });
+    if (type === '') expect(result).toMatchObject([{ type: 'macvlan' }]);
+    else expect(result).toMatchObject({ reason: 'NetworkAttachmentInvalid' });
+  });
+
   test('what only a runtime may say is not taken from a NAD', () => {
     const config = { cniVersion: '1.0.0', type: 'a', runtimeConfig: { mac: 'x' }, prevResult: { ips: [] } };
     expect(pluginsOf(config)).toEqual([{ cniVersion: '1.0.0', name: 'net', type: 'a' }]);

@@ -25,9 +25,9 @@ const MAX_PLUGINS = 16;
 /**
  * What to call for a NAD: a single plugin or a list (CNI SPEC.md section 1), with the name filled in as Multus does, the
  * pod's wishes under `args.cni`, and under `runtimeConfig` for each plugin that declares the capability.
- * Problem: NetworkAttachmentInvalid.
+ * `pluginTypes` are those of others that may be called, none for any. Problem: NetworkAttachmentInvalid.
  */
-export function planChain(nad: Nad, selected: Selected): Result<Chain> {
+export function planChain(nad: Nad, selected: Selected, pluginTypes: readonly string[] = []): Result<Chain> {
   const refuse = (what: string) =>
     fail('NetworkAttachmentInvalid', `NetworkAttachmentDefinition ${selected.namespace}/${selected.name}: ${what}`);
   const config = readConfig(nad);
@@ -38,7 +38,7 @@ export function planChain(nad: Nad, selected: Selected): Result<Chain> {
   const name = getOwn(config, 'name') ?? selected.name;
   if (typeof name !== 'string' || !NETWORK_NAME.test(name)) return refuse('its "name" is not one of a network');
   const plugins = listPlugins(config);
-  const fault = findFault(plugins);
+  const fault = findFault(plugins) ?? findForbidden(plugins, pluginTypes);
   if (fault !== undefined) return refuse(fault);
   return succeed({
     cniVersion,
@@ -57,13 +57,27 @@ function readConfig({ spec }: Nad): Json | string {
 
 /** A type becomes the name of a file to run: nothing but a plain name may get there. */
 function findFault(plugins: readonly Json[]): string | undefined {
-  const types = plugins.map((plugin) => asText(getOwn(plugin, 'type')) ?? '');
+  const types = plugins.flatMap(listTypesOf);
   const bad = types.find((type) => !PLUGIN.test(type));
   if (bad !== undefined) return `${JSON.stringify(bad.slice(0, 60))} is not a type of plugin`;
   const meta = types.find((type) => MULTUS_TYPES.includes(type));
   if (meta !== undefined) return `${meta} attaches networks itself and cannot be one`;
   const isFew = plugins.length > 0 && plugins.length <= MAX_PLUGINS;
   return isFew ? undefined : `it must name 1 to ${MAX_PLUGINS} plugins`;
+}
+
+/** The administrator's list of what NADs may have run on the nodes. */
+function findForbidden(plugins: readonly Json[], allowed: readonly string[]): string | undefined {
+  if (allowed.length === 0) return undefined;
+  const found = plugins.flatMap(listTypesOf).find((type) => !OUR_TYPES.includes(type) && !allowed.includes(type));
+  return found === undefined ? undefined : `plugin ${found} is not one of agent.pluginTypes (${allowed.join(', ')})`;
+}
+
+/** The plugin's own type, then those that it hands a part of the work to (CNI SPEC.md section 4). */
+function listTypesOf(plugin: Json): string[] {
+  const handed = ['ipam', 'delegate'].map((key) => getOwn(asJson(getOwn(plugin, key)), 'type') ?? '');
+  const named = handed.filter((type) => type !== '').map((type) => asText(type) ?? '');
+  return [asText(getOwn(plugin, 'type')) ?? '', ...named];
 }
 
 function listPlugins(config: Json): Json[] {

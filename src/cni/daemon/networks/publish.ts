@@ -4,17 +4,19 @@ import type { Pod } from '../cluster.ts';
 import type { LedgerEntry } from './ledger.ts';
 import { formatNetworkStatus } from './results.ts';
 
+/** Does the pod ask for networks, or say that it has some? */
+export function isConcerned({ metadata }: Pod): boolean {
+  const annotations = metadata?.annotations ?? {};
+  return [MULTUS_NETWORKS, MULTUS_DEFAULT_NETWORK, NETWORK_STATUS].some((key) => annotations[key] !== undefined);
+}
+
 /**
  * The text that the pod's network-status should be, undefined when nothing has to be said: a pod that asked for no
  * network has none, as it would cost a write for each pod of the cluster.
  */
 export function planStatus(pod: Pod, entries: readonly LedgerEntry[]): string | undefined {
-  const annotations = pod.metadata?.annotations ?? {};
-  const concerns = [MULTUS_NETWORKS, MULTUS_DEFAULT_NETWORK, NETWORK_STATUS].some(
-    (key) => annotations[key] !== undefined,
-  );
   const attached = entries.filter(({ state }) => state === 'attached');
-  return concerns && attached.some(({ first }) => first) ? formatNetworkStatus(attached) : undefined;
+  return isConcerned(pod) && attached.some(({ first }) => first) ? formatNetworkStatus(attached) : undefined;
 }
 
 /**

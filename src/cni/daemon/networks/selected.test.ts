@@ -47,6 +47,18 @@ describe('the networks annotation', () => {
     },
   );
 
+  test.each([
+    { name: 'a', ips: ['10.0.0.1;K8S_POD_NAME=victim'] },
+    { name: 'a', ips: ['10.0.0.1', '10.0.0.2=x'] },
+    { name: 'a', ips: ['10.0.0.1,10.0.0.2'] },
+    { name: 'a', mac: '02:00:00:00:00:01;K8S_POD_NAMESPACE=kube-system' },
+    { name: 'a', mac: '02:00:00:00:00:01\n' },
+  ])('no text of %j can become an argument of a plugin', (item) => {
+    expect(read(JSON.stringify([item]))).toBe('InvalidRequest');
+    const chosen = JSON.stringify([{ ...item, namespace: 'shop' }]);
+    expect(readDefaultNetwork(chosen)).toMatchObject({ ok: false, problem: { reason: 'InvalidRequest' } });
+  });
+
   test('nothing asks for nothing', () => {
     expect(read('')).toEqual([]);
   });

@@ -1,5 +1,5 @@
 import type { Result } from '../../../api/problem.ts';
-import { succeed } from '../../../api/problem.ts';
+import { fail, succeed } from '../../../api/problem.ts';
 import { parseDefaultNetwork, parseSelections } from '../../../plan/selection.ts';
 import { asJson, asText, getOwn, type Json } from './json.ts';
 
@@ -35,15 +35,18 @@ export function readSelected(text: string, namespace: string): Result<Selected[]
   const parsed = parseSelections(text, namespace);
   if (!parsed.ok) return parsed;
   const items = listItems(text);
-  return succeed(
-    parsed.value.map((selection, index) => ({
-      namespace: selection.namespace,
-      name: selection.name,
-      interface: selection.interface,
-      explicit: isExplicit(items[index]),
-      requests: readRequests(items[index]),
-    })),
-  );
+  const list = parsed.value.map((selection, index) => ({
+    namespace: selection.namespace,
+    name: selection.name,
+    interface: selection.interface,
+    explicit: isExplicit(items[index]),
+    requests: readRequests(items[index]),
+  }));
+  for (const selected of list) {
+    const checked = refuseOdd(selected);
+    if (!checked.ok) return checked;
+  }
+  return succeed(list);
 }
 
 /** The network that replaces the first interface, in either form. Problem: InvalidRequest. */
@@ -51,7 +54,7 @@ export function readDefaultNetwork(text: string): Result<Selected> {
   const parsed = parseDefaultNetwork(text);
   if (!parsed.ok) return parsed;
   const { namespace, name, interface: ifname } = parsed.value;
-  return succeed({ namespace, name, interface: ifname, explicit: true, requests: readRequests(listItems(text)[0]) });
+  return refuseOdd({ namespace, name, interface: ifname, explicit: true, requests: readRequests(listItems(text)[0]) });
 }
 
 /** The raw elements, text or object; only called on what the parser has accepted. */
@@ -64,6 +67,20 @@ function listItems(text: string): readonly (string | Json | undefined)[] {
 function isExplicit(item: string | Json | undefined): boolean {
   if (typeof item === 'string') return item.includes('@');
   return Boolean(getOwn(item, 'interface') || getOwn(item, 'interfaceRequest'));
+}
+
+/**
+ * Addresses and MAC go into CNI_ARGS too, a list of `KEY=VALUE` with semicolons: a text that holds more than an address
+ * could make a plugin believe that the pod is another one. Problem: InvalidRequest.
+ */
+const PLAIN = /^[0-9A-Za-z.:/_-]{1,64}$/;
+
+function refuseOdd(selected: Selected): Result<Selected> {
+  const { ips = [], mac } = selected.requests;
+  const odd = [...ips, ...(mac === undefined ? [] : [mac])].find((text) => !PLAIN.test(text));
+  if (odd === undefined) return succeed(selected);
+  const where = `network ${selected.namespace}/${selected.name}`;
+  return fail('InvalidRequest', `${where}: ${JSON.stringify(odd.slice(0, 60))} is neither an address nor a MAC`);
 }
 
 function readRequests(item: string | Json | undefined): Requests {

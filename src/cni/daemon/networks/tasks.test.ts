@@ -18,8 +18,8 @@ const findNad = async (namespace: string, name: string): Promise<Nad> => {
 const podOf = (annotations: Record<string, string>) => ({
   metadata: { namespace: 'shop', name: 'web', uid: 'u1', annotations },
 });
-const first = (annotations: Record<string, string>) => planFirst(REQUEST, podOf(annotations), findNad);
-const further = (annotations: Record<string, string>) => planFurther(REQUEST, podOf(annotations), findNad);
+const first = (annotations: Record<string, string>) => planFirst(REQUEST, podOf(annotations), { need: findNad });
+const further = (annotations: Record<string, string>) => planFurther(REQUEST, podOf(annotations), { need: findNad });
 
 describe('the first interface', () => {
   test("is the cluster's own network", async () => {

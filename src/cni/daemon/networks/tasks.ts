@@ -8,8 +8,13 @@ import type { Task } from './attach.ts';
 import { type Nad, planChain } from './plan-chain.ts';
 import { type Requests, readDefaultNetwork, readSelected, type Selected } from './selected.ts';
 
-/** Gives a NAD; rejects when there is none. */
-export type FindNad = (namespace: string, name: string) => Promise<Nad>;
+/** Where networks come from. */
+export type Nads = {
+  /** Gives a NAD; rejects when there is none. */
+  need(namespace: string, name: string): Promise<Nad>;
+  /** Types of others' plugins that NADs may name; none for any. */
+  readonly pluginTypes?: readonly string[];
+};
 
 /** What all interfaces of one sandbox have in common. */
 export type Sandbox = Pick<Task, 'containerId' | 'netns' | 'pod' | 'cniArgs'>;
@@ -29,7 +34,7 @@ export function need<T>(result: Result<T>): T {
 }
 
 /** The first interface of a pod: the cluster's own network, unless the pod has chosen another. Throws CniError. */
-export async function planFirst(request: AttachRequest, pod: Pod, findNad: FindNad): Promise<Task> {
+export async function planFirst(request: AttachRequest, pod: Pod, nads: Nads): Promise<Task> {
   const sandbox = describeSandbox(request);
   const annotations = pod.metadata?.annotations ?? {};
   const chosen = annotations[MULTUS_DEFAULT_NETWORK]?.trim() ?? '';
@@ -40,11 +45,11 @@ export async function planFirst(request: AttachRequest, pod: Pod, findNad: FindN
   }
   const network = need(readDefaultNetwork(chosen));
   const selected = { ...network, interface: request.ifname, requests: addMac(annotations, network) };
-  return { ...(await planTask(sandbox, { selected, order: 0 }, findNad)), first: true };
+  return { ...(await planTask(sandbox, { selected, order: 0 }, nads)), first: true };
 }
 
 /** All other networks of a pod, in the order of its list. Throws CniError, for the whole if one cannot be had. */
-export async function planFurther(request: AttachRequest, pod: Pod, findNad: FindNad): Promise<Task[]> {
+export async function planFurther(request: AttachRequest, pod: Pod, nads: Nads): Promise<Task[]> {
   const sandbox = describeSandbox(request);
   const selections = readNetworks(pod, request.pod.namespace);
   const taken = selections.find((selected) => selected.interface === request.ifname);
@@ -54,7 +59,7 @@ export async function planFurther(request: AttachRequest, pod: Pod, findNad: Fin
       `network ${taken.namespace}/${taken.name} asks for ${request.ifname}, which is the first interface`,
     );
   }
-  return Promise.all(selections.map((selected, index) => planTask(sandbox, { selected, order: index + 1 }, findNad)));
+  return Promise.all(selections.map((selected, index) => planTask(sandbox, { selected, order: index + 1 }, nads)));
 }
 
 /** The networks annotation. Throws CniError `invalidConfig`. */
@@ -74,10 +79,10 @@ function addMac(annotations: Readonly<Record<string, string>>, { namespace, name
 export async function planTask(
   sandbox: Sandbox,
   { selected, order }: { selected: Selected; order: number },
-  findNad: FindNad,
+  { need: findNad, pluginTypes }: Nads,
 ): Promise<Task> {
   const nad = `${selected.namespace}/${selected.name}`;
-  const chain = need(planChain(await findNad(selected.namespace, selected.name), selected));
+  const chain = need(planChain(await findNad(selected.namespace, selected.name), selected, pluginTypes));
   const { interface: ifname, requests } = selected;
   return { ...sandbox, ifname, first: false, network: nad, nad, chain, requests, order };
 }

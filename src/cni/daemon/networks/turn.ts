@@ -93,7 +93,7 @@ async function bring(self: Self, { pod, first, signal }: Scene): Promise<void> {
       if (isDone(entry, index)) return undefined;
       return attempt('Attach', async () => {
         if (entry?.state === 'attached') return ledger.put({ ...entry, order: index + 1 });
-        const task = await planTask(describe(first), { selected, order: index + 1 }, self.need);
+        const task = await planTask(describe(first), { selected, order: index + 1 }, self);
         await attach(self, task, signal)
           .then((made) => setDefaultRoutes(self.context, [made], [task]))
           .catch((error: unknown) => undo(self, task, error));
