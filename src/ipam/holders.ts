@@ -7,6 +7,7 @@ export type Holders<K> = Map<K, Holder | Set<Holder>>;
 /** Marks what a holder is about to get, and what it is about to leave: no name of an object begins like these. */
 const RESERVED = '+';
 const LEAVING = '-';
+const LEFT_OVER = '~';
 
 /** The holder under which a lease is kept that its owner's LogicalPort does not have yet. */
 export const markReserved = (owner: Holder): Holder => RESERVED + owner;
@@ -14,10 +15,13 @@ export const markReserved = (owner: Holder): Holder => RESERVED + owner;
 /** The holder under which the old lease of a changing owner is kept. */
 export const markLeaving = (owner: Holder): Holder => LEAVING + owner;
 
+/** The holder under which is kept what OVN still has of an owner although its LogicalPort says something else. */
+export const markLeftOver = (owner: Holder): Holder => LEFT_OVER + owner;
+
 export const isReserved = (holder: Holder): boolean => holder.startsWith(RESERVED);
 
 /** The owner whose lease it is, whatever the stage. */
-export const getOwner = (holder: Holder): Holder => holder.replace(/^[+-]/, '');
+export const getOwner = (holder: Holder): Holder => holder.replace(/^[+~-]/, '');
 
 /** True when nobody held the key before. */
 export function addHolder<K>(holders: Holders<K>, key: K, holder: Holder): boolean {

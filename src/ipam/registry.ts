@@ -1,7 +1,7 @@
 import { type Result, succeed } from '../api/problem.ts';
 import type { AddressRequest } from './allocate.ts';
 import { type Change, type Changes, createChanges } from './changes.ts';
-import { type Holder, isReserved, markReserved } from './holders.ts';
+import { type Holder, isReserved, markLeftOver, markReserved } from './holders.ts';
 import type { PoolPlan } from './ip-pools.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 import type { RandomBytes } from './mac.ts';
@@ -10,6 +10,9 @@ import { type Count, countPool, countReserved, hold, type Lease, listRivals } fr
 
 /** An address on one of our switches that another system gave out. */
 export type ForeignLease = { readonly subnet: string; readonly name: string; readonly lease: Lease };
+
+/** What OVN still has of an owner although its LogicalPort says something else. */
+export type Leftover = { readonly subnet: string; readonly lease: Lease };
 
 /**
  * Who has which address in all subnets: what the LogicalPorts have, what was chosen and is in no LogicalPort yet, what
@@ -33,6 +36,8 @@ export type Registry = {
   forgetReservations(): void;
   /** Holds these, instead of what was told before. */
   holdForeign(leases: readonly ForeignLease[]): void;
+  /** Holds this for the owner beside all else, instead of what was told of it before; undefined for nothing. */
+  holdLeftover(owner: Holder, leftover: Leftover | undefined): void;
   /** Other owners of an address or of the MAC that the holder's LogicalPort has, as the caller knows it. */
   listRivals(holder: Holder, subnet: string, lease: Lease): Holder[];
   counts(subnet: string): Count[];
@@ -60,6 +65,7 @@ export function createRegistry(random: RandomBytes): Registry {
     dropChange: changes.drop,
     findChange: changes.find,
     holdForeign: foreign.set,
+    holdLeftover: createLeftovers(ledger),
     listRivals: (holder, subnet, lease) => {
       const pool = findPool(subnet);
       return pool === undefined ? [] : listRivals(pool, holder, lease);
@@ -129,6 +135,20 @@ function createReservations({ networks, take, letGo, findLease }: Ledger, change
     }
   };
   return { reserve, giveBack, forgetReservations };
+}
+
+function createLeftovers({ networks, letGo }: Ledger): Registry['holdLeftover'] {
+  const subnets = new Map<Holder, string>();
+  return (owner, leftover) => {
+    const before = subnets.get(owner);
+    if (before !== undefined && before !== leftover?.subnet) letGo(before, markLeftOver(owner));
+    if (leftover === undefined) {
+      subnets.delete(owner);
+      return;
+    }
+    subnets.set(owner, leftover.subnet);
+    hold(networks.ensurePool(leftover.subnet), markLeftOver(owner), leftover.lease);
+  };
 }
 
 /** What other systems have. It changes seldom, and only differences are told on. */

@@ -5,7 +5,7 @@ import type { Change as LeaseChange } from '../ipam/changes.ts';
 import { type PoolPlan, planPools } from '../ipam/ip-pools.ts';
 import { type Network, ROUTER } from '../ipam/networks.ts';
 import type { Holder, Lease } from '../ipam/pool.ts';
-import { createRegistry, type ForeignLease } from '../ipam/registry.ts';
+import { createRegistry, type ForeignLease, type Leftover } from '../ipam/registry.ts';
 import { type Change, type KubeObject, keyOf } from '../kube/index.ts';
 import { isOvnProvider } from '../plan/provider.ts';
 import type { Settings } from '../plan/settings.ts';
@@ -13,7 +13,7 @@ import { compareAge, deriveRouterMac, planSubnets, type SubnetPlan } from '../pl
 import type { SubnetCount } from '../plan/subnet-status.ts';
 import type { World } from './world.ts';
 
-export type { ForeignLease } from '../ipam/registry.ts';
+export type { ForeignLease, Leftover } from '../ipam/registry.ts';
 
 /**
  * The allocator: it follows the LogicalPorts in the cache, and holds beside them what was chosen and is not in the cache
@@ -51,6 +51,8 @@ export type Addresses = {
   forgetPending(): void;
   /** Holds what rows that are not ours have on our switches, instead of what they had before. */
   holdForeign(leases: readonly ForeignLease[]): void;
+  /** Holds for a port what OVN still has of it although its LogicalPort says something else; undefined for nothing. */
+  holdLeftover(holder: Holder, leftover: Leftover | undefined): void;
   /** Who among the holders of this port's addresses is older. Not empty: this port must not be programmed. */
   listOlderRivals(port: LogicalPort): string[];
   /** Ports that share an address with this one in the VPC, or its MAC in the L2 domain, whatever their age. */
@@ -102,6 +104,7 @@ export function createAddresses(world: Sources, settings: Settings, random: Rand
     findChange: (holder) => current().findChange(holder),
     forgetPending: () => current().forgetReservations(),
     holdForeign: (leases) => current().holdForeign(leases),
+    holdLeftover: (holder, leftover) => current().holdLeftover(holder, leftover),
     listRivals,
     listOlderRivals: (port) =>
       listRivals(port).filter((holder) => isOlder(holder, world.ports.store.get(holder), port)),

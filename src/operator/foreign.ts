@@ -83,7 +83,7 @@ function tellOfDoubles({ world, addresses, events, log }: Means, subnet: string)
 }
 
 /** All addresses of the column; words such as `dynamic` and `unknown` hold nothing. See ovn-nb(5), `addresses`. */
-function parseLease(addresses: readonly string[]): ForeignLease['lease'] {
+export function parseLease(addresses: readonly string[]): ForeignLease['lease'] {
   const words = addresses.flatMap((entry) => entry.split(/\s+/));
   const ips = words.flatMap((word) => parseAddress(word) ?? []).map(formatAddress);
   return { ips, mac: words.map(parseMac).find((mac) => mac !== undefined) ?? '' };

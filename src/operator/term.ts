@@ -13,6 +13,7 @@ import { followForeign } from './foreign.ts';
 import { createInbox, type TermInbox } from './inbox.ts';
 import { listJoinRecords } from './join.ts';
 import { formatWorkloadKey, getPodKey, getPortKey } from './keys.ts';
+import { followLeftovers } from './leftovers.ts';
 import { routeMtu } from './mtu.ts';
 import { reconcile } from './reconcile.ts';
 import { getOwnerKey, routeChanges } from './routing.ts';
@@ -115,6 +116,10 @@ async function work(options: TermOptions, state: TermState): Promise<void> {
   // What fails now has its turn again below, where failures are told.
   await Promise.allSettled(subnets.map(run));
   const ends = [
+    followLeftovers(state, (subnet) => {
+      wake(subnet);
+      inbox.add(`subnet/${subnet}`);
+    }),
     inbox.replay(() => routeChanges(state, inbox, wake)),
     routeMtu(state, inbox),
     wakeWithDatabase(state, wake),
