@@ -1,7 +1,8 @@
+import type { Transport } from '../../src/kube/index.ts';
 import type { FakeApiServer, Fault } from '../../src/kube/testing/fake-api-server.ts';
 import type { NbClient } from '../../src/ovn/database.ts';
 import { ConnectionError } from '../../src/ovsdb/index.ts';
-import type { Stage, Started } from './stage.ts';
+import type { Stage, Started, StartOptions } from './stage.ts';
 
 /** When the process dies: before its n-th write takes effect, or after, but before it learns of it. */
 export type Death = { readonly write: number; readonly when: 'before' | 'after' };
@@ -17,27 +18,48 @@ export type Mortal = { readonly dead: boolean; readonly writes: number; readonly
  * writes there were. `trouble` may give another fault for a request, for what fails without anybody's death.
  */
 export function arrangeDeath(api: FakeApiServer, death: Death, trouble?: () => Fault | undefined): Mortal {
+  const fate = createFate(death);
+  api.fault = ({ verb, collection }) => {
+    if (fate.dead) return 'reset';
+    if (collection === LEASES || !WRITES.includes(verb)) return undefined;
+    const end = fate.next();
+    if (end !== undefined) return end === 'before' ? 'reset' : 'lostAnswer';
+    return trouble?.();
+  };
+  return fate;
+}
+
+/** The same on any API server: the process is cut off from it at its own end. */
+export function arrangeCut(death: Death): Mortal & Required<Pick<StartOptions, 'wrapTransport'>> {
+  const fate = createFate(death);
+  const wrapTransport = (transport: Transport): Transport =>
+    replaceMethod(transport, 'request', async (request) => {
+      if (fate.dead) throw new Error('the process is dead');
+      if ((request.method ?? 'GET') === 'GET' || request.path.includes('/leases')) return transport.request(request);
+      const end = fate.next();
+      if (end === 'before') throw new Error('the process is dead');
+      const answer = await transport.request(request);
+      if (end === 'after') throw new Error('the process is dead');
+      return answer;
+    });
+  return Object.assign(fate, { wrapTransport });
+}
+
+function createFate(death: Death): Mortal & { next(): Death['when'] | undefined } {
   const state = { writes: 0, dead: false };
-  const happens = (): 'before' | 'after' | undefined => {
+  const next = (): Death['when'] | undefined => {
     state.writes += 1;
     if (state.writes !== death.write) return undefined;
     state.dead = true;
     return death.when;
   };
-  api.fault = ({ verb, collection }) => {
-    if (state.dead) return 'reset';
-    if (collection === LEASES || !WRITES.includes(verb)) return undefined;
-    const fate = happens();
-    if (fate !== undefined) return fate === 'before' ? 'reset' : 'lostAnswer';
-    return trouble?.();
-  };
   const wrapNb = (nb: NbClient): NbClient => {
     const { client } = nb;
     const transactAndSync: typeof client.transactAndSync = async (operations, options) => {
-      const fate = state.dead ? 'before' : happens();
-      if (fate === 'before') throw new ConnectionError('the process is dead');
+      const end = state.dead ? 'before' : next();
+      if (end === 'before') throw new ConnectionError('the process is dead');
       const results = await client.transactAndSync(operations, options);
-      if (fate === 'after') throw new ConnectionError('the process is dead');
+      if (end === 'after') throw new ConnectionError('the process is dead');
       return results;
     };
     return { ...nb, client: replaceMethod(client, 'transactAndSync', transactAndSync) };
@@ -49,6 +71,7 @@ export function arrangeDeath(api: FakeApiServer, death: Death, trouble?: () => F
     get writes() {
       return state.writes;
     },
+    next,
     wrapNb,
   };
 }

@@ -24,7 +24,8 @@ export function takeSnapshot(stage: Stage): Snapshot {
   };
 }
 
-function listSwitchPorts({ nb }: Stage): SwitchPort[] {
+/** Every switch port, by the replica of the test's own client. */
+export function listSwitchPorts({ nb }: Pick<Stage, 'nb'>): SwitchPort[] {
   const { observed } = nb.nb;
   const ports = observed.rows(NB.Logical_Switch_Port);
   return [...observed.rows(NB.Logical_Switch).values()].flatMap((home) =>

@@ -126,9 +126,10 @@ function describeLsp(row: Readonly<Record<string, unknown>>) {
   return { addresses: String(row.addresses), chassis: options['requested-chassis'] ?? '' };
 }
 
-type Remotes = { readonly endpoint: ApiEndpoint; readonly nb: string; readonly sb: string };
+export type Remotes = { readonly endpoint: ApiEndpoint; readonly nb: string; readonly sb: string };
 
-function startOperator(remotes: Remotes, options: StartOptions): Started {
+/** An operator in this process, on servers that run already. */
+export function startOperator(remotes: Remotes, options: StartOptions): Started {
   const log = createRecordingLogger();
   const transport = createTransport({ endpoint: remotes.endpoint, clock: systemClock });
   const nb = createNbClient({ remotes: [options.nbRemote ?? remotes.nb], backoff: { minMs: 10, maxMs: 50 } });
