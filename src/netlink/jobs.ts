@@ -100,7 +100,8 @@ export type Job =
 export type Results = {
   attachVeth: { hostIfIndex: number; peerIfIndex: number; netnsId: string };
   detachVeth: { deleted: boolean };
-  checkVeth: { problems: string[] };
+  /** `mtu` is what the peer has, in bytes; none when there is no peer. */
+  checkVeth: { problems: string[]; mtu?: number };
   listLinks: { links: Link[] };
   /** `refused`: destinations that the node has a route of its own to, which ours would have taken away. */
   configureNodePorts: { ports: { name: string; ifIndex: number }[]; refused: string[] };

@@ -117,7 +117,8 @@ export function checkVeth(host: RouteSocket, job: CheckVeth): Results['checkVeth
   if (job.netnsPath === undefined || job.peerName === undefined) return { problems };
   const peer = openRouteSocket(job.netnsPath);
   try {
-    return { problems: [...problems, ...checkPeer(peer, job, job.peerName)] };
+    const mtu = findLink(peer, job.peerName)?.mtu;
+    return { problems: [...problems, ...checkPeer(peer, job, job.peerName)], ...(mtu === undefined ? {} : { mtu }) };
   } finally {
     peer.close();
   }

@@ -57,6 +57,7 @@ const TABLES: Readonly<Record<string, TableSpec>> = {
     'error',
     'link_state',
     'external_ids',
+    'options',
   ]),
 };
 

@@ -39,6 +39,19 @@ export function listOurPorts(ovs: OvsClient): OvsInterface[] {
   return listOurs([...ovs.rows(VSWITCH.Interface).values()]);
 }
 
+/**
+ * Whom this node must reach for OVN to work: the ends of its tunnels, one per other chassis, and where the Southbound
+ * database is (ovn-controller(8): `ovn-remote`). Addresses as they are written there; a host name stays one.
+ */
+export function listPeers(ovs: Pick<OvsClient, 'rows'>): string[] {
+  const tunnels = [...ovs.rows(VSWITCH.Interface).values()].map((row) => row.options.get('remote_ip'));
+  const remotes = [...ovs.rows(VSWITCH.Open_vSwitch).values()].flatMap((row) =>
+    (row.external_ids.get('ovn-remote') ?? '').split(','),
+  );
+  const hosts = remotes.map((remote) => /^(?:tcp|ssl):\[?([^\]]+?)\]?:\d+$/.exec(remote.trim())?.[1]);
+  return [...new Set([...tunnels, ...hosts].filter((host) => host !== undefined))];
+}
+
 /** Has ovn-controller installed the flows of this interface's logical port? */
 export function isInstalled(ovs: OvsClient, name: string): boolean {
   return findInterface(ovs, name)?.installed === true;

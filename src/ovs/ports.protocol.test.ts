@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startOvs, type TestOvs } from '../../test/ovs/database.ts';
 import { applyPlan } from '../ovsdb/apply.ts';
 import { insertOp, mutateOp, namedUuid, type Operation, updateOp, wireMap } from '../ovsdb/operations.ts';
-import { findByIfaceId, findInterface, findPortsBySandbox, isInstalled, listOurPorts } from './find.ts';
+import { findByIfaceId, findInterface, findPortsBySandbox, isInstalled, listOurPorts, listPeers } from './find.ts';
 import { deletePortOps, ensurePortOps, type WantedPort } from './ports.ts';
 import { OvsProblem } from './problems.ts';
 import { findNodeSettings } from './settings.ts';
@@ -234,6 +234,22 @@ describe('findNodeSettings', () => {
       datapathType: 'netdev',
       ovsVersion: '3.5.0',
     });
+  });
+
+  it('knows the ends of its tunnels and where the central databases are', async () => {
+    const remotes = 'tcp:10.0.0.1:6642, ssl:[fd00::1]:6642,unix:/run/x,tcp:db.example:6642';
+    await write(updateOp('Open_vSwitch', [], { external_ids: wireMap([['ovn-remote', remotes]]) }));
+    const tunnel = (remote: string) => ({
+      name: `t${remote.length}`,
+      type: 'geneve',
+      options: wireMap([['remote_ip', remote]]),
+    });
+    await write(
+      insertOp('Interface', tunnel('192.0.2.7'), { uuidName: 'i' }),
+      insertOp('Port', { name: 't9', interfaces: namedUuid('i') }, { uuidName: 'p' }),
+      mutateOp('Bridge', [['name', '==', 'br-int']], [['ports', 'insert', namedUuid('p')]]),
+    );
+    expect(listPeers(db.ovs)).toEqual(['192.0.2.7', '10.0.0.1', 'fd00::1', 'db.example']);
   });
 
   it('says what is not set', () => {

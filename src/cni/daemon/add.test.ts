@@ -147,6 +147,21 @@ describe('an ADD after one that was cut off', () => {
     expect(await attach(world)).toEqual(first);
     expect(world.steps).toEqual(['links.checkVeth']);
   });
+
+  test('leaves an interface as it is when the MTU for new ones has changed, and tells what it has', async () => {
+    const world = createFakeWorld();
+    await attach(world);
+    const jobs: object[] = [];
+    const run = async (job: object) => {
+      jobs.push(job);
+      return { problems: [], mtu: 1400 };
+    };
+    const context = { ...world.context, links: { run: run as never }, findMtu: () => 8900 };
+    const again = await add(context, REQUEST, new AbortController().signal);
+    expect(again.pod.mtu).toBe(1400);
+    expect(jobs).toEqual([expect.objectContaining({ kind: 'checkVeth' })]);
+    expect(jobs).toEqual([expect.not.objectContaining({ mtu: expect.anything() })]);
+  });
 });
 
 describe('a DEL', () => {

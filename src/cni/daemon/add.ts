@@ -43,25 +43,29 @@ async function findFormer(work: Work, target: AttachmentTarget): Promise<Attache
   const present = context.ports.find(target.plan.hostInterface);
   if (entry === undefined && present === undefined) return undefined;
   const same = entry?.state === 'attached' && present?.installed === true && present.ifaceId === target.plan.ifaceId;
-  if (same && (await isIntact(work, target.plan))) return describe(request, target.plan);
+  const mtu = same ? await findIntact(work, target.plan) : undefined;
+  if (mtu !== undefined) return describe(request, { ...target.plan, mtu });
   context.log.info({ containerId: request.containerId, ifname: request.ifname }, 'a former attempt is removed first');
   await release(context, request);
   return undefined;
 }
 
-async function isIntact({ context, request }: Work, plan: AttachmentPlan): Promise<boolean> {
-  const { mac, mtu, routes } = plan;
-  const { problems } = await context.links.run({
+/**
+ * The MTU of an interface that is as that ADD left it, undefined when it is not. Which MTU it is says nothing: the
+ * subnet's or the cluster's may have changed since, and an interface in use keeps what it was made with.
+ */
+async function findIntact({ context, request }: Work, plan: AttachmentPlan): Promise<number | undefined> {
+  const { mac, routes } = plan;
+  const { problems, mtu = plan.mtu } = await context.links.run({
     kind: 'checkVeth',
     hostName: plan.hostInterface,
     netnsPath: request.netns,
     peerName: plan.podInterface,
     mac,
-    mtu,
     addresses: plan.ips.map((ip) => ip.cidr),
     routes,
   });
-  return problems.length === 0;
+  return problems.length === 0 ? mtu : undefined;
 }
 
 function describe(request: AttachRequest, plan: AttachmentPlan): Attached {

@@ -54,6 +54,31 @@ test.each([
   await lists.each('DEL', call);
 });
 
+test('CHECK and a repeated ADD after the MTU of the subnet has changed: the interface in use stays as it is', async () => {
+  const { pod } = await berth(node, await node.addPod('older'), 58);
+  const config = { cniVersion: '1.1.0', name: 'mooring', type: 'mooring' };
+  expect(await node.cni({ command: 'ADD', pod, config })).toMatchObject({ exit: 0 });
+  const hostEnds = await listHostEnds(node);
+  const change = async (mtu: number) => {
+    const spec = { cidrBlock: '10.16.0.0/16', mtu };
+    const metadata = { name: 'default' };
+    await node.put('mooring.dev/v1alpha1/subnets', { metadata, spec } as KubeObject);
+  };
+  await change(1300);
+  const fresh = await berth(node, await node.addPod('newer'), 59);
+  await eventually('the new MTU for new interfaces', async () => {
+    const made = JSON.parse((await node.cni({ command: 'ADD', pod: fresh.pod, config })).output);
+    if (made.interfaces[1].mtu !== 1300) await node.cni({ command: 'DEL', pod: fresh.pod });
+    return made.interfaces[1].mtu === 1300;
+  });
+  expect(await node.cni({ command: 'CHECK', pod, config })).toMatchObject({ exit: 0 });
+  const again = JSON.parse((await node.cni({ command: 'ADD', pod, config })).output);
+  expect(again.interfaces[1]).toMatchObject({ name: 'eth0', mtu: 1400 });
+  expect(await listHostEnds(node)).toEqual(expect.arrayContaining(hostEnds));
+  for (const each of [pod, fresh.pod]) await node.cni({ command: 'DEL', pod: each });
+  await change(1400);
+});
+
 test('tuning, bandwidth and sbr behind us find what they need, and CHECK takes their changes', async () => {
   const { pod } = await berth(node, await node.addPod('tuned'), 53);
   const call: ListCall = {

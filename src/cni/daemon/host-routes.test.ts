@@ -33,6 +33,25 @@ const findSubnet = (name: string) => ({ spec: name === 'default' ? {} : { vpc: n
 const plan = (...ports: LogicalPort[]) => planHostRoutes({ node: 'n1', network, ports, findSubnet });
 const show = (...ports: LogicalPort[]) => plan(...ports).routes.map(({ dst, gw }) => `${dst} ${gw}`);
 
+describe('an address that the node depends on', () => {
+  test.each([
+    '192.0.2.1',
+    '203.0.113.9',
+    'fd99::9',
+    '169.254.169.254',
+    '127.0.0.53',
+    '224.0.0.5',
+    'fe80::1',
+    'ff02::1',
+  ])('%s gets no route, and its port is named', (ip) => {
+    const ports = [port('a', { ips: [ip] }), port('b', { ips: ['10.99.0.7'] })];
+    const reserved = ['192.0.2.1', '203.0.113.0/24', 'fd99:0::9', 'db.example', 'flow', ''];
+    const found = planHostRoutes({ node: 'n1', network, ports, findSubnet, reserved });
+    expect(found.routes.map(({ dst }) => dst)).toEqual(['10.99.0.7/32']);
+    expect(found.reserved).toEqual([{ ip, port: ports[0] }]);
+  });
+});
+
 describe('a host route', () => {
   test('leads each family of a pod to the router of its VPC', () => {
     expect(

@@ -114,6 +114,19 @@ describe('pods of other VPCs', () => {
     expect(await ensure()).toEqual([]);
   });
 
+  test.each([
+    ['of another node, which it reaches by its default route alone', '192.0.2.7'],
+    ['of the central databases', '198.51.100.4'],
+    ['where a cloud tells the node who it is', '169.254.169.254'],
+  ])('never take an address %s, and are told', async (_cause, ip) => {
+    const { world, ensure } = start(ip);
+    world.peers.push('192.0.2.7', '198.51.100.4');
+    expect(await ensure()).toEqual([]);
+    expect(world.events.map(({ note }) => note)).toEqual([
+      expect.stringContaining(`${ip} is an address that the node`),
+    ]);
+  });
+
   test('that the node has another route to are told of, once', async () => {
     const { world, ensure } = start('10.99.0.5', [], ['10.99.0.5/32']);
     await ensure();

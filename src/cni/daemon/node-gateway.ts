@@ -96,8 +96,9 @@ export function createNodeGateway(context: Context, reserved: readonly string[] 
       network,
       ports: cluster.listPorts(),
       findSubnet: cluster.findSubnet,
+      reserved: network.vpcs.length === 0 ? [] : [...reserved, ...context.ports.listPeers()],
     });
-    const routes = hosts.routes.filter(({ dst }) => !reserved.includes(dst.slice(0, dst.indexOf('/'))));
+    const { routes } = hosts;
     const plan = planNodePorts(context.node, network, context.ports.findBridge()?.datapath === 'netdev', routes);
     await context.ports.ensureNode(plan.ports, signal);
     const state = describeState(context, plan);
@@ -177,11 +178,15 @@ async function configure({ links, ports }: Context, plan: NodePortsPlan): Promis
 /** Says once of each pod that the node cannot reach it, and why. */
 function createTeller({ events, log }: Context): (hosts: HostRoutes, refused: readonly string[]) => void {
   let said = new Set<string>();
-  return ({ routes, rivals }, refused) => {
+  return ({ routes, rivals, reserved }, refused) => {
     const notes = [
       ...rivals.map(({ port, ip, older }) => ({
         port,
         note: `${ip} leads to ${formatPortName(older)}, which is older`,
+      })),
+      ...reserved.map(({ port, ip }) => ({
+        port,
+        note: `${ip} is an address that the node itself depends on (API server, OVN, another node)`,
       })),
       ...routes
         .filter(({ dst }) => refused.includes(dst))

@@ -1,5 +1,5 @@
 import type { OvsClient } from '../../ovs/database.ts';
-import { findByIfaceId, findInterface, listOurPorts, type OvsInterface } from '../../ovs/find.ts';
+import { findByIfaceId, findInterface, listOurPorts, listPeers, type OvsInterface } from '../../ovs/find.ts';
 import {
   ATTACHED_MAC,
   IFACE_ID,
@@ -46,6 +46,7 @@ export function createOvsPorts({ ovs, bridge }: OvsPortsOptions): Ports {
       const found = findInterface(ovs, name);
       return found === undefined ? undefined : describe(found);
     },
+    listPeers: () => listPeers(ovs),
     onChange: (listener) => onEither(ovs, listener),
     ensurePod: async (port, signal) => {
       let evicted: string[] = [];

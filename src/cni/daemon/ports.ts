@@ -49,6 +49,8 @@ export type Ports = {
   list(): readonly OvsPort[];
   /** Any port with this name, a node port too. */
   find(name: string): OvsPort | undefined;
+  /** Addresses that OVN on this node depends on: ends of its tunnels, the central databases. */
+  listPeers(): readonly string[];
   onChange(listener: () => void): () => void;
   /**
    * One transaction: the port is there as wanted and no other port of the bridge claims its iface-id any more.

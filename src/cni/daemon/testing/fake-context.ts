@@ -24,6 +24,8 @@ export type FakeWorld = {
   readonly links: Set<string>;
   readonly entries: Map<string, JournalEntry>;
   readonly events: EventNote[];
+  /** Addresses that OVN on the node depends on. */
+  readonly peers: string[];
   fault: Fault;
   port: LogicalPort | undefined;
   subnet: Subnet | undefined;
@@ -69,6 +71,7 @@ export function createFakeWorld(): FakeWorld {
     links: new Set(),
     entries: new Map(),
     events: [],
+    peers: [],
     fault: () => undefined,
     port: PORT,
     subnet: SUBNET,
@@ -123,6 +126,7 @@ function createFakePorts(world: World, onChange: Context['ports']['onChange']): 
     findBridge: () => ({ datapath: 'system' }),
     list: () => [...world.ports.values()],
     find: (name) => world.ports.get(name),
+    listPeers: () => world.peers,
     onChange,
     ensurePod: async (port) => {
       await take(world, 'ports.ensurePod');
