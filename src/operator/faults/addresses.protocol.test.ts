@@ -89,7 +89,7 @@ describe('a stopped VM', () => {
     let operator = await stage.start({ defaultCidr: '10.16.0.0/28' });
     const vm = cast.vm('db');
     const before = await findLsp('vm/a/db/default');
-    for (let round = 0; round < 8; round += 1) {
+    for (let round = 0; round < 4; round += 1) {
       const names = Array.from({ length: 12 }, (_, index) => `p${round}-${index}`);
       for (const name of names) cast.pod(name);
       await until('all pods', async () => (await stage.listLsps()).size === 13);
