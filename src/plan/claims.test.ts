@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { IPAMClaim } from '../api/objects.ts';
 import type { LogicalPort } from '../api/types.gen.ts';
-import { applyClaims, deriveClaimStatus } from './claims.ts';
+import { applyClaims, deriveClaimStatus, listClaimReferences } from './claims.ts';
 import type { NicRequest } from './requests.ts';
 import type { SubnetPlan } from './subnet.ts';
 
@@ -67,10 +67,22 @@ describe('applyClaims', () => {
       ['net1 RequestDisagreement'],
     ],
     [
-      'a list to choose from does not matter once the claim has one',
-      [request({ pool: { kind: 'list', candidates: [['10.0.0.9']] } })],
+      'a list to choose from does not matter once the claim has one of it',
+      [request({ pool: { kind: 'list', candidates: [['10.0.0.9'], ['10.0.0.5']] } })],
       { c: claim(['10.0.0.5/24']) },
       ['net1 10.0.0.5'],
+    ],
+    [
+      'a list of pairs that has it in one of them',
+      [request({ pool: { kind: 'list', candidates: [['10.0.0.5', 'fd00::5']] } })],
+      { c: claim(['10.0.0.5/24']) },
+      ['net1 10.0.0.5'],
+    ],
+    [
+      'a list that does not have it',
+      [request({ pool: { kind: 'list', candidates: [['10.0.0.9'], ['10.0.0.8']] } })],
+      { c: claim(['10.0.0.5/24']) },
+      ['net1 RequestDisagreement'],
     ],
     [
       "an IPPool's right stays",
@@ -155,5 +167,39 @@ describe('deriveClaimStatus', () => {
     expect(deriveClaimStatus(claim(), { port: port(), subnet: undefined, now: NOW })).toMatchObject({
       ips: ['10.0.0.5/32', 'fd00::5/128'],
     });
+  });
+});
+
+describe('listClaimReferences', () => {
+  const launcher = (creationTimestamp: string | undefined, ...claims: string[]) => ({
+    metadata: {
+      name: 'l',
+      ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
+      annotations: {
+        'k8s.v1.cni.cncf.io/networks': JSON.stringify(
+          claims.map((name, index) => ({ name: 'nad', interface: `pod${index}`, 'ipam-claim-reference': name })),
+        ),
+      },
+    },
+  });
+
+  it('the present launcher wins over the one that a second migration makes, in whatever order they are seen', () => {
+    const source = launcher('2026-01-01T00:00:01Z', 'mine');
+    const target = launcher('2026-01-01T00:00:02Z', 'forged', 'new');
+    const fresh = launcher(undefined, 'other');
+    for (const pods of [
+      [source, target, fresh],
+      [fresh, target, source],
+    ]) {
+      expect([...listClaimReferences(pods, 'a')]).toEqual([
+        ['pod0', 'mine'],
+        ['pod1', 'new'],
+      ]);
+    }
+  });
+
+  it('one that cannot be read says nothing', () => {
+    const broken = { metadata: { name: 'l', annotations: { 'k8s.v1.cni.cncf.io/networks': '[' } } };
+    expect([...listClaimReferences([broken, launcher('2026', 'c')], 'a')]).toEqual([['pod0', 'c']]);
   });
 });

@@ -1,8 +1,10 @@
 import { formatAddress, parseAddress } from '../api/address.ts';
-import type { IPAMClaim } from '../api/objects.ts';
+import { MULTUS_NETWORKS } from '../api/annotations.ts';
+import type { IPAMClaim, Pod } from '../api/objects.ts';
 import { fail, type Problem, type Result, succeed } from '../api/problem.ts';
 import type { LogicalPort } from '../api/types.gen.ts';
 import type { NicRequest, RequestPlan } from './requests.ts';
+import { parseClaimReferences } from './selection.ts';
 import type { SubnetPlan } from './subnet.ts';
 
 type ClaimStatus = NonNullable<IPAMClaim['status']>;
@@ -54,10 +56,44 @@ function fixAddresses(request: NicRequest, name: string, ips: readonly string[])
     const what = `IPAMClaim ${name} has ${ips.join(', ')}, another source asks for ${request.ips.join(', ')}`;
     return fail('RequestDisagreement', `NIC ${nic}: ${what.slice(0, 500)}`);
   }
-  // The claim says which address: what a pool would choose from does not matter any more.
   const { pool, ...rest } = request;
+  const fitting = pool?.kind === 'list' ? pool.candidates.find((candidate) => fits(candidate, ips)) : [];
+  if (fitting === undefined) {
+    const what = `IPAMClaim ${name} has ${ips.join(', ')}, which is not in the list of addresses that is asked for, too`;
+    return fail('RequestDisagreement', `NIC ${nic}: ${what.slice(0, 500)}; change the list, or delete the claim`);
+  }
+  // The claim says which of the list: nothing is left to choose.
   return succeed({ ...rest, ...(pool?.kind === 'named' ? { pool } : {}), ips });
 }
+
+/** A claim may say less than a pair of the list, or more; what both say must be the same. */
+function fits(candidate: readonly string[], ips: readonly string[]): boolean {
+  const families = [':', '.'].map((mark) => [candidate, ips].map((list) => list.filter((ip) => ip.includes(mark))));
+  return families.every(([a = [], b = []]) => a.length === 0 || b.length === 0 || a.some((ip) => b.includes(ip)));
+}
+
+/** Which launcher or pod speaks, when several refer to claims. */
+export type ClaimSpeaker = Pick<Pod, 'metadata'>;
+
+/**
+ * The IPAMClaims that a machine's launchers refer to, by interface: what ipam-extensions writes there. The oldest launcher
+ * wins, the one that the guest runs or ran in before those that migration makes; a text that cannot be read says nothing.
+ */
+export function listClaimReferences(
+  launchers: readonly ClaimSpeaker[],
+  namespace: string,
+): ReadonlyMap<string, string> {
+  const oldestFirst = launchers.toSorted((a, b) => compareText(getCreation(a), getCreation(b)));
+  const references = new Map<string, string>();
+  for (const { metadata } of oldestFirst) {
+    const parsed = parseClaimReferences(metadata.annotations?.[MULTUS_NETWORKS] ?? '', namespace);
+    for (const [name, claim] of parsed.ok ? parsed.value : []) if (!references.has(name)) references.set(name, claim);
+  }
+  return references;
+}
+
+const getCreation = ({ metadata }: ClaimSpeaker): string => metadata.creationTimestamp ?? '9';
+const compareText = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
 
 const dropPrefix = (text: string): string => normalize(text.split('/')[0] ?? text);
 

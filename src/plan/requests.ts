@@ -1,6 +1,7 @@
 import { MULTUS_DEFAULT_NETWORK, MULTUS_NETWORKS } from '../api/annotations.ts';
 import { findController, type Pod, type VmiSpec } from '../api/objects.ts';
 import { type Result, succeed } from '../api/problem.ts';
+import { matchNetworks, type Present } from './match-networks.ts';
 import type { Draft } from './requests/draft.ts';
 import { combine } from './requests/keys.ts';
 import { named, resolveAll } from './requests/resolve.ts';
@@ -60,8 +61,9 @@ function draftVmNic(nic: VmNic, namespace: string, claims: ClaimReferences): Res
 /**
  * The interfaces of an ordinary pod: the first one, and those of the networks annotation. When that cannot be read, the
  * plan is `incomplete` and its problem is the first interface's: the pod cannot start, what exists is not to be touched.
+ * `present` are the interfaces that the pod has LogicalPorts for: a network that names no interface keeps the one it has.
  */
-export function planPodRequests(pod: Pod, context: RequestContext): RequestPlan {
+export function planPodRequests(pod: Pod, context: RequestContext, present: readonly Present[] = []): RequestPlan {
   if (pod.spec?.hostNetwork === true) return { requests: [], problems: [] };
   const namespace = context.grants.namespace.metadata.name;
   const { annotations = {} } = pod.metadata;
@@ -72,7 +74,9 @@ export function planPodRequests(pod: Pod, context: RequestContext): RequestPlan 
   const sources = [{ from: 'the pod', annotations }];
   const ordinal = deriveOrdinal(pod);
   const first = draftFirst(readText(annotations, MULTUS_DEFAULT_NETWORK));
-  const others = selections.value.map((item) => [item.interface, succeed(draftSelection(item))] as const);
+  const others = nameAll(selections.value, present).map(
+    (item) => [item.interface, succeed(draftSelection(item))] as const,
+  );
   const listing = {
     drafts: [[PRIMARY_INTERFACE, first] as const, ...others],
     sources,
@@ -80,6 +84,19 @@ export function planPodRequests(pod: Pod, context: RequestContext): RequestPlan 
     ...(ordinal === undefined ? {} : { ordinal }),
   };
   return resolveAll(listing, context);
+}
+
+const nameAll = (selections: readonly Selection[], present: readonly Present[]): Selection[] => {
+  const further = present.filter(({ ifname }) => ifname !== PRIMARY_INTERFACE);
+  return matchNetworks(selections, further).wanted.map(({ selected }) => selected);
+};
+
+/** The NAD of an interface, as `<namespace>/<name>`, also where all else of its request makes no sense. */
+export function findPodNad({ metadata }: Pod, nic: string, present: readonly Present[]): string | undefined {
+  const text = readText(metadata.annotations ?? {}, MULTUS_NETWORKS) ?? '';
+  const selections = parseSelections(text, metadata.namespace ?? '');
+  const found = selections.ok && nameAll(selections.value, present).find((item) => item.interface === nic);
+  return found ? `${found.namespace}/${found.name}` : undefined;
 }
 
 const readText = (annotations: Readonly<Record<string, string>>, key: string): string | undefined =>

@@ -110,7 +110,7 @@ describe('parseDefaultNetwork', () => {
   it('is one network with its namespace, on the first interface', () => {
     expect(parseDefaultNetwork('x/biz@net5')).toEqual({
       ok: true,
-      value: { namespace: 'x', name: 'biz', interface: 'eth0' },
+      value: { namespace: 'x', name: 'biz', interface: 'eth0', explicit: true },
     });
     expect(parseDefaultNetwork('[{"name":"biz","namespace":"x","mac":"m"}]')).toMatchObject({ value: { mac: 'm' } });
   });

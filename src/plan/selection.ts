@@ -8,6 +8,8 @@ export type Selection = {
   readonly namespace: string;
   readonly name: string;
   readonly interface: string;
+  /** The interface was named in the list; otherwise its name is that of its place. */
+  readonly explicit: boolean;
   readonly ips?: readonly string[];
   readonly mac?: string;
   /** Gateways of the pod's default route; an empty list leaves the choice to the network. */
@@ -121,11 +123,12 @@ function readSelection(item: Fields, defaults: { namespace: string; interface: s
   if (typeof name !== 'string' || typeof namespace !== 'string' || typeof interfaceName !== 'string') {
     return fail('InvalidRequest', 'name, namespace and interface of a network must be text');
   }
-  const base = { name, namespace, interface: interfaceName };
+  const explicit = Boolean(item.get('interface') || item.get('interfaceRequest'));
+  const base = { name, namespace, interface: interfaceName, explicit };
   return checkNames(base) ?? checkInterface(base.interface) ?? readDetails(item, base);
 }
 
-function readDetails(item: Fields, base: Reference): Result<Selection> {
+function readDetails(item: Fields, base: Reference & Pick<Selection, 'explicit'>): Result<Selection> {
   const refused = findBadDetail(item);
   if (refused !== undefined) return fail('InvalidRequest', `network ${base.namespace}/${base.name}: ${refused}`);
   const names = { ips: 'ips', mac: 'mac', 'default-route': 'defaultRoute', 'ipam-claim-reference': 'ipamClaim' };

@@ -1,8 +1,9 @@
 import type { Pod } from '../../api/objects.ts';
 import type { LogicalPort } from '../../api/types.gen.ts';
 import type { MigrationState } from '../../migration/input.ts';
-import { UNATTACHED } from '../../plan/logical-port.ts';
-import { planPodRequests, type RequestPlan } from '../../plan/requests.ts';
+import { type Carrier, UNATTACHED } from '../../plan/logical-port.ts';
+import type { Present } from '../../plan/match-networks.ts';
+import { findPodNad, planPodRequests, type RequestPlan } from '../../plan/requests.ts';
 import type { Context } from '../context.ts';
 import { formatWorkloadKey } from '../keys.ts';
 import { makeRequestContext } from '../port/request-context.ts';
@@ -27,7 +28,7 @@ export function observePod(context: Context, namespace: string, name: string): S
     namespace,
     name,
     ports,
-    carrierOf: (nic: string) => ({ interface: nic }),
+    carrierOf: (nic: string) => findCarrier(pod, ports, nic),
     stopped: false,
     claimExists: isKeptByClaim(context, namespace, key),
     versions: { pod: pod?.metadata.resourceVersion },
@@ -56,7 +57,23 @@ function describeCluster(context: Context): { clusterUid?: string } {
 
 function planPod(context: Context, pod: Pod, ports: readonly LogicalPort[]): RequestPlan {
   const namespace = pod.metadata.namespace ?? '';
-  return completePlan(context, planPodRequests(pod, makeRequestContext(context, namespace)), { namespace, ports });
+  const plan = planPodRequests(pod, makeRequestContext(context, namespace), listPresent(pod, ports));
+  return completePlan(context, plan, { namespace, ports });
+}
+
+/** The interfaces on NADs that this very pod has ports for. */
+function listPresent({ metadata }: Pod, ports: readonly LogicalPort[]): Present[] {
+  const own = ports.filter(({ spec }) => spec.owner.uid === metadata.uid);
+  return own.flatMap(({ spec }) => {
+    const held = spec.attachments?.find(({ podUID }) => podUID === metadata.uid);
+    return held?.nad === undefined ? [] : { ifname: held.interface, nad: held.nad };
+  });
+}
+
+/** By the list of networks alone: also a NIC whose request cannot be understood has its network. */
+function findCarrier(pod: Pod | undefined, ports: readonly LogicalPort[], nic: string): Carrier {
+  const nad = pod && findPodNad(pod, nic, listPresent(pod, ports));
+  return { interface: nic, ...(nad === undefined ? {} : { nad }) };
 }
 
 /** A pod holds its ports from the moment it has a node, and never moves. */

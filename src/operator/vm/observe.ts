@@ -1,4 +1,3 @@
-import { MULTUS_NETWORKS } from '../../api/annotations.ts';
 import {
   findKubevirtOwner,
   type VirtualMachine,
@@ -9,12 +8,12 @@ import type { LogicalPort } from '../../api/types.gen.ts';
 import { deriveMigration } from '../../migration/derive.ts';
 import type { LauncherRecord, MigrationInput } from '../../migration/input.ts';
 import { parseLauncher, parseVmi, parseVmim } from '../../migration/parse.ts';
+import { listClaimReferences } from '../../plan/claims.ts';
 import type { Carrier } from '../../plan/logical-port.ts';
 import { formatPortLsp } from '../../plan/lsp.ts';
 import { deriveStanding, type Lives, listTrustedLaunchers, servesVmi } from '../../plan/ownership.ts';
 import type { WishSource } from '../../plan/requests/types.ts';
 import { type ClaimReferences, planVmRequests, type RequestContext, type RequestPlan } from '../../plan/requests.ts';
-import { parseClaimReferences } from '../../plan/selection.ts';
 import { listVmNics } from '../../plan/vm-nics.ts';
 import type { Context } from '../context.ts';
 import { formatWorkloadKey } from '../keys.ts';
@@ -59,20 +58,11 @@ export function observeVm(context: Context, namespace: string, name: string): Se
 const isFinal = ({ status }: VirtualMachineInstance): boolean =>
   status?.phase === 'Succeeded' || status?.phase === 'Failed';
 
-/**
- * The IPAMClaims that the launchers refer to, by interface: what ipam-extensions writes there. Only launchers that count
- * as such speak for the machine, the one that started it before those that migration makes.
- */
+/** Only launchers that count as such speak for the machine. */
 function listReferences({ world }: Context, namespace: string, launchers: readonly LauncherRecord[]): ClaimReferences {
   const living = launchers.filter(({ final }) => !final);
-  const ordered = living.toSorted(
-    (a, b) => Number(a.migrationJobUid === undefined) - Number(b.migrationJobUid === undefined),
-  );
-  const texts = ordered.flatMap(
-    ({ name }) => world.pods.store.get(`${namespace}/${name}`)?.metadata.annotations?.[MULTUS_NETWORKS] ?? [],
-  );
-  const references = texts.map((text) => parseClaimReferences(text, namespace));
-  return new Map(references.flatMap((parsed) => (parsed.ok ? [...parsed.value] : [])));
+  const pods = living.flatMap(({ name }) => world.pods.store.get(`${namespace}/${name}`) ?? []);
+  return listClaimReferences(pods, namespace);
 }
 
 /** By the spec alone: also a NIC whose request cannot be understood is carried as KubeVirt carries it. */

@@ -269,3 +269,26 @@ describe('VMs', () => {
     expect(planned.requests.map(({ ipamClaim }) => ipamClaim)).toEqual([undefined, 'vm.biz']);
   });
 });
+
+describe('a list of networks that was changed under a pod', () => {
+  const plan = (networks: string, present: string) =>
+    show(
+      planPodRequests(
+        podWith({ 'k8s.v1.cni.cncf.io/networks': networks }),
+        makeRequestContext(),
+        present.split(',').map((text) => {
+          const [nad = '', ifname = ''] = text.split('@');
+          return { nad: `default/${nad}`, ifname };
+        }),
+      ),
+    ).map((line) => line.split(' ')[0]);
+
+  it.each([
+    ['the middle gone', 'attachnet,attachnet', 'attachnet@net1,attachnet@net3', ['net1=net1', 'net3=net3']],
+    ['its own place', 'attachnet,attachnet', 'attachnet@net1,attachnet@net2', ['net1=net1', 'net2=net2']],
+    ['a named one is served by nobody else', 'attachnet@x', 'attachnet@net1', ['x=x']],
+    ['the first interface serves no list', 'attachnet', 'attachnet@eth0', ['net1=net1']],
+  ])('%s', (_cause, networks, present, expected) => {
+    expect(plan(networks, present)).toEqual(['eth0=eth0', ...expected]);
+  });
+});

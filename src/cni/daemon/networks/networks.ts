@@ -173,7 +173,7 @@ async function attachPod(
 ): Promise<LedgerEntry[]> {
   const { call, pod } = at;
   const first = await planFirst(call, pod, self);
-  const further = await planFurther(call, pod, self);
+  const further = await planFurther(call, pod, self, self.context.cluster.listPorts());
   if (!isChained(call)) return attachAll(self, [first, ...further], signal);
   if (first.nad !== undefined) {
     const way = 'it needs Mooring as the first plugin of the list, or Multus';

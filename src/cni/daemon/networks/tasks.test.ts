@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { MULTUS_DEFAULT_NETWORK, MULTUS_NETWORKS } from '../../../api/annotations.ts';
+import type { LogicalPort } from '../../../api/types.gen.ts';
 import { CniError } from '../errors.ts';
 import { REQUEST } from '../testing/fake-context.ts';
 import type { Nad } from './plan-chain.ts';
@@ -55,6 +56,19 @@ describe('the other interfaces', () => {
       { ifname: 'net3', nad: 'other/mv', order: 3, chain: { name: 'far' } },
     ]);
     expect(await further({})).toEqual([]);
+  });
+
+  test('keep the interface that their LogicalPort has, whatever their place in the list is now', async () => {
+    const pod = podOf({ [MULTUS_NETWORKS]: 'mv,ours' });
+    const attachment = { podName: 'p', podUID: pod.metadata?.uid ?? '', node: 'n', role: 'Source', nad: 'shop/ours' };
+    const port = (interfaceName: string, podUID = attachment.podUID) =>
+      ({ spec: { attachments: [{ ...attachment, podUID, interface: interfaceName }] } }) as unknown as LogicalPort;
+    const names = async (...ports: LogicalPort[]) =>
+      (await planFurther(REQUEST, pod, { need: findNad }, ports)).map(({ ifname }) => ifname);
+    expect(await names(port('net3'))).toEqual(['net1', 'net3']);
+    expect(await names(port('net1'))).toEqual(['net2', 'net1']);
+    expect(await names(port('net3', 'another pod'))).toEqual(['net1', 'net2']);
+    expect(await names(port('eth0'))).toEqual(['net1', 'net2']);
   });
 
   test.each([

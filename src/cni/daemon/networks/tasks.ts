@@ -1,10 +1,12 @@
 import { parseMac } from '../../../api/address.ts';
 import { MAC_ADDRESS, MULTUS_DEFAULT_NETWORK, MULTUS_NETWORKS } from '../../../api/annotations.ts';
 import type { Result } from '../../../api/problem.ts';
+import type { LogicalPort } from '../../../api/types.gen.ts';
 import type { Pod } from '../cluster.ts';
 import { CniError } from '../errors.ts';
 import type { AttachRequest } from '../request.ts';
 import type { Task } from './attach.ts';
+import { matchNetworks, type Present } from './match.ts';
 import { type Nad, planChain } from './plan-chain.ts';
 import { type Requests, readDefaultNetwork, readSelected, type Selected } from './selected.ts';
 
@@ -48,10 +50,20 @@ export async function planFirst(request: AttachRequest, pod: Pod, nads: Nads): P
   return { ...(await planTask(sandbox, { selected, order: 0 }, nads)), first: true };
 }
 
-/** All other networks of a pod, in the order of its list. Throws CniError, for the whole if one cannot be had. */
-export async function planFurther(request: AttachRequest, pod: Pod, nads: Nads): Promise<Task[]> {
+/**
+ * All other networks of a pod, in the order of its list. A network that names no interface has that of its LogicalPort if
+ * there is one: after a change of the list, or a new sandbox, not its place decides. Throws CniError, for the whole if one
+ * cannot be had.
+ */
+export async function planFurther(
+  request: AttachRequest,
+  pod: Pod,
+  nads: Nads,
+  ports: readonly LogicalPort[] = [],
+): Promise<Task[]> {
   const sandbox = describeSandbox(request);
-  const selections = readNetworks(pod, request.pod.namespace);
+  const { wanted } = matchNetworks(readNetworks(pod, request.pod.namespace), listPresent(pod, ports, request.ifname));
+  const selections = wanted.map(({ selected }) => selected);
   const taken = selections.find((selected) => selected.interface === request.ifname);
   if (taken !== undefined) {
     throw new CniError(
@@ -60,6 +72,11 @@ export async function planFurther(request: AttachRequest, pod: Pod, nads: Nads):
     );
   }
   return Promise.all(selections.map((selected, index) => planTask(sandbox, { selected, order: index + 1 }, nads)));
+}
+
+function listPresent({ metadata }: Pod, ports: readonly LogicalPort[], first: string): Present[] {
+  const own = ports.flatMap(({ spec }) => spec.attachments ?? []).filter(({ podUID }) => podUID === metadata?.uid);
+  return own.flatMap(({ nad, interface: ifname }) => (nad === undefined || ifname === first ? [] : { ifname, nad }));
 }
 
 /** The networks annotation. Throws CniError `invalidConfig`. */
