@@ -26,6 +26,8 @@ const OPTIONS = {
   secondary: { type: 'boolean', default: false },
   'compat-kube-ovn': { type: 'boolean', default: false },
   'attach-networks': { type: 'string', default: 'auto' },
+  'plugin-types': { type: 'string', default: '' },
+  'host-ports': { type: 'boolean', default: false },
   'add-seconds': { type: 'string', default: '60' },
   'reap-seconds': { type: 'string', default: '20' },
   'metrics-port': { type: 'string', default: '9476' },
@@ -52,6 +54,8 @@ Usage: mooring-agent [options]
   --compat-kube-ovn     install the plugin under the name kube-ovn too, for configurations that call it so
   --attach-networks WHO auto, always or never: who attaches what k8s.v1.cni.cncf.io/networks asks for; auto leaves it to
                         Multus where the runtime's first configuration is Multus' (default: auto)
+  --plugin-types LIST   types of other plugins that network attachments may name, with commas (default: any)
+  --host-ports          have the plugin portmap serve pods' hostPort, where it is there: a process per pod
   --add-seconds N       how long one ADD may take (default: 60)
   --reap-seconds N      how often leftovers are looked for (default: 20)
   --metrics-port PORT   /metrics, /healthz, /readyz (default: 9476)
@@ -104,12 +108,14 @@ async function run(values: Values): Promise<void> {
     stateDir: values['state-dir'],
     install: {
       ...{ shim: values.shim, binDir: values['cni-bin-dir'], confDir: values['cni-conf-dir'] },
+      hostPorts: values['host-ports'],
       names: values['compat-kube-ovn'] ? ['mooring', 'kube-ovn'] : ['mooring'],
     },
     defaultMtu,
     primary: !values.secondary,
     reserved: [new URL(endpoint.server).hostname.replace(/^\[|\]$/g, '')],
     attachNetworks,
+    pluginTypes: values['plugin-types'].split(',').filter((type) => type !== ''),
     podWriter: createResource<Pod>(transport, KINDS.pod),
     deadlines,
     reapMs,

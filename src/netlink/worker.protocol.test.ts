@@ -91,7 +91,7 @@ describe('attach', () => {
       addresses,
       routes,
     } as const;
-    expect(await worker.run(check)).toEqual({ problems: [] });
+    expect(await worker.run(check)).toEqual({ problems: [], mtu: 1400 });
     for (const line of ['ip link set eth0 mtu 1300', 'ip addr del 10.16.0.5/16 dev eth0', 'ip -6 route del default']) {
       pod.run(line);
     }

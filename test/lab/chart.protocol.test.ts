@@ -55,8 +55,19 @@ describe('the chart', () => {
   });
 
   it("installs the plugin under Kube-OVN's name only when told to", async () => {
-    expect((await render()).get('mooring-agent')).not.toContain('--compat-kube-ovn');
+    // The lab's own values switch it on, for the configurations of USAGE.md.
+    expect((await render('compat.kubeOvn=false')).get('mooring-agent')).not.toContain('--compat-kube-ovn');
     expect((await render('compat.kubeOvn=true')).get('mooring-agent')).toContain('--compat-kube-ovn');
+  });
+
+  it('lets attachments name any plugin and serves no hostPort, unless told otherwise', async () => {
+    const usual = (await render()).get('mooring-agent')?.join(' ');
+    expect(usual).not.toMatch(/--plugin-types|--host-ports/);
+    const told = await render('agent.pluginTypes={macvlan,static},agent.hostPorts=true');
+    expect(told.get('mooring-agent')).toEqual(
+      expect.arrayContaining(['--plugin-types=macvlan,static', '--host-ports']),
+    );
+    await expect(render('agent.pluginTypes={../sh}')).rejects.toThrow('pluginTypes');
   });
 
   it.each([

@@ -23,7 +23,7 @@ import { createNodeGateway } from './node-gateway.ts';
 import type { Ports } from './ports.ts';
 import { createReaper, type Reaper } from './reaper.ts';
 import { createCniServer } from './server.ts';
-import { answer, refuse } from './verbs.ts';
+import { answer, refuse, type Served } from './verbs.ts';
 
 export type AgentOptions = {
   readonly node: string;
@@ -49,6 +49,8 @@ export type AgentOptions = {
   readonly reserved?: readonly string[];
   /** Whether this agent attaches what a pod's networks annotation asks for. */
   readonly attachNetworks: AttachMode;
+  /** Types of others' plugins that NADs may name; none for any. */
+  readonly pluginTypes?: readonly string[];
   /** Writes network-status. */
   readonly podWriter: Pick<Resource<Pod>, 'patchStatus'>;
   readonly deadlines?: Context['deadlines'];
@@ -75,7 +77,7 @@ export function createAgent(options: AgentOptions): Agent {
     if (!ports.isLive()) return 'the local OVS database is not connected; is the ovn-node pod of this node running?';
     return options.primary ? gateway.findObstacle() : undefined;
   };
-  const context: Context & { networks?: Networks } = {
+  const context: Served & { networks?: Networks } = {
     ...options,
     findMtu: () => options.defaultMtu || gateway.findMtu(),
     journal: createJournal(options.stateDir, log),
@@ -86,7 +88,7 @@ export function createAgent(options: AgentOptions): Agent {
   const gateway = createNodeGateway(context, options.reserved);
   const loop = createNetworkLoop({
     ...{ context, cluster, random, mode: options.attachNetworks, pods: options.podWriter, stateDir: options.stateDir },
-    ...{ binDir: options.install.binDir, confDir: options.install.confDir },
+    ...{ binDir: options.install.binDir, confDir: options.install.confDir, pluginTypes: options.pluginTypes ?? [] },
   });
   context.networks = loop.networks;
   const reaper = createReaper(context, join(options.stateDir, 'spool'), loop.networks);

@@ -56,10 +56,17 @@ function refuse(config: NetworkConfig, key: string, hint: string): void {
 const hasBandwidth = (pod: Pod): boolean =>
   ['ingress', 'egress'].some((way) => pod.metadata?.annotations?.[`kubernetes.io/${way}-bandwidth`] !== undefined);
 
-function hasHostPorts(pod: Pod): boolean {
-  const containers = listObjects(asFields(pod.spec)?.get('containers'));
+const hasHostPorts = (pod: Pod): boolean => listHostPorts(pod).length > 0;
+
+/** The ports of the node that a pod asks for: `8080/TCP`. */
+export function listHostPorts(pod: Pod): string[] {
+  const spec = asFields(pod.spec);
+  const containers = ['containers', 'initContainers'].flatMap((key) => listObjects(spec?.get(key)));
   const ports = containers.flatMap((container) => listObjects(container.get('ports')));
-  return ports.some((port) => Number(port.get('hostPort') ?? 0) > 0);
+  return ports
+    .map((port) => ({ number: Number(port.get('hostPort') ?? 0), protocol: String(port.get('protocol') ?? 'TCP') }))
+    .filter(({ number }) => number > 0)
+    .map(({ number, protocol }) => `${number}/${protocol}`);
 }
 
 function listObjects(value: unknown): Fields[] {

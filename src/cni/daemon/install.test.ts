@@ -1,8 +1,8 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { formatConflist, installConflist, installShim, removeConflist } from './install.ts';
+import { findHostPortObstacle, formatConflist, installConflist, installShim, removeConflist } from './install.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -58,6 +58,24 @@ test('the conflist is one that containerd 1.6 takes, first in order, and repaire
   await writeFile(path, '{}');
   expect(await installConflist(at())).toBe(true);
   expect(await readFile(path, 'utf8')).toBe(formatConflist());
+});
+
+test('portmap comes after ours only where it was asked for and is there: a plugin that is missing would keep every pod', async () => {
+  const types = async () => {
+    await installConflist({ ...at(), hostPorts: true });
+    const { plugins } = JSON.parse(await readFile(join(folder, 'net.d/10-mooring.conflist'), 'utf8'));
+    return (plugins as { type: string }[]).map(({ type }) => type);
+  };
+  expect(await findHostPortObstacle(at())).toContain('agent.hostPorts');
+  expect(await types()).toEqual(['mooring']);
+  expect(await findHostPortObstacle({ ...at(), hostPorts: true })).toContain('is not in');
+  await mkdir(at().binDir);
+  await writeFile(join(at().binDir, 'portmap'), '');
+  expect(await types()).toEqual(['mooring', 'portmap']);
+  expect(await findHostPortObstacle({ ...at(), hostPorts: true })).toBeUndefined();
+  expect(JSON.parse(formatConflist(true)).plugins[1].capabilities).toEqual({ portMappings: true });
+  await installConflist(at());
+  expect(await readFile(join(folder, 'net.d/10-mooring.conflist'), 'utf8')).toBe(formatConflist());
 });
 
 test('the conflist goes when another plugin becomes the first, and an absent one is no error', async () => {

@@ -1,12 +1,19 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { access, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeWhole } from './journal.ts';
 
 /** The file that makes the runtime use us, and the node Ready. containerd 1.6 refuses results of 1.1.0. */
 export const CONFLIST_NAME = '10-mooring.conflist';
 
-export function formatConflist(): string {
-  return `${JSON.stringify({ cniVersion: '1.0.0', name: 'mooring', plugins: [{ type: 'mooring' }] }, undefined, 2)}\n`;
+/** Name of the network in that file. */
+export const CLUSTER_NETWORK = 'mooring';
+
+/** The reference plugin that serves `hostPort`; it costs a process for each ADD and DEL, of every pod. */
+const PORTMAP = { type: 'portmap', capabilities: { portMappings: true } };
+
+export function formatConflist(withHostPorts = false): string {
+  const plugins = [{ type: 'mooring' }, ...(withHostPorts ? [PORTMAP] : [])];
+  return `${JSON.stringify({ cniVersion: '1.0.0', name: CLUSTER_NETWORK, plugins }, undefined, 2)}\n`;
 }
 
 export type InstallOptions = {
@@ -16,7 +23,20 @@ export type InstallOptions = {
   readonly confDir: string;
   /** What configurations may call the plugin; `mooring` alone when absent. */
   readonly names?: readonly string[];
+  /** Whether the plugin portmap is to come after ours, where it is there. */
+  readonly hostPorts?: boolean;
 };
+
+/** Why pods' `hostPort` does nothing on this node, with the way out; undefined when it works. */
+export async function findHostPortObstacle(options: Pick<InstallOptions, 'binDir' | 'hostPorts'>) {
+  const { binDir, hostPorts } = options;
+  if (hostPorts !== true) return `set the chart value agent.hostPorts, with the plugin portmap in ${binDir}`;
+  const isThere = await access(join(binDir, PORTMAP.type)).then(
+    () => true,
+    () => false,
+  );
+  return isThere ? undefined : `the plugin portmap is not in ${binDir} of this node`;
+}
 
 /**
  * Puts the shim into place under each name where it differs; by rename, as a runtime may be executing the old one. Says
@@ -28,9 +48,10 @@ export async function installShim({ shim, binDir, names = ['mooring'] }: Install
   return changed.includes(true);
 }
 
-/** Writes the conflist if it differs. */
-export async function installConflist({ confDir }: InstallOptions): Promise<boolean> {
-  return ensureFile(join(confDir, CONFLIST_NAME), Buffer.from(formatConflist()), 0o644);
+/** Writes the conflist if it differs. It names no plugin that is not there: no pod could start then. */
+export async function installConflist(options: InstallOptions): Promise<boolean> {
+  const text = formatConflist((await findHostPortObstacle(options)) === undefined);
+  return ensureFile(join(options.confDir, CONFLIST_NAME), Buffer.from(text), 0o644);
 }
 
 /** Takes the conflist away that was written while we made the pods' first interfaces. */

@@ -5,6 +5,7 @@ import type { Context } from './context.ts';
 import { del } from './del.ts';
 import { CniError, formatCniError, toCniError, wordDelError } from './errors.ts';
 import { gc } from './gc.ts';
+import { type HostPortsSettings, tellHostPorts } from './host-ports.ts';
 import type { Networks } from './networks/networks.ts';
 import { type Command, findVersion, parseAttach, parseCommand, parseConfig, parseKey } from './request.ts';
 import { addSingle } from './single.ts';
@@ -12,7 +13,7 @@ import { status } from './status.ts';
 import { formatVersions } from './version.ts';
 
 /** What answers calls. Without `networks` only the interface of the call itself is looked after. */
-export type Served = Context & { readonly networks?: Networks };
+export type Served = Context & { readonly networks?: Networks; readonly install?: HostPortsSettings };
 
 /** Gives what is to be printed, undefined for nothing. */
 type Verb = (context: Served, request: WireRequest, caller: AbortSignal) => Promise<object | undefined>;
@@ -21,9 +22,11 @@ type Verb = (context: Served, request: WireRequest, caller: AbortSignal) => Prom
 const VERBS: Record<Command, Verb> = {
   ADD: async (context, request, caller) => {
     const attach = parseAttach(request);
-    const { networks } = context;
-    if (networks?.concerns(attach) === true) return networks.add(request, attach, caller);
-    return addSingle(context, request, caller);
+    const { networks, install } = context;
+    const isOfPod = networks?.concerns(attach) === true;
+    const result = await (isOfPod ? networks.add(request, attach, caller) : addSingle(context, request, caller));
+    if (install !== undefined) await tellHostPorts(context, install, attach);
+    return result;
   },
   DEL: async (context, request) => {
     const key = parseKey(request.env);
