@@ -35,14 +35,15 @@ export function createReaper(context: Context, folder: string, networks?: Networ
       const seen = await observe(context);
       const failures: unknown[] = [];
       const reaped = networks?.reap().catch((error: unknown) => void failures.push(error));
-      const whole = (await reaped) ?? 0;
-      if (!context.ports.isLive()) return { removed: whole, suspected: suspects.size };
+      if (!context.ports.isLive()) return { removed: (await reaped) ?? 0, suspected: suspects.size };
       const plan = planReap({ ...seen, suspects });
       suspects = plan.suspects;
       await doEach(
         [...plan.remove.map((key) => remove(context, key)), ...plan.strays.map((name) => () => cut(context, name))],
         (step) => step(),
-      );
+      ).catch((error: unknown) => void failures.push(error));
+      // Others' plugins may hang; what is ours has gone by then.
+      const whole = (await reaped) ?? 0;
       for (const failure of failures) throw failure;
       return { removed: whole + plan.remove.length + plan.strays.length, suspected: suspects.size };
     },

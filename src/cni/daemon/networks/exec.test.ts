@@ -96,6 +96,20 @@ describe('somebody else’s plugin', () => {
     await eventually('gone', async () => !pids.some(isAlive));
   });
 
+  test('is over at the deadline though a daemon of its own session keeps its output open', async () => {
+    const daemon = `setsid sh -c 'echo $$ > "$1.child"; exec sleep 1000' sh "$0" &`;
+    await install(`${daemon} echo $$ > "$0.pid"; exit 0`);
+    const abort = new AbortController();
+    const outcome = run(abort.signal).catch((error: unknown) => error);
+    const pidOf = async (name: string) =>
+      Number(await readFile(join(binDir, `plugin.${name}`), 'utf8').catch(() => '0'));
+    await eventually('ended', async () => (await pidOf('pid')) > 0 && !isAlive(await pidOf('pid')));
+    await eventually('the daemon', async () => (await pidOf('child')) > 0);
+    abort.abort(new DeadlineError(5000));
+    expect(await outcome).toMatchObject({ code: 'tryAgain' });
+    process.kill(await pidOf('child'), 'SIGKILL');
+  });
+
   test('is not started at all when the call is over', async () => {
     await install('touch "$0.ran"');
     await expect(run(AbortSignal.abort(new CniError('fenced', 'a DEL has come')))).rejects.toThrow('a DEL has come');

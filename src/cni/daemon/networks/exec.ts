@@ -61,6 +61,9 @@ function execute(call: PluginCall, type: string, signal: AbortSignal): Promise<E
     const kill = (why: string) => {
       problem ??= why;
       killGroup(child.pid);
+      // A daemon that it left in a session of its own keeps the pipes open; nobody waits for that one.
+      child.stdout.destroy();
+      child.stderr.destroy();
     };
     const onAbort = () => kill('it was stopped at its deadline');
     const collect = (into: Buffer[]) => (chunk: Buffer) => {

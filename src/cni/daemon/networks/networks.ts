@@ -4,7 +4,7 @@ import { type Calls, createCalls } from '../calls.ts';
 import type { Pod } from '../cluster.ts';
 import type { Context } from '../context.ts';
 import { withDeadline } from '../deadline.ts';
-import { doEach } from '../each.ts';
+import { doBeside, doEach } from '../each.ts';
 import { CniError } from '../errors.ts';
 import { explain } from '../explain.ts';
 import { formatKey } from '../journal.ts';
@@ -227,6 +227,9 @@ function deleteSandbox(self: Self, containerId: string): Promise<void> {
   );
 }
 
+/** Sandboxes at a time; a plugin that hangs takes 10 s for each interface. */
+const REAP_WIDTH = 8;
+
 async function reap(self: Self): Promise<number> {
   const { context, ledger, lanes } = self;
   const pods = context.cluster.listPods();
@@ -243,7 +246,7 @@ async function reap(self: Self): Promise<number> {
     ...plan.remove.map((containerId) => () => deleteSandbox(self, containerId)),
     ...plan.repair.map((entry) => () => lanes.run(laneOf(entry.containerId), () => repair(self, entry))),
   ];
-  await doEach(steps, (step) => step());
+  await doBeside(steps, REAP_WIDTH, (step) => step());
   if (steps.length > 0)
     context.log.info({ remove: plan.remove, repair: plan.repair.map(formatKey) }, 'networks were reaped');
   return steps.length;
