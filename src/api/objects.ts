@@ -18,8 +18,8 @@ export type Node = {
   apiVersion?: string;
   kind?: string;
   metadata: ObjectMeta;
-  /** Of the conditions only `Ready` is kept. */
-  status?: { conditions?: { type: string; status: string }[] };
+  /** Of the conditions only `Ready` is kept, of the addresses those that are IPs. */
+  status?: { conditions?: { type: string; status: string }[]; addresses?: { type: string; address: string }[] };
 };
 
 export type Namespace = { apiVersion?: string; kind?: string; metadata: ObjectMeta };

@@ -180,13 +180,15 @@ function checkFixed({ pool, request, rights }: Case, address: Address): Problem 
   };
 }
 
+const WHY_RESERVED = 'it is its gateway, at an end of its network, excluded, or a node has it; ask for another';
+
 function checkSupply(
   supply: Supply | undefined,
   text: string,
   { request, rights }: Omit<Case, 'pool'>,
 ): Problem | undefined {
   if (supply === undefined) {
-    return { reason: 'AddressReserved', message: `${text} is reserved in subnet ${request.subnet}` };
+    return { reason: 'AddressReserved', message: `${text} is reserved in subnet ${request.subnet}: ${WHY_RESERVED}` };
   }
   if (supply.pool === undefined || supply.pool === rights.named?.name) return undefined;
   const own = rights.own.find(({ name }) => name === supply.pool);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Node } from '../api/objects.ts';
 import type { IPPool, LogicalPort, Subnet, Vpc } from '../api/types.gen.ts';
 import { type Change, createStore, type KubeObject, keyOf } from '../kube/index.ts';
 import type { Settings } from '../plan/settings.ts';
@@ -53,9 +54,16 @@ function makeWorld() {
   const subnets = createCache<Subnet>();
   const vpcs = createCache<Vpc>();
   const ipPools = createCache<IPPool>();
-  const sources = { ports: ports.watch, subnets: subnets.watch, vpcs: vpcs.watch, ipPools: ipPools.watch };
+  const nodes = createCache<Node>();
+  const sources = {
+    nodes: nodes.watch,
+    ports: ports.watch,
+    subnets: subnets.watch,
+    vpcs: vpcs.watch,
+    ipPools: ipPools.watch,
+  };
   const world = sources as unknown as World;
-  return { ports, subnets, vpcs, ipPools, addresses: createAddresses(world, settings, random()) };
+  return { nodes, ports, subnets, vpcs, ipPools, addresses: createAddresses(world, settings, random()) };
 }
 type Scene = ReturnType<typeof makeWorld>;
 
@@ -304,5 +312,51 @@ describe('F38 a change of address', () => {
     const refused = scene.addresses.reserveChange({ holder: 'n/vm', subnet: 'gone' });
     expect(refused).toMatchObject({ problem: { reason: 'SubnetNotFound' } });
     expect(probe(scene, '10.0.0.9', 's')).toBe('AddressInUse');
+  });
+});
+
+describe("F33 a node's own address", () => {
+  const node = (name: string, ...ips: string[]): Node => ({
+    metadata: { name, uid: name },
+    status: { addresses: ips.map((address) => ({ type: 'InternalIP', address })) },
+  });
+
+  it('is given to nobody, asked for or not, from when the node is known to when it is gone', () => {
+    const { subnets, nodes, addresses } = makeWorld();
+    subnets.put(makeSubnet('s', { cidrBlock: '10.0.0.0/29' }));
+    const ask = (ips?: string[]) => {
+      const result = addresses.allocate([{ holder: 'n/a', subnet: 's', ...(ips === undefined ? {} : { ips }) }]);
+      addresses.giveBack('s', 'n/a');
+      return result.ok ? result.value[0]?.ips[0] : result.problem;
+    };
+    expect(ask(['10.0.0.3'])).toBe('10.0.0.3');
+    nodes.put(node('n1', '10.0.0.2', 'fd00::1'));
+    nodes.put(node('n2', '10.0.0.3'));
+    expect(ask()).toBe('10.0.0.4');
+    expect(ask(['10.0.0.3'])).toMatchObject({
+      reason: 'AddressReserved',
+      message: expect.stringContaining('a node has it'),
+    });
+    expect(addresses.plans().get('s')?.warning).toMatchObject({
+      reason: 'OverlapsNodes',
+      message: expect.stringMatching(/^10\.0\.0\.0\/29 contains 10\.0\.0\.2 of node n1: /),
+    });
+    nodes.remove('n1');
+    nodes.put(node('n2', '192.168.0.3'));
+    expect(ask(['10.0.0.3'])).toBe('10.0.0.3');
+    expect(addresses.plans().get('s')?.warning).toBeUndefined();
+  });
+
+  it('in a network of another plugin is no news, as its nodes are on it; a node without one changes nothing', () => {
+    const { subnets, nodes, addresses } = makeWorld();
+    subnets.put(makeSubnet('lan', { cidrBlock: '192.168.0.0/24', provider: 'lan.a' }));
+    const before = addresses.plans();
+    nodes.put({ metadata: { name: 'n0' } });
+    expect(addresses.plans().get('lan')?.ranges).toBe(before.get('lan')?.ranges);
+    nodes.put(node('n1', '192.168.0.2'));
+    expect(addresses.plans().get('lan')).toMatchObject({ usable: true });
+    expect(addresses.plans().get('lan')?.warning).toBeUndefined();
+    const given = addresses.allocate([{ holder: 'n/a', subnet: 'lan' }]);
+    expect(given).toMatchObject({ value: [{ ips: ['192.168.0.3'] }] });
   });
 });

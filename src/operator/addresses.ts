@@ -1,3 +1,4 @@
+import type { Node } from '../api/objects.ts';
 import type { Problem, Result } from '../api/problem.ts';
 import type { LogicalPort, Subnet } from '../api/types.gen.ts';
 import type { AddressRequest, RandomBytes } from '../ipam/allocate.ts';
@@ -7,6 +8,7 @@ import { type Network, ROUTER } from '../ipam/networks.ts';
 import type { Holder, Lease } from '../ipam/pool.ts';
 import { createRegistry, type ForeignLease, type Leftover } from '../ipam/registry.ts';
 import { type Change, type KubeObject, keyOf } from '../kube/index.ts';
+import { listNodeAddresses } from '../plan/node-addresses.ts';
 import { isOvnProvider } from '../plan/provider.ts';
 import type { Settings } from '../plan/settings.ts';
 import { compareAge, deriveRouterMac, planSubnets, type SubnetPlan } from '../plan/subnet.ts';
@@ -66,7 +68,7 @@ export type Addresses = {
   poolCounts(pool: string): SubnetCount[];
 };
 
-type Sources = Pick<World, 'ports' | 'subnets' | 'vpcs' | 'ipPools'>;
+type Sources = Pick<World, 'ports' | 'subnets' | 'vpcs' | 'ipPools' | 'nodes'>;
 
 /** Follows the world; to be made before the caches start. */
 export function createAddresses(world: Sources, settings: Settings, random: RandomBytes): Addresses {
@@ -131,6 +133,9 @@ function followNetworks(world: Sources, settings: Settings, tell: Tell) {
   world.subnets.onChange(note);
   world.vpcs.onChange(note);
   world.ipPools.onChange(note);
+  world.nodes.onChange((change) => {
+    if (change.type !== 'updated' || serializeIps(change.object) !== serializeIps(change.previous)) isStale = true;
+  });
   const refresh = (): Plans => {
     if (!isStale) return plans;
     isStale = false;
@@ -139,6 +144,7 @@ function followNetworks(world: Sources, settings: Settings, tell: Tell) {
       subnets,
       settings,
       new Set(world.vpcs.store.list().map(({ metadata }) => metadata.name)),
+      listNodeAddresses(world.nodes.store.list()),
     );
     const pools = planPools(world.ipPools.store.list(), subnetPlans);
     plans = { subnets: subnetPlans, pools };
@@ -154,6 +160,9 @@ function followNetworks(world: Sources, settings: Settings, tell: Tell) {
 
 const serializeWish = ({ spec, metadata }: KubeObject & { spec?: unknown }): string =>
   JSON.stringify([spec, metadata?.uid, metadata?.deletionTimestamp]);
+
+/** The addresses of a node, to tell whether they are the same. */
+export const serializeIps = ({ status }: Pick<Node, 'status'>): string => JSON.stringify(status?.addresses ?? []);
 
 /** A network of another plugin is a world of its own, as planSubnets has it; ours are told apart by VPC. */
 function makeNetwork({ name, vpc, usable, ranges }: SubnetPlan, subnet: Subnet | undefined): Network {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Node } from '../api/objects.ts';
 import type { IPPool, LogicalPort, Subnet, Vpc } from '../api/types.gen.ts';
 import { type Change, createStore, type KubeObject } from '../kube/index.ts';
 import { createRecordingLogger } from '../kube/testing/recording-logger.ts';
@@ -34,7 +35,8 @@ const settings = { cluster: 'test', defaultVpc: 'default', join: [] } as unknown
 function makeScene() {
   const ports = createCache<LogicalPort>();
   const subnets = createCache<Subnet>();
-  const world = { ports, subnets, vpcs: createCache<Vpc>(), ipPools: createCache<IPPool>() } as unknown as World;
+  const others = { nodes: createCache<Node>(), vpcs: createCache<Vpc>(), ipPools: createCache<IPPool>() };
+  const world = { ...others, ports, subnets } as unknown as World;
   const addresses = createAddresses(world, settings, (length) => new Uint8Array(length));
   subnets.put({ metadata: { name: 'net' }, spec: { cidrBlock: '10.0.0.0/29' } } as unknown as Subnet);
   const rows = new Map<string, Row>();

@@ -4,6 +4,7 @@ import type { LogicalPort } from '../api/types.gen.ts';
 import type { PoolPlan } from '../ipam/ip-pools.ts';
 import type { Change, KubeObject } from '../kube/index.ts';
 import { isSameFooting, isSamePlan, type SubnetPlan } from '../plan/subnet.ts';
+import { serializeIps } from './addresses.ts';
 import type { Context } from './context.ts';
 import { getPortKey } from './keys.ts';
 import { isNodeReady } from './subnet/gateway.ts';
@@ -31,7 +32,10 @@ export function routeNetworks(context: Context, inbox: Inbox, wake: () => void):
     }),
     world.vpcs.onChange((change) => void onWish('vpc', change)),
     world.ipPools.onChange((change) => void onWish('ippool', change)),
-    world.nodes.onChange((change) => routeNode(context, change, inbox)),
+    world.nodes.onChange((change) => {
+      routeNode(context, change, inbox);
+      if (!isSame(change, serializeIps)) compare();
+    }),
     bindings.onChassisChange(() => {
       for (const plan of listCentralized(context)) inbox.add(`subnet/${plan.name}`);
     }),

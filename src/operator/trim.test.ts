@@ -103,6 +103,18 @@ describe('what the caches keep', () => {
     });
   });
 
+  it('of a node: its own IPs, not its names', () => {
+    const addresses = [
+      { type: 'Hostname', address: 'n1' },
+      { type: 'InternalIP', address: '192.168.0.2' },
+      { type: 'ExternalIP', address: 'fd00::2' },
+    ];
+    expect(trimNode(raw({ metadata: meta(), status: { addresses } })).status).toEqual({
+      addresses: addresses.slice(1),
+    });
+    expect(trimNode(raw({ metadata: meta(), status: { addresses: addresses.slice(0, 1) } })).status).toBeUndefined();
+  });
+
   it('of all others: everything but who wrote it', () => {
     const { managedFields: _, ...metadata } = meta();
     expect(trimAny(raw({ kind: 'Subnet', metadata: meta(), spec: { cidrBlock: '10.0.0.0/24' } }))).toEqual({

@@ -26,12 +26,19 @@ export function trimPod(raw: Raw): Pod {
   });
 }
 
-/** Kubelets write conditions and lists of images all the time: only whether the node is ready matters here. */
+/** Kubelets write conditions and lists of images all the time: only readiness and addresses matter here. */
 export function trimNode(raw: Raw): Node {
-  const ready = (raw as Node).status?.conditions?.find(({ type }) => type === 'Ready');
-  const { type = '', status = '' } = ready ?? {};
-  return { ...trimNamespace(raw), ...(ready === undefined ? {} : { status: { conditions: [{ type, status }] } }) };
+  const { status } = raw as Node;
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+  const addresses = status?.addresses?.flatMap(({ type, address }) => (IPS.includes(type) ? { type, address } : []));
+  const kept = compact({
+    conditions: ready && [{ type: ready.type, status: ready.status }],
+    addresses: addresses?.length === 0 ? undefined : addresses,
+  });
+  return { ...trimNamespace(raw), ...(Object.keys(kept).length === 0 ? {} : { status: kept }) };
 }
+
+const IPS = ['InternalIP', 'ExternalIP'];
 
 export function trimNamespace(raw: Raw): Namespace {
   const { apiVersion, kind, metadata } = raw as Namespace;

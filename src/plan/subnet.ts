@@ -5,6 +5,7 @@ import type { Subnet, SubnetSpec } from '../api/types.gen.ts';
 import { type FamilyRange, planRanges, quote, type SubnetRanges } from '../ipam/ranges.ts';
 import { parseAllowed } from './acl.ts';
 import { type GatewayEntry, parseGatewayNodes } from './gateway.ts';
+import { excludeNodes, NO_NODES, type NodeAddresses, warnOfNodes } from './node-addresses.ts';
 import { isOvnProvider } from './provider.ts';
 import { createRangeIndex, type RangeIndex } from './range-index.ts';
 import { deriveMac, type Settings } from './settings.ts';
@@ -42,22 +43,28 @@ export function compareAge(a: Pick<Subnet, 'metadata'>, b: Pick<Subnet, 'metadat
 }
 
 /** Takes the ranges that are in use together: those of one VPC, or those of one network that is not ours. */
-type Claims = { readonly domains: Map<string, RangeIndex>; readonly settings: Settings };
+type Claims = {
+  readonly domains: Map<string, RangeIndex>;
+  readonly settings: Settings;
+  readonly nodes: NodeAddresses;
+};
 
 /**
  * Judges all Subnets together, oldest first: each by itself, then against those of the same network. `vpcs` are the
- * names of the Vpc objects; the default VPC needs none. Takes a time in proportion to the number of Subnets.
+ * names of the Vpc objects; the default VPC needs none. No subnet gives a node's own address. Takes a time in proportion
+ * to the number of Subnets.
  */
 export function planSubnets(
   subnets: readonly Subnet[],
   settings: Settings,
   vpcs: ReadonlySet<string>,
+  nodes: NodeAddresses = NO_NODES,
 ): ReadonlyMap<string, SubnetPlan> {
-  const claims: Claims = { domains: new Map(), settings };
+  const claims: Claims = { domains: new Map(), settings, nodes };
   const plans = subnets.toSorted(compareAge).map((subnet) => planOne(subnet, claims, vpcs));
   const guarded = new Set(plans.filter(({ usable, gateways }) => usable && gateways.length > 0).map(({ vpc }) => vpc));
   const ownRanges = claims.domains.get(formatDomain(settings.defaultVpc, undefined));
-  return new Map(plans.map((plan) => [plan.name, finish(plan, guarded, { ownRanges, settings })]));
+  return new Map(plans.map((plan) => [plan.name, finish(plan, guarded, { ownRanges, settings, nodes })]));
 }
 
 const formatDomain = (vpc: string, provider: string | undefined): string =>
@@ -108,7 +115,7 @@ function planOne(subnet: Subnet, claims: Claims, vpcs: ReadonlySet<string>): Sub
   return {
     ...plan,
     usable: true,
-    ranges,
+    ranges: excludeNodes(ranges, claims.nodes),
     gateways: gateways.ok ? gateways.value.map(({ node }) => node) : [],
     ...(allowed.ok && allowed.value !== undefined ? { allowed: allowed.value } : {}),
   };
@@ -184,13 +191,16 @@ function claimRanges({ domains, settings }: Claims, subnet: Subnet, ranges: Subn
   return undefined;
 }
 
-type Whole = { readonly ownRanges: RangeIndex | undefined; readonly settings: Settings };
+type Whole = Pick<Claims, 'settings' | 'nodes'> & { readonly ownRanges: RangeIndex | undefined };
 
 /** What can only be said when all subnets are known. */
-function finish(plan: SubnetPlan, guarded: ReadonlySet<string>, { ownRanges, settings }: Whole): SubnetPlan {
+function finish(plan: SubnetPlan, guarded: ReadonlySet<string>, { ownRanges, settings, nodes }: Whole): SubnetPlan {
   const { usable, ovn, vpc, ranges } = plan;
   if (!usable || !ovn) return plan;
-  if (vpc === settings.defaultVpc) return { ...plan, guarded: guarded.has(vpc) };
+  if (vpc === settings.defaultVpc) {
+    const overlap = warnOfNodes(ranges, nodes);
+    return { ...plan, guarded: guarded.has(vpc), ...(overlap === undefined ? {} : { warning: overlap }) };
+  }
   for (const { cidr } of ranges) {
     const joined = settings.join.some((family) => overlaps(cidr, family.cidr));
     const other = joined ? 'the join network' : ownRanges?.find(cidr);
