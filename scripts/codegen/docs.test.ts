@@ -3,11 +3,12 @@ import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { METRICS } from '../../src/api/metrics.ts';
 import { REASONS } from '../../src/api/reasons.ts';
+import { REMEDIES } from '../../src/api/remedies.ts';
 import { formatReasons, listFields } from './docs.ts';
 
 describe('reference documents', () => {
   it('name every reason once', () => {
-    const text = formatReasons(REASONS);
+    const text = formatReasons(REASONS, REMEDIES);
     for (const reason of Object.keys(REASONS)) expect(text.split(`\`${reason}\``)).toHaveLength(2);
   });
 
