@@ -7,7 +7,7 @@ import { asks, expectReady, formatSubnet, formatVpc, formatWebPod, patchThing, p
 import { closeNamespace, expectCondition, openNamespace, openWorld } from './world.ts';
 
 const NAMESPACE = 'nets';
-const SUBNETS = ['nets-vault', 'nets-friend', 'nets-exit', 'nets-red', 'nets-blue', 'nets-clash'];
+const SUBNETS = ['nets-vault', 'nets-friend', 'nets-exit', 'nets-red', 'nets-blue', 'nets-clash', 'nets-six'];
 const VPCS = ['nets-red', 'nets-blue'];
 const SHARED = '10.44.0.10';
 const MIRROR = 8099;
@@ -24,6 +24,7 @@ const PODS = [
   ['exit3', 'nets-exit', 'node3', {}],
   ['red', 'nets-red', 'node1', { 'ovn.kubernetes.io/ip_address': SHARED }],
   ['blue', 'nets-blue', 'node2', { 'ovn.kubernetes.io/ip_address': SHARED }],
+  ['six', 'nets-six', 'node3', {}],
   ['red-peer', 'nets-red', 'node3', { 'ovn.kubernetes.io/ip_address': '10.44.0.20' }],
 ] as const;
 
@@ -74,6 +75,7 @@ beforeAll(async () => {
       gatewayType: 'centralized',
       gatewayNode: 'node1,node2',
     }),
+    formatSubnet('nets-six', { cidrBlock: 'fd00:46::/64' }),
     formatSubnet('nets-red', { vpc: 'nets-red', cidrBlock: '10.44.0.0/24' }),
     formatSubnet('nets-blue', { vpc: 'nets-blue', cidrBlock: '10.44.0.0/24' }),
     formatSubnet('nets-clash', { vpc: 'nets-red', cidrBlock: '10.42.0.0/24' }),
@@ -125,6 +127,12 @@ describe('the way out', () => {
     ]);
   });
 
+  it('of a subnet with IPv6 alone leaves by the own node, and leads to dual-stack pods', async () => {
+    expect(ipsOf('six')).toEqual([expect.stringMatching(/^fd00:46::/)]);
+    expect(await seenAs('six', context.lab.outside.address6)).toBe(mgmtIp6('node3'));
+    expect(await asks(context, pod('six'), ipsOf('friend')[1] ?? '')).toContain('friend');
+  });
+
   it('of a centralized subnet leaves by the first of the chosen nodes, wherever the pod is', async () => {
     await expectGateway('node1');
     expect(await lookFrom('exit1', 'exit2', 'exit3')).toEqual([mgmtIp('node1'), mgmtIp('node1'), mgmtIp('node1')]);
@@ -150,6 +158,16 @@ describe('the way out', () => {
     await expectSoon('the way back by node1', 10, async () =>
       (await lookFrom('exit3'))[0] === mgmtIp('node1') ? true : undefined,
     );
+  });
+});
+
+describe('a centralized subnet without a node that could carry its traffic', () => {
+  it('says so and lets nothing out, by no other node either; inside it works', async () => {
+    await patchThing(context, ['subnets.mooring.dev', 'nets-exit'], { spec: { gatewayNode: 'node9' } });
+    const ready = { type: 'Ready', status: 'False', reason: 'GatewayNodeUnavailable' };
+    expect(await expectCondition(context, ['subnets.mooring.dev', 'nets-exit'], ready)).toContain('node9');
+    expect(await lookFrom('exit1', 'exit3')).toEqual(['', '']);
+    expect(await asks(context, pod('exit3'), ipOf('stranger'))).toContain('stranger');
   });
 });
 
