@@ -22,6 +22,8 @@ export type AddressRequest = {
   readonly ordinal?: number | undefined;
   /** Name of the IPPool that all addresses are to come from. */
   readonly pool?: string | undefined;
+  /** Holders who hand over what they have: it may be asked for while they still hold it. */
+  readonly heirOf?: readonly Holder[] | undefined;
   /** Whose pools are its own; the first part of `holder` when absent. */
   readonly namespace?: string | undefined;
 };
@@ -166,7 +168,7 @@ function checkFixed({ pool, request, rights }: Case, address: Address): Problem 
     return { reason: 'AddressOutsideSubnet', message: `${text} is not in ${cidrs} of subnet ${request.subnet}` };
   }
   const { holders } = family.space;
-  const other = findOther(holders, address.value, request.holder);
+  const other = findOther(holders, address.value, request.holder, request.heirOf);
   const isOwn = other === undefined && holders.has(address.value);
   const refused = isOwn ? undefined : checkSupply(findSupply(family, address.value), text, { request, rights });
   if (refused !== undefined) return refused;

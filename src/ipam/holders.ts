@@ -53,7 +53,12 @@ export function listHolders<K>(holders: Holders<K>, key: K): readonly Holder[] {
   return known instanceof Set ? [...known] : [known];
 }
 
-/** Somebody of another owner who holds the key. */
-export function findOther<K>(holders: Holders<K>, key: K, owner: Holder): Holder | undefined {
-  return listHolders(holders, key).find((holder) => getOwner(holder) !== owner);
+/** Somebody of another owner who holds the key; `heirOf` are owners who hand theirs over. */
+export function findOther<K>(
+  holders: Holders<K>,
+  key: K,
+  owner: Holder,
+  heirOf: readonly Holder[] = [],
+): Holder | undefined {
+  return listHolders(holders, key).find((holder) => getOwner(holder) !== owner && !heirOf.includes(getOwner(holder)));
 }

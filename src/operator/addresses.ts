@@ -8,6 +8,7 @@ import { type Network, ROUTER } from '../ipam/networks.ts';
 import type { Holder, Lease } from '../ipam/pool.ts';
 import { createRegistry, type ForeignLease, type Leftover } from '../ipam/registry.ts';
 import { type Change, type KubeObject, keyOf } from '../kube/index.ts';
+import { isHandedOver } from '../plan/claims.ts';
 import { listNodeAddresses } from '../plan/node-addresses.ts';
 import { isOvnProvider } from '../plan/provider.ts';
 import type { Settings } from '../plan/settings.ts';
@@ -109,7 +110,10 @@ export function createAddresses(world: Sources, settings: Settings, random: Rand
     holdLeftover: (holder, leftover) => current().holdLeftover(holder, leftover),
     listRivals,
     listOlderRivals: (port) =>
-      listRivals(port).filter((holder) => isOlder(holder, world.ports.store.get(holder), port)),
+      listRivals(port).filter((holder) => {
+        const rival = world.ports.store.get(holder);
+        return isOlder(holder, rival, port) && !isPredecessor(rival, port);
+      }),
     counts: (subnet) => current().counts(subnet),
     isInUse: (subnet) => current().isInUse(subnet),
     poolPlans: () => networks.refresh().pools,
@@ -202,4 +206,10 @@ function isSameAllocation({ spec: a }: LogicalPort, { spec: b }: LogicalPort): b
 /** The router was there before; what other systems did is no reason to take a working port away. */
 function isOlder(holder: Holder, rival: LogicalPort | undefined, port: LogicalPort): boolean {
   return holder === ROUTER || (rival !== undefined && compareAge(rival, port) < 0);
+}
+
+/** What an IPAMClaim hands over from one port to the next has no rows any more. */
+function isPredecessor(rival: LogicalPort | undefined, { metadata, spec }: LogicalPort): boolean {
+  if (rival === undefined || rival.metadata.namespace !== metadata.namespace) return false;
+  return rival.spec.ipamClaim === spec.ipamClaim && isHandedOver(rival);
 }

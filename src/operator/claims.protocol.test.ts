@@ -23,6 +23,7 @@ const whenLsp = (name: string, chassis: string) =>
     const lsp = (await stage.listLsps()).get(name);
     return lsp?.chassis === chassis ? lsp : undefined;
   });
+const getIp = ({ addresses }: { addresses: string }) => addresses.split(' ')[1] ?? '';
 const whenGone = (name: string) => until(`${name} gone`, async () => !(await stage.listLsps()).has(name));
 const findClaim = (name: string) =>
   (stage.api.storage.list(COLLECTIONS.ipamClaims) as unknown as IPAMClaim[]).find(
@@ -103,6 +104,57 @@ describe('an IPAMClaim of a pod', () => {
     cast.pod('p2', { annotations: refer('c1') });
     expect((await findLsp('pod/a/p2/net1')).addresses.split(' ')[1]).toBe(first.addresses.split(' ')[1]);
     await whenClaim('c1', ({ status }) => status?.ownerPod?.name === 'p2');
+  });
+
+  it('goes on to its next pod before the one that is gone lets it go: nobody who waits for that address gets it', async () => {
+    await stage.start();
+    claim('c1');
+    cast.pod('p1', { annotations: refer('c1') });
+    const ip = getIp(await findLsp('pod/a/p1/net1'));
+    await whenClaim('c1', ({ status }) => status?.ips !== undefined);
+    const stranger = JSON.stringify([{ name: 'attachnet', ips: [ip] }]);
+    for (const name of ['s1', 's2', 's3']) {
+      cast.pod(name, { annotations: { 'k8s.v1.cni.cncf.io/networks': stranger } });
+      await eventually('a stranger who waits', () => getAllocated(`a/${name}.net1.pod`)?.reason === 'AddressInUse');
+    }
+    const holders: string[] = [];
+    stage.api.storage.subscribe(() => {
+      const now = stage.listPorts().filter(({ spec }) => spec.ips.includes(ip));
+      holders.push(now.map(({ metadata }) => metadata.name).join() || 'nobody');
+    });
+    for (const [last, next] of [
+      ['p1', 'p2'],
+      ['p2', 'p3'],
+    ] as const) {
+      cast.pod(next, { annotations: refer('c1') });
+      await eventually('a pod that waits', () => getAllocated(`a/${next}.net1.pod`)?.reason === 'AddressInUse');
+      cast.remove('pods', `a/${last}`);
+      expect(getIp(await findLsp(`pod/a/${next}/net1`))).toBe(ip);
+      await whenClaim('c1', ({ status }) => status?.ownerPod?.name === next);
+      await eventually('the release', () => stage.findPort(`a/${last}.net1.pod`) === undefined);
+    }
+    expect([...new Set(holders)]).toEqual([
+      'p1.net1.pod',
+      'p1.net1.pod,p2.net1.pod',
+      'p2.net1.pod',
+      'p2.net1.pod,p3.net1.pod',
+      'p3.net1.pod',
+    ]);
+    expect(stage.events().filter((event) => event.includes('AddressConflict'))).toEqual([]);
+  });
+
+  it('that two pods refer to is told by the one that has the address, and not in turns', async () => {
+    await stage.start();
+    claim('c1');
+    cast.pod('p1', { annotations: refer('c1') });
+    await whenClaim('c1', ({ status }) => status?.ownerPod?.name === 'p1');
+    const version = findClaim('c1')?.metadata.resourceVersion;
+    cast.pod('p2', { annotations: refer('c1') });
+    await eventually('the second', () => getAllocated('a/p2.net1.pod')?.reason === 'AddressInUse');
+    cast.setStatus('pods', 'a/p2', { phase: 'Running' });
+    cast.pod('p3');
+    await findLsp('pod/a/p3/eth0');
+    expect(findClaim('c1')?.metadata.resourceVersion).toBe(version);
   });
 
   it('that does not exist is a condition that says so, until it does', async () => {

@@ -81,9 +81,9 @@ function routePort(context: Context, change: Change<LogicalPort>, { inbox, wake 
   }
 }
 
-/** Ports that may have what this one waits for: those that the same IPAMClaim speaks for. */
+/** Ports that may have what this one waits for, or wait for what it has: those that the same IPAMClaim speaks for. */
 function listFellows({ world }: Context, { metadata, spec }: LogicalPort): LogicalPort[] {
-  if (!spec.ipamClaim || spec.ips.length > 0) return [];
+  if (!spec.ipamClaim) return [];
   return [...world.ports.store.byIndex('claim', `${metadata.namespace ?? ''}/${spec.ipamClaim}`)];
 }
 

@@ -5,7 +5,7 @@ import { fail, type Problem, type Result, succeed } from '../api/problem.ts';
 import type { LogicalPort } from '../api/types.gen.ts';
 import type { NicRequest, RequestPlan } from './requests.ts';
 import { parseClaimReferences } from './selection.ts';
-import type { SubnetPlan } from './subnet.ts';
+import { compareAge, type SubnetPlan } from './subnet.ts';
 
 type ClaimStatus = NonNullable<IPAMClaim['status']>;
 
@@ -70,6 +70,19 @@ function fixAddresses(request: NicRequest, name: string, ips: readonly string[])
 function fits(candidate: readonly string[], ips: readonly string[]): boolean {
   const families = [':', '.'].map((mark) => [candidate, ips].map((list) => list.filter((ip) => ip.includes(mark))));
   return families.every(([a = [], b = []]) => a.length === 0 || b.length === 0 || a.some((ip) => b.includes(ip)));
+}
+
+/** True of a port that nothing but its IPAMClaim keeps: nobody holds it, and it has no rows. */
+export const isHandedOver = ({ spec, status }: Pick<LogicalPort, 'spec' | 'status'>): boolean =>
+  spec.ipamClaim !== undefined && status?.phase === 'Released';
+
+/**
+ * The one port that tells a claim what came of it, of all that it speaks for: two that tell different things would
+ * overwrite each other for ever. One with an address before one without, one in use before one that is only kept.
+ */
+export function chooseSpeaker(ports: readonly LogicalPort[]): LogicalPort | undefined {
+  const rank = (port: LogicalPort) => (port.spec.ips.length === 0 ? 2 : Number(isHandedOver(port)));
+  return ports.toSorted((a, b) => rank(a) - rank(b) || compareAge(a, b))[0];
 }
 
 /** Which launcher or pod speaks, when several refer to claims. */

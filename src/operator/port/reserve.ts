@@ -3,10 +3,12 @@ import type { LogicalPort } from '../../api/types.gen.ts';
 import type { AddressRequest } from '../../ipam/allocate.ts';
 import type { Lease } from '../../ipam/pool.ts';
 import { isUnallocated } from '../../plan/change.ts';
+import { isHandedOver } from '../../plan/claims.ts';
 import { formatPortName } from '../../plan/logical-port.ts';
 import type { PortsPlan } from '../../plan/ports.ts';
 import type { NicRequest } from '../../plan/requests.ts';
 import { reportProblem, type Turn } from '../context.ts';
+import { getHolder } from './live.ts';
 import type { Seen } from './seen.ts';
 
 type Owner = LogicalPort['spec']['owner'];
@@ -46,7 +48,10 @@ export function listNeeds(seen: Seen, plan: PortsPlan): Need[] {
  */
 export function reserve(turn: Turn, seen: Seen, needs: readonly Need[]): Reserved[] {
   const held = needs.map((need) => ({ ...need, holder: formatHolder(seen, need) }));
-  const request = (need: (typeof held)[number]) => makeAddressRequest(seen.namespace, need.holder, need.request);
+  const request = (need: (typeof held)[number]): AddressRequest => ({
+    ...makeAddressRequest(seen.namespace, need.holder, need.request),
+    heirOf: listPredecessors(turn, seen.namespace, need.request),
+  });
   const leases = turn.addresses.allocate(held.map(request));
   if (leases.ok) return held.flatMap((need, index) => addLease(need, leases.value[index]));
   const failures = held.map((need) => {
@@ -66,6 +71,12 @@ export function reserve(turn: Turn, seen: Seen, needs: readonly Need[]): Reserve
       message: `waits for NIC ${culprit?.request.nic ?? ''}, as all NICs get their addresses together: ${cause.message}`,
     },
   }));
+}
+
+/** The ports that only an IPAMClaim keeps: whoever refers to it now gets the address before they let it go. */
+function listPredecessors({ world }: Turn, namespace: string, { ipamClaim }: NicRequest): string[] {
+  if (ipamClaim === undefined) return [];
+  return world.ports.store.byIndex('claim', `${namespace}/${ipamClaim}`).filter(isHandedOver).map(getHolder);
 }
 
 const addLease = <T>(need: T, lease: Lease | undefined): (T & { lease: Lease })[] =>

@@ -1,6 +1,5 @@
 import type { IPAMClaim, Namespace } from '../../api/objects.ts';
 import type { LogicalPort } from '../../api/types.gen.ts';
-import { isUnallocated } from '../../plan/change.ts';
 import { applyClaims } from '../../plan/claims.ts';
 import type { NicRequest, RequestPlan } from '../../plan/requests.ts';
 import { settlePolicies } from '../../plan/retention.ts';
@@ -27,14 +26,18 @@ export function findClaim({ world }: Pick<Context, 'world'>, namespace: string, 
 }
 
 /**
- * Whether a claim keeps the address of a port of this key whose owner is gone: it stands, and no other one of the
- * namespace that refers to it waits for that very address.
+ * Whether a claim keeps the address of a port of this key whose owner is gone: it stands, and no other port of the
+ * namespace that refers to it has the address already. The next one has it before this one lets it go, so that it is
+ * nobody else's in between, whoever dies.
  */
 export function isKeptByClaim(context: Pick<Context, 'world'>, namespace: string, key: string) {
   const { store } = context.world.ports;
-  const isWaitedFor = (name: string) =>
-    store.byIndex('claim', `${namespace}/${name}`).some((port) => isUnallocated(port) && getPortKey(port) !== key);
-  return (name: string): boolean => findClaim(context, namespace, name) !== undefined && !isWaitedFor(name);
+  const isTaken = (name: string) => {
+    const ports = store.byIndex('claim', `${namespace}/${name}`);
+    const own = new Set(ports.flatMap((port) => (getPortKey(port) === key ? port.spec.ips : [])));
+    return ports.some((port) => getPortKey(port) !== key && port.spec.ips.some((ip) => own.has(ip)));
+  };
+  return (name: string): boolean => findClaim(context, namespace, name) !== undefined && !isTaken(name);
 }
 
 /**

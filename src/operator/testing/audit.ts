@@ -1,6 +1,7 @@
 import { formatLspName, formatSwitchName, NO_CHASSIS } from '../../api/names.ts';
 import { parseOwner } from '../../api/owner.ts';
 import type { LogicalPort, Subnet } from '../../api/types.gen.ts';
+import { isHandedOver } from '../../plan/claims.ts';
 
 /** A switch port as the Northbound database has it. */
 export type SwitchPort = {
@@ -35,7 +36,7 @@ type Tenant = { readonly space: string; readonly switch: string; readonly name: 
  */
 export function auditAlways(snapshot: Snapshot): string[] {
   const live = snapshot.ports
-    .filter(({ status }) => status?.phase !== 'Conflict')
+    .filter((port) => port.status?.phase !== 'Conflict' && !isHandedOver(port))
     .map((port) => fromPort(snapshot, port));
   const rows = snapshot.switchPorts.filter(({ type }) => type === '').map((row) => fromRow(snapshot, row));
   return [...listTwice('LogicalPorts', live), ...listTwice('switch ports', rows)];
