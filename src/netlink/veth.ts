@@ -149,8 +149,13 @@ function compareRoutes(peer: RouteSocket, link: Link, job: CheckVeth): string[] 
   if (wanted.length === 0) return [];
   // Whoever sorts routes into tables of their own, as the plugin sbr does, has not taken them away.
   const found = listRoutes(peer, link.index, 'any');
+  // `default-route` of another network takes the way out elsewhere, ours goes then.
+  const moved = listRoutes(peer)
+    .filter(({ dst, ifIndex }) => dst.endsWith('/0') && ifIndex !== link.index)
+    .map(({ dst }) => dst);
   const matches = (route: RouteSpec): boolean =>
-    found.some((entry) => entry.dst === describeDestination(route) && entry.gw === canonicalIp(route.gw));
+    found.some((entry) => entry.dst === describeDestination(route) && entry.gw === canonicalIp(route.gw)) ||
+    moved.includes(describeDestination(route));
   return wanted
     .filter((route) => !matches(route))
     .map((route) => `${link.name} lacks route ${describeDestination(route)} via ${route.gw ?? 'link'}`);

@@ -109,6 +109,24 @@ describe('attach', () => {
     expect((await worker.run(check)).problems).toEqual([`${hostName} is missing on the node`]);
   });
 
+  test('CHECK takes a default route that another interface of the pod has drawn to itself, and no other loss', async () => {
+    await worker.run(plan({}));
+    const { hostName, routes } = plan({});
+    const check = { kind: 'checkVeth', hostName, netnsPath: pod.path, peerName: 'eth0', routes } as const;
+    for (const line of [
+      'ip link add d0 type veth peer name d1',
+      'ip link set d0 up',
+      'ip link set d1 up',
+      'ip addr add 192.0.2.1/24 dev d0',
+      'ip route replace default via 192.0.2.2 dev d0',
+    ]) {
+      pod.run(line);
+    }
+    expect((await worker.run(check)).problems).toEqual([]);
+    pod.run('ip route del default');
+    expect((await worker.run(check)).problems).toEqual(['eth0 lacks route 0.0.0.0/0 via 10.16.0.1']);
+  });
+
   test('with a gate the interface comes up shut', async () => {
     await worker.run(plan({ gate: { binding: 'bridge' } }));
     const ask = { kind: 'getGateState', netnsPath: pod.path, interface: 'eth0' } as const;

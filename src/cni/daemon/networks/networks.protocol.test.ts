@@ -452,12 +452,17 @@ async function relistChained(pod: TestPod): Promise<void> {
   await eventually('attached', async () => (await namesOf(pod))?.includes('net2:default/c') === true);
 }
 
-test('default-route moves the way out of the pod', async () => {
+test('default-route moves the way out of the pod; CHECK and a repeated ADD leave it there', async () => {
   const list = [{ name: 'b', ips: ['192.0.2.7/24'], 'default-route': ['192.0.2.1'] }];
   const pod = await makePod('out', { [NETWORKS]: JSON.stringify(list) });
   expect(await add(pod)).toMatchObject({ exit: 0 });
   expect((await node.exec(pod.netns, 'ip', 'route', 'show', 'default')).trim()).toMatch(
     /^default via 192.0.2.1 dev net1 \S.*$/,
   );
+  const indexes = await node.exec(pod.netns, 'ip', '-o', 'link', 'show', 'eth0');
+  expect(await node.cni({ command: 'CHECK', pod })).toMatchObject({ exit: 0 });
+  expect(await add(pod)).toMatchObject({ exit: 0 });
+  expect(await node.exec(pod.netns, 'ip', '-o', 'link', 'show', 'eth0')).toBe(indexes);
+  expect(await node.exec(pod.netns, 'ip', 'route', 'show', 'default')).toMatch(/^default via 192.0.2.1 dev net1/);
   await del(pod);
 });
