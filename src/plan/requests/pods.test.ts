@@ -190,6 +190,24 @@ describe('deriveOrdinal', () => {
     );
     expect(planned.requests[0]?.pool).toEqual({ kind: 'list', candidates: [['10.0.0.15'], ['10.0.0.16']], ordinal: 1 });
   });
+
+  it('of a list that two NICs share is refused for both, and the key that tells them apart is named', () => {
+    const annotations = {
+      [NETWORKS]: 'attachnet,attachnet',
+      'attachnet.default.ovn.kubernetes.io/ip_pool': '172.17.0.15,172.17.0.16',
+    };
+    const pod = (over: object = {}) => podWith({ ...annotations, ...over }, { name: 'db-1', ownerReferences: [owner] });
+    const planned = planPodRequests(pod(), makeRequestContext());
+    expect(show(planned).toSorted()).toEqual(['eth0=eth0 default', 'net1! InvalidRequest', 'net2! InvalidRequest']);
+    expect(tell(planned, 'net2')).toMatch(/net1 and net2 take the same entry .*<interface>\.kubernetes\.io\/ip_pool$/);
+    const apart = {
+      'attachnet.default.ovn.kubernetes.io/ip_pool': '',
+      'attachnet.default.ovn.net1.kubernetes.io/ip_pool': '172.17.0.15,172.17.0.16',
+      'attachnet.default.ovn.net2.kubernetes.io/ip_pool': '172.17.0.17,172.17.0.18',
+    };
+    expect(planPodRequests(pod(apart), makeRequestContext()).problems).toEqual([]);
+    expect(planPodRequests(podWith(annotations, { name: 'other' }), makeRequestContext()).problems).toEqual([]);
+  });
 });
 
 describe('VMs', () => {

@@ -47,7 +47,7 @@ export function resolveAll(listing: Listing, context: RequestContext): RequestPl
       ? { nic, first: false, defaults: [] }
       : resolve(identified.value, listing, context);
   });
-  return finish(refuseTwins(outcomes));
+  return finish(refuseShares(refuseTwins(outcomes)));
 }
 
 function countNads(drafts: Listing['drafts']): (nad: NonNullable<Draft['nad']>) => boolean {
@@ -135,6 +135,28 @@ function refuseTwins(outcomes: readonly Outcome[]): Outcome[] {
     const message = `two networks for interface ${nic.slice(0, 100)}`;
     return { nic, first: false, defaults: [], problem: { reason: 'InvalidRequest', message } };
   });
+}
+
+/** A pod of a StatefulSet has one entry of a list: two of its NICs with the same list would have the same address. */
+function refuseShares(outcomes: readonly Outcome[]): Outcome[] {
+  const takers = new Map<string, string[]>();
+  for (const { nic, found } of outcomes) {
+    for (const ip of listEntry(found)) takers.set(ip, [...(takers.get(ip) ?? []), nic]);
+  }
+  return outcomes.map((outcome) => {
+    const [nics] = listEntry(outcome.found).flatMap((ip) => [takers.get(ip) ?? []].filter(({ length }) => length > 1));
+    if (nics === undefined) return outcome;
+    const { found: _, ...rest } = outcome;
+    const message = `the NICs ${nics.toSorted().join(' and ')} take the same entry of ip_pool, as a StatefulSet's pod has that of its number; give each its own list with <nad>.<namespace>.ovn.<interface>.kubernetes.io/ip_pool`;
+    return { ...rest, problem: { reason: 'InvalidRequest', message } };
+  });
+}
+
+/** What a NIC takes of a list by its pod's number, each with its subnet. */
+function listEntry(found: Found | undefined): string[] {
+  const { pool, subnet } = found?.request ?? {};
+  if (pool?.kind !== 'list' || pool.ordinal === undefined) return [];
+  return (pool.candidates[pool.ordinal] ?? []).map((ip) => `${subnet} ${ip}`);
 }
 
 function finish(outcomes: readonly Outcome[]): RequestPlan {
