@@ -1,13 +1,15 @@
 import { MULTUS_DEFAULT_NETWORK, MULTUS_NETWORKS, NETWORK_STATUS } from '../../../api/annotations.ts';
+import type { LogicalPort } from '../../../api/types.gen.ts';
 import type { Pod } from '../cluster.ts';
 import type { JournalEntry } from '../journal.ts';
+import { type NetworkPlan, planNetwork } from '../plan-network.ts';
 import { readNetnsId } from './chain.ts';
 import { LEDGER_VERSION, type LedgerEntry } from './ledger.ts';
 import type { Self } from './networks.ts';
 import { isOurTurn } from './who.ts';
 
 /**
- * A pod that was attached before this agent attached networks is in the journal only. It becomes ours when its list asks
+ * A pod that had no networks when it was attached is in the journal only. It becomes ours when its list asks
  * for something and nobody has written its network-status, as whoever attaches networks does. Gives its first interface.
  */
 export async function adopt(self: Self, pod: Pod, known: JournalEntry | undefined): Promise<LedgerEntry | undefined> {
@@ -15,11 +17,22 @@ export async function adopt(self: Self, pod: Pod, known: JournalEntry | undefine
   // An ADD that is under way is in the ledger already.
   if (self.ledger.listSandbox(known.containerId).length > 0) return undefined;
   if (!(await isOurTurn(self.mode, self.confDir))) return undefined;
-  const spec = self.context.cluster.findPort(pod.metadata?.uid ?? '', known.ifname)?.spec;
-  if (spec === undefined) return undefined;
-  const entry = describe(known, spec);
+  const port = self.context.cluster.findPort(pod.metadata?.uid ?? '', known.ifname);
+  if (port === undefined) return undefined;
+  const entry = describe(known, port.spec.mac, findNetwork(self, known.ifname, port));
   await self.ledger.put(entry);
   return entry;
+}
+
+/** As it was told to the runtime; without gateway when its Subnet has changed under it. */
+function findNetwork({ context }: Self, ifname: string, port: LogicalPort): Pick<NetworkPlan, 'ips' | 'dns'> {
+  const subnet = context.cluster.findSubnet(port.spec.subnet);
+  try {
+    if (subnet !== undefined) return planNetwork(ifname, port, subnet);
+  } catch (error) {
+    context.log.warn({ err: error, port: port.metadata.name }, 'the Subnet of a running pod no longer fits its port');
+  }
+  return { ips: port.spec.ips.map((cidr) => ({ cidr })), dns: {} };
 }
 
 function isNobodys({ metadata }: Pod): boolean {
@@ -27,7 +40,7 @@ function isNobodys({ metadata }: Pod): boolean {
   return list.trim() !== '' && others[NETWORK_STATUS] === undefined && others[MULTUS_DEFAULT_NETWORK] === undefined;
 }
 
-function describe(known: JournalEntry, { mac, ips }: { mac: string; ips: readonly string[] }): LedgerEntry {
+function describe(known: JournalEntry, mac: string, { ips, dns }: Pick<NetworkPlan, 'ips' | 'dns'>): LedgerEntry {
   const { containerId, ifname, netns, network } = known;
   const { namespace, name, uid } = known.pod;
   return {
@@ -37,7 +50,8 @@ function describe(known: JournalEntry, { mac, ips }: { mac: string; ips: readonl
     plugins: [{ cniVersion: '1.0.0', name: network, type: 'mooring' }],
     result: {
       interfaces: [{ name: ifname, mac, sandbox: netns }],
-      ips: ips.map((address) => ({ address, interface: 0 })),
+      ips: ips.map(({ cidr, gateway }) => ({ address: cidr, gateway, interface: 0 })),
+      dns: { ...dns },
     },
   };
 }

@@ -71,6 +71,7 @@ function describeTask(task: Task): LedgerEntry {
     pod: task.pod,
     cniArgs: formatArgs(task),
     plugins: [...task.chain.plugins],
+    ...(task.requests.defaultRoute === undefined ? {} : { wayOut: true as const }),
     order: task.order,
   };
 }

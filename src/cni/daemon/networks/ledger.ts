@@ -36,6 +36,8 @@ const recordSchema = z.object({
   plugins: z.array(jsonSchema),
   /** What the last plugin answered; absent until it has. */
   result: jsonSchema.optional(),
+  /** It has drawn the pod's default route to itself. */
+  wayOut: z.literal(true).optional(),
   /** Place in the pod's list of networks when it was attached. */
   order: z.number(),
 });

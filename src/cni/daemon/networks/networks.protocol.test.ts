@@ -174,6 +174,9 @@ describe('a pod with networks', () => {
     await relist(pod, 'b');
     await eventually('attached later', () => hasLink(pod, 'net1'));
     expect(await listRecords()).toHaveLength(2);
+    await eventually('told', async () => (await readStatus(pod)) !== undefined);
+    const [first] = (await readStatus(pod)) ?? [];
+    expect(first).toMatchObject({ name: 'mooring', ips: [`10.16.0.${next}`], gateway: ['10.16.0.1'], default: true });
     await del(pod);
   });
 
@@ -388,6 +391,26 @@ describe('a list that changes while the pod runs', () => {
     expect(await hasLink(pod, 'one')).toBe(false);
     await del(pod);
   });
+});
+
+test('the way out goes back when the network that had it is taken away: to another that asked for it, or to eth0', async () => {
+  const pod = await makePod('back', {});
+  expect(await add(pod)).toMatchObject({ exit: 0 });
+  const wayOut = async () => (await node.exec(pod.netns, 'ip', 'route', 'show', 'default')).trim();
+  const before = await wayOut();
+  const b = { name: 'b', ips: ['192.0.2.7/24'], 'default-route': ['192.0.2.1'] };
+  const c = { name: 'c', ips: ['198.51.100.7/24'], 'default-route': ['198.51.100.1'] };
+  for (const [list, way] of [
+    [[b], '192.0.2.1 dev net1'],
+    [[b, c], '198.51.100.1 dev net2'],
+    [[b], '192.0.2.1 dev net1'],
+  ] as const) {
+    await relist(pod, JSON.stringify(list));
+    await eventually(`via ${way}`, async () => (await wayOut()).startsWith(`default via ${way}`));
+  }
+  await relist(pod, '');
+  await eventually('back', async () => (await wayOut()) === before && !(await hasLink(pod, 'net1')));
+  await del(pod);
 });
 
 describe('who attaches', () => {

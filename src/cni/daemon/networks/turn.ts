@@ -88,6 +88,9 @@ async function bring(self: Self, { pod, first, signal }: Scene): Promise<void> {
   if (selections === undefined) return;
   const { wanted, detach: gone } = matchNetworks(selections, present);
   for (const entry of gone.toReversed()) await attempt('Detach', () => detach(self, entry, signal));
+  const hasWayOut = (entry: LedgerEntry | undefined) => entry?.wayOut === true;
+  const heir = wanted.find(({ present: entry }) => hasWayOut(entry));
+  if (gone.some(hasWayOut)) await attempt('Detach', () => returnWayOut(self, first, heir));
   await Promise.all(
     wanted.map(({ selected, present: entry }, index) => {
       if (isDone(entry, index)) return undefined;
@@ -104,6 +107,17 @@ async function bring(self: Self, { pod, first, signal }: Scene): Promise<void> {
   const text = planStatus(pod, ledger.listSandbox(first.containerId));
   await attempt('Attach', () => publishStatus(self.pods, pod, text, signal));
   for (const failure of failures) throw failure;
+}
+
+/** The way out went with the network that had it: to another one that asked for it, or back to the first interface. */
+function returnWayOut(
+  { context }: Self,
+  first: LedgerEntry,
+  heir: { selected: Selected; present?: LedgerEntry } | undefined,
+): Promise<void> {
+  const { present: entry = first, selected } = heir ?? {};
+  const requests = { defaultRoute: selected?.requests.defaultRoute ?? [] };
+  return setDefaultRoutes(context, [entry], [{ ifname: entry.ifname, requests }]);
 }
 
 /** Undefined for a list that cannot be understood: what is attached stays until it can be. */
