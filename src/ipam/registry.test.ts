@@ -44,6 +44,21 @@ describe('reservations', () => {
     expect(count(registry)).toBe('0/253');
   });
 
+  it('end with a port that is gone before it got what was chosen for it, and with the wish for another subnet', () => {
+    const registry = makeRegistry([
+      { name: 's', cidr: '10.0.0.0/24' },
+      { name: 't', cidr: '10.1.0.0/24' },
+    ]);
+    registry.setPort('n/a', 's', at('', ''));
+    reserve(registry, 'n/a');
+    expect(count(registry)).toBe('1/252');
+    registry.removePort('n/a');
+    expect(count(registry)).toBe('0/253');
+    reserve(registry, 'n/b');
+    reserve(registry, 'n/b', { subnet: 't' });
+    expect([count(registry), count(registry, 't')]).toEqual(['0/253', '1/252']);
+  });
+
   it('are forgotten at the start of a term, and what LogicalPorts have is not', () => {
     const registry = makeRegistry();
     registry.setPort('n/a', 's', at('10.0.0.9'));

@@ -56,10 +56,11 @@ export function createRegistry(random: RandomBytes): Registry {
   const ports = new Map<Holder, string>();
   const changes = createChanges(ledger, (holder) => ports.get(holder));
   const foreign = createForeign(ledger);
+  const reservations = createReservations(ledger, changes);
   return {
     setNetworks: ledger.setNetworks,
-    ...createFollower(ledger, changes, ports),
-    ...createReservations(ledger, changes),
+    ...createFollower(ledger, { changes, ports, endReservation: reservations.end }),
+    ...reservations.calls,
     reserveChange: changes.reserve,
     settleChange: changes.settle,
     dropChange: changes.drop,
@@ -82,8 +83,14 @@ export function createRegistry(random: RandomBytes): Registry {
   };
 }
 
+type Follower = {
+  readonly changes: Changes;
+  readonly ports: Map<Holder, string>;
+  readonly endReservation: (holder: Holder) => void;
+};
+
 /** What the LogicalPorts have. */
-function createFollower(ledger: Ledger, changes: Changes, ports: Map<Holder, string>) {
+function createFollower(ledger: Ledger, { changes, ports, endReservation }: Follower) {
   const { networks, letGo, findLease } = ledger;
   const setPort: Registry['setPort'] = (holder, subnet, lease) => {
     const before = ports.get(holder);
@@ -91,12 +98,17 @@ function createFollower(ledger: Ledger, changes: Changes, ports: Map<Holder, str
     if (before !== undefined && before !== subnet) letGo(before, holder);
     hold(networks.ensurePool(subnet), holder, lease);
     if (changes.find(holder) !== undefined) changes.observe(holder);
-    else if (findLease(subnet, holder) !== undefined) letGo(subnet, markReserved(holder));
+    else if (findLease(subnet, holder) !== undefined) {
+      endReservation(holder);
+      letGo(subnet, markReserved(holder));
+    }
   };
   const removePort: Registry['removePort'] = (holder) => {
     const subnet = ports.get(holder);
     ports.delete(holder);
     changes.drop(holder);
+    // A port that waited for its address and is gone will not come for what was chosen for it.
+    endReservation(holder);
     if (subnet !== undefined) letGo(subnet, holder);
   };
   return { setPort, removePort };
@@ -106,19 +118,29 @@ type Taken = { readonly subnet: string; readonly holder: Holder; readonly lease:
 
 /** What was chosen and is in no LogicalPort yet. */
 function createReservations({ networks, take, letGo, findLease }: Ledger, changes: Changes) {
+  const subnets = new Map<Holder, string>();
+  const end = (holder: Holder) => {
+    const subnet = subnets.get(holder);
+    subnets.delete(holder);
+    if (subnet !== undefined) letGo(subnet, markReserved(holder));
+  };
   const reserveOne = (request: AddressRequest): Result<Taken> => {
     const { subnet, holder } = request;
     const known = findLease(subnet, holder) ?? findLease(subnet, markReserved(holder));
     if (known !== undefined) return succeed({ subnet, holder, lease: known, isNew: false });
     const lease = take(request, markReserved(holder), undefined);
-    return lease.ok ? succeed({ subnet, holder, lease: lease.value, isNew: true }) : lease;
+    if (!lease.ok) return lease;
+    // What was chosen in another subnet is not asked for any more.
+    if (subnets.get(holder) !== subnet) end(holder);
+    subnets.set(holder, subnet);
+    return succeed({ subnet, holder, lease: lease.value, isNew: true });
   };
   const reserve: Registry['reserve'] = (requests) => {
     const taken: Taken[] = [];
     for (const request of requests) {
       const one = reserveOne(request);
       if (!one.ok) {
-        for (const { subnet, holder } of taken.filter(({ isNew }) => isNew)) letGo(subnet, markReserved(holder));
+        for (const { holder } of taken.filter(({ isNew }) => isNew)) end(holder);
         return one;
       }
       taken.push(one.value);
@@ -126,15 +148,18 @@ function createReservations({ networks, take, letGo, findLease }: Ledger, change
     return succeed(taken.map(({ lease }) => lease));
   };
   const giveBack: Registry['giveBack'] = (subnet, holder) => {
-    if (changes.find(holder) === undefined) letGo(subnet, markReserved(holder));
+    if (changes.find(holder) !== undefined) return;
+    if (subnets.get(holder) === subnet) subnets.delete(holder);
+    letGo(subnet, markReserved(holder));
   };
   const forgetReservations = () => {
     changes.dropAll();
+    subnets.clear();
     for (const [subnet, { leases }] of networks.pools) {
       for (const holder of [...leases.keys()].filter(isReserved)) letGo(subnet, holder);
     }
   };
-  return { reserve, giveBack, forgetReservations };
+  return { end, calls: { reserve, giveBack, forgetReservations } };
 }
 
 function createLeftovers({ networks, letGo }: Ledger): Registry['holdLeftover'] {
