@@ -1,3 +1,4 @@
+import { lookup } from 'node:dns/promises';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { KINDS } from '../api/group.ts';
@@ -113,7 +114,7 @@ async function run(values: Values): Promise<void> {
     },
     defaultMtu,
     primary: !values.secondary,
-    reserved: [new URL(endpoint.server).hostname.replace(/^\[|\]$/g, '')],
+    reserved: await findAddresses(endpoint.server),
     attachNetworks,
     pluginTypes: values['plugin-types'].split(',').filter((type) => type !== ''),
     podWriter: createResource<Pod>(transport, KINDS.pod),
@@ -130,6 +131,13 @@ async function run(values: Values): Promise<void> {
   await agent.stop();
   await Promise.all([cluster.stop(), events.stop(), ovs.client.stop(), links.stop(), health.close()]);
   await transport.close();
+}
+
+/** Addresses of the API server, also when its URL has a name; the ones that hold now. */
+async function findAddresses(server: string): Promise<string[]> {
+  const host = new URL(server).hostname.replace(/^\[|\]$/g, '');
+  const found = await lookup(host, { all: true }).catch(() => []);
+  return [...new Set([host, ...found.map(({ address }) => address)])];
 }
 
 function nextSignal(): Promise<string> {
