@@ -23,14 +23,14 @@ const TAP = { namespace: NAMESPACE, name: 'tap' };
 const KEPT = { namespace: NAMESPACE, name: 'kept' };
 const CLIENT = { namespace: NAMESPACE, name: 'client' };
 const asking = (ips: readonly string[]) => ({ ...ON_NET, 'ovn.kubernetes.io/ip_address': ips.join(',') });
-const tap = (name: string): object =>
+const tap = (name: string, ips: readonly string[] = FIRST.ips): object =>
   formatMachine({
     namespace: NAMESPACE,
     name,
     running: true,
     binding: 'managedtap',
     mac: FIRST.mac,
-    annotations: asking(FIRST.ips),
+    annotations: asking(ips),
   });
 
 let context: Context;
@@ -136,6 +136,35 @@ describe('another address for a running VM', () => {
     await expectGuest6(context, TAP);
     expect(await inGuest(context, TAP, 'cat /run/lease.eth0')).toContain(`ip=${LATER[0]}`);
     expect(await answers(LATER)).toEqual([true, true]);
+  });
+});
+
+describe('a subnet that is made too small for a running VM', () => {
+  it('says so on the port and disturbs nobody; widened again all is well', async () => {
+    const target = ['subnets.mooring.dev', 'guests-net'];
+    await patchThing(context, target, { spec: { cidrBlock: '10.51.0.0/26,fd00:51::/64' } });
+    const port = await expectPort(context, TAP, ({ status }) => status?.phase === 'Conflict');
+    expect(conditionOf(port, 'Allocated')).toMatchObject({ status: 'False', reason: 'AddressOutsideSubnet' });
+    expect(port.spec.ips).toEqual(LATER);
+    expect(await answers(LATER)).toEqual([true, true]);
+    await patchThing(context, target, { spec: { cidrBlock: '10.51.0.0/24,fd00:51::/64' } });
+    await expectPort(context, TAP, ({ status }) => status?.phase === 'Bound');
+  });
+});
+
+describe('a VM that is deleted without its guest', () => {
+  it('leaves it its address, and the next VM of that name takes both over', async () => {
+    const before = await expectPort(context, TAP, ({ status }) => status?.phase === 'Bound');
+    const stream = runIn(context, NAMESPACE, 'client', `ping -c 30 -i 0.2 -W 2 ${LATER[0]}`);
+    await kubectl(context.lab, ['-n', NAMESPACE, 'delete', 'vm', 'tap', '--cascade=orphan', '--timeout=30s']);
+    await applyThings(context, [tap('tap', LATER)]);
+    const after = await expectPort(context, TAP, ({ spec }) => spec.owner.uid !== before.spec.owner.uid);
+    expect([after.metadata.uid, after.spec.ips, after.spec.mac]).toEqual([
+      before.metadata.uid,
+      before.spec.ips,
+      before.spec.mac,
+    ]);
+    expect(await stream).toContain('30 packets transmitted, 30 packets received');
   });
 });
 

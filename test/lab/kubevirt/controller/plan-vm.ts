@@ -39,8 +39,10 @@ function planPresent(vm: Vm, vmi: Vmi): Write | undefined {
   return !isDeleting(vmi) && mustStop(vm, vmi) ? stop(vm, vmi) : undefined;
 }
 
+/** With the garbage collector's `orphan` on the VM its VMI goes on, also before that one has taken the owner off it. */
 function planVmEnd(vm: Vm, vmi: Vmi | undefined): Write | undefined {
-  if (vmi !== undefined && isOwnedBy(vmi, vm)) {
+  const orphans = (vm.metadata.finalizers ?? []).includes('orphan');
+  if (vmi !== undefined && !orphans && isOwnedBy(vmi, vm)) {
     return vmi.metadata.deletionTimestamp === undefined ? deleteVmi(vm, vmi) : undefined;
   }
   const finalizers = (vm.metadata.finalizers ?? []).filter((name) => name !== VM_FINALIZER);
