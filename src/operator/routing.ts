@@ -4,6 +4,7 @@ import type { LogicalPort } from '../api/types.gen.ts';
 import type { Change, KubeObject } from '../kube/index.ts';
 import type { RowChange } from '../ovsdb/index.ts';
 import type { Row } from '../ovsdb/values.ts';
+import { isHandedOver } from '../plan/claims.ts';
 import type { Context } from './context.ts';
 import { formatWorkloadKey, getPodKey, getPortKey } from './keys.ts';
 import { routeCounts, routeNetworks } from './route-networks.ts';
@@ -43,8 +44,8 @@ function routeTenants(context: Context, inbox: Inbox, wake: Wake): (() => void)[
   const { world } = context;
   return [
     world.ports.onChange((change) => routePort(context, change, { inbox, wake })),
-    world.ports.onChange(({ object }) => {
-      for (const other of listFellows(context, object)) inbox.add(getPortKey(other));
+    world.ports.onChange((change) => {
+      for (const other of listFellows(context, change)) inbox.add(getPortKey(other));
     }),
     world.namespaces.onChange((change) => {
       if (!isHeartbeat(change)) wake();
@@ -81,10 +82,18 @@ function routePort(context: Context, change: Change<LogicalPort>, { inbox, wake 
   }
 }
 
-/** Ports that may have what this one waits for, or wait for what it has: those that the same IPAMClaim speaks for. */
-function listFellows({ world }: Context, { metadata, spec }: LogicalPort): LogicalPort[] {
-  if (!spec.ipamClaim) return [];
-  return [...world.ports.store.byIndex('claim', `${metadata.namespace ?? ''}/${spec.ipamClaim}`)];
+/**
+ * The ports that the same IPAMClaim speaks for, when one of them gets, has ceased to use or loses what the others wait for.
+ * One that merely waits as well is news to nobody: a tenant may have thousands of them.
+ */
+function listFellows({ world }: Context, change: Change<LogicalPort>): LogicalPort[] {
+  const { metadata, spec } = change.object;
+  if (!spec.ipamClaim || spec.ips.length === 0) return [];
+  if (change.type === 'updated') {
+    const { object, previous } = change;
+    if (getAllocation(object) === getAllocation(previous) && isHandedOver(object) === isHandedOver(previous)) return [];
+  }
+  return world.ports.store.byIndex('claim', `${metadata.namespace ?? ''}/${spec.ipamClaim}`);
 }
 
 const getAllocation = ({ spec }: LogicalPort): string => [spec.subnet, spec.pool, spec.mac, ...spec.ips].join(' ');

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { IPAMClaim } from '../api/objects.ts';
 import type { LogicalPort } from '../api/types.gen.ts';
-import { applyClaims, deriveClaimStatus, listClaimReferences } from './claims.ts';
+import { applyClaims, chooseSpeaker, deriveClaimStatus, isHandedOver, listClaimReferences } from './claims.ts';
 import type { NicRequest } from './requests.ts';
 import type { SubnetPlan } from './subnet.ts';
 
@@ -201,5 +201,31 @@ describe('listClaimReferences', () => {
   it('one that cannot be read says nothing', () => {
     const broken = { metadata: { name: 'l', annotations: { 'k8s.v1.cni.cncf.io/networks': '[' } } };
     expect([...listClaimReferences([broken, launcher('2026', 'c')], 'a')]).toEqual([['pod0', 'c']]);
+  });
+});
+
+describe('the ports of one claim', () => {
+  const port = (name: string, over: { ips?: string[]; phase?: string; held?: boolean } = {}) =>
+    ({
+      metadata: { name, namespace: 'a', creationTimestamp: '2026-01-01T00:00:00Z' },
+      spec: { ipamClaim: 'c', ips: over.ips ?? [], attachments: over.held === true ? [{ podName: 'p' }] : [] },
+      status: { phase: over.phase },
+    }) as unknown as LogicalPort;
+  const ips = ['10.0.0.5'];
+
+  it.each([
+    ['the one with the address', [port('a'), port('b', { ips })], 'b'],
+    ['the one that has it in use', [port('a', { ips, phase: 'Released' }), port('b', { ips, phase: 'Bound' })], 'b'],
+    ['the kept one while others wait', [port('a'), port('b', { ips, phase: 'Released' })], 'b'],
+    ['the first of several who wait', [port('b'), port('a')], 'a'],
+  ])('%s tells the claim, in whatever order they come', (_cause, ports, expected) => {
+    expect(chooseSpeaker(ports)?.metadata.name).toBe(expected);
+    expect(chooseSpeaker(ports.toReversed())?.metadata.name).toBe(expected);
+  });
+
+  it('hand over what nobody uses, and not what somebody has taken up again', () => {
+    expect(isHandedOver(port('a', { ips, phase: 'Released' }))).toBe(true);
+    expect(isHandedOver(port('a', { ips, phase: 'Released', held: true }))).toBe(false);
+    expect(isHandedOver(port('a', { ips, phase: 'Ready' }))).toBe(false);
   });
 });

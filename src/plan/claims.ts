@@ -74,7 +74,7 @@ function fits(candidate: readonly string[], ips: readonly string[]): boolean {
 
 /** True of a port that nothing but its IPAMClaim keeps: nobody holds it, and it has no rows. */
 export const isHandedOver = ({ spec, status }: Pick<LogicalPort, 'spec' | 'status'>): boolean =>
-  spec.ipamClaim !== undefined && status?.phase === 'Released';
+  spec.ipamClaim !== undefined && status?.phase === 'Released' && (spec.attachments ?? []).length === 0;
 
 /**
  * The one port that tells a claim what came of it, of all that it speaks for: two that tell different things would
