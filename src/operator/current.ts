@@ -4,6 +4,8 @@ import type { Context } from './context.ts';
 
 /** The event of a write takes some milliseconds; a watch that needs longer is cut off or dead. */
 const PATIENCE_MS = 1000;
+/** After that another process may have a better connection. */
+const MOST_MS = 15_000;
 
 type Means = Pick<Context, 'api' | 'world' | 'log'>;
 
@@ -11,7 +13,8 @@ type Means = Pick<Context, 'api' | 'world' | 'log'>;
  * Resolves when the cache of LogicalPorts shows all that was written before the call: an address that an earlier leader
  * gave just before its end must not look free. A list's version is of no use, as a quiet watch may tell it only with the
  * next bookmark. So one LogicalPort gets a mark, and whoever has seen its event has seen all earlier ones of the kind: one
- * write in a term, and none where there is no port. When the event does not come, everything is listed anew.
+ * write in a term, and none where there is no port. When the event does not come, everything is listed anew;
+ * when that does not come either, it throws, which ends the term.
  */
 export async function ensureCurrent(means: Means, signal: AbortSignal): Promise<void> {
   for (;;) {
@@ -36,6 +39,6 @@ async function whenShown({ world, log }: Means, { key, version }: Mark, signal: 
     signal.throwIfAborted();
     log.warn({ port: key, version }, 'the cache of LogicalPorts is behind; listing them anew');
     world.ports.refresh();
-    return world.ports.whenAt(version, signal);
+    return world.ports.whenAt(version, AbortSignal.any([signal, AbortSignal.timeout(MOST_MS)]));
   });
 }
