@@ -1,7 +1,7 @@
 import { type Result, succeed } from '../api/problem.ts';
 import type { AddressRequest } from './allocate.ts';
 import { type Change, type Changes, createChanges } from './changes.ts';
-import { type Holder, isReserved, markLeftOver, markReserved } from './holders.ts';
+import { type Holder, isReserved as isReservation, markLeftOver, markReserved } from './holders.ts';
 import type { PoolPlan } from './ip-pools.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 import type { RandomBytes } from './mac.ts';
@@ -29,6 +29,8 @@ export type Registry = {
   reserve(requests: readonly AddressRequest[]): Result<Lease[]>;
   /** Ends a reservation; what a LogicalPort has is not touched. */
   giveBack(subnet: string, holder: Holder): void;
+  /** True between `reserve` and its end. */
+  isReserved(subnet: string, holder: Holder): boolean;
   reserveChange(request: AddressRequest): Result<Lease>;
   settleChange(holder: Holder): void;
   dropChange(holder: Holder): void;
@@ -156,10 +158,11 @@ function createReservations({ networks, take, letGo, findLease }: Ledger, change
     changes.dropAll();
     subnets.clear();
     for (const [subnet, { leases }] of networks.pools) {
-      for (const holder of [...leases.keys()].filter(isReserved)) letGo(subnet, holder);
+      for (const holder of [...leases.keys()].filter(isReservation)) letGo(subnet, holder);
     }
   };
-  return { end, calls: { reserve, giveBack, forgetReservations } };
+  const isReserved: Registry['isReserved'] = (subnet, holder) => findLease(subnet, markReserved(holder)) !== undefined;
+  return { end, calls: { reserve, giveBack, isReserved, forgetReservations } };
 }
 
 function createLeftovers({ networks, letGo }: Ledger): Registry['holdLeftover'] {

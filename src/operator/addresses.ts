@@ -38,6 +38,8 @@ export type Addresses = {
   allocate(requests: readonly AddressRequest[]): Result<Lease[]>;
   /** Ends what `allocate` began; what a LogicalPort in the cache has stays its own. */
   giveBack(subnet: string, holder: Holder): void;
+  /** True of what `allocate` gave and is in no LogicalPort that the cache has. */
+  isReserved(subnet: string, holder: Holder): boolean;
   /**
    * Another lease for `request.holder`, in the same subnet or another. What the request does not name stays as it is
    * where it can; gives the present lease when that is what is asked for. The same request again gives the same lease;
@@ -98,6 +100,7 @@ export function createAddresses(world: Sources, settings: Settings, random: Rand
       return problem === undefined ? current().reserve(requests) : { ok: false, problem };
     },
     giveBack: (subnet, holder) => current().giveBack(subnet, holder),
+    isReserved: (subnet, holder) => current().isReserved(subnet, holder),
     reserveChange: (request) => {
       const problem = explain([request]);
       return problem === undefined ? current().reserveChange(request) : { ok: false, problem };

@@ -54,12 +54,7 @@ export function reserve(turn: Turn, seen: Seen, needs: readonly Need[]): Reserve
   });
   const leases = turn.addresses.allocate(held.map(request));
   if (leases.ok) return held.flatMap((need, index) => addLease(need, leases.value[index]));
-  const failures = held.map((need) => {
-    const alone = turn.addresses.allocate([request(need)]);
-    if (!alone.ok) return alone.problem;
-    turn.addresses.giveBack(need.request.subnet, need.holder);
-    return undefined;
-  });
+  const failures = held.map((need) => findFailure(turn, request(need)));
   const first = held.findIndex((_, index) => failures[index] !== undefined);
   const culprit = held[first === -1 ? 0 : first];
   const cause = failures[first] ?? leases.problem;
@@ -71,6 +66,19 @@ export function reserve(turn: Turn, seen: Seen, needs: readonly Need[]): Reserve
       message: `waits for NIC ${culprit?.request.nic ?? ''}, as all NICs get their addresses together: ${cause.message}`,
     },
   }));
+}
+
+/**
+ * Why the NIC could not even have its address alone. What was reserved before stays so: its LogicalPort may have been
+ * written, and the answer lost.
+ */
+function findFailure({ addresses }: Turn, request: AddressRequest): Problem | undefined {
+  const { subnet, holder } = request;
+  const wasReserved = addresses.isReserved(subnet, holder);
+  const alone = addresses.allocate([request]);
+  if (!alone.ok) return alone.problem;
+  if (!wasReserved) addresses.giveBack(subnet, holder);
+  return undefined;
 }
 
 /** The ports that only an IPAMClaim keeps: whoever refers to it now gets the address before they let it go. */
