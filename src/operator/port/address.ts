@@ -41,5 +41,6 @@ function dropChange({ addresses }: Turn, port: LogicalPort): void {
   if (begun !== undefined && !hasLease(port, begun)) addresses.dropChange(getHolder(port));
 }
 
-const hasLease = ({ spec }: LogicalPort, { to }: Change): boolean =>
+/** True when the LogicalPort has what it is to change to. */
+export const hasLease = ({ spec }: LogicalPort, { to }: Change): boolean =>
   spec.subnet === to.subnet && spec.mac === to.lease.mac && spec.ips.join() === to.lease.ips.join();

@@ -7,6 +7,7 @@ import { type Kept, type PortsPlan, planPorts } from '../../plan/ports.ts';
 import { NOTHING } from '../../plan/rows.ts';
 import { forAll } from '../all.ts';
 import { reportProblem, type Turn } from '../context.ts';
+import { hasLease } from './address.ts';
 import { writeClaims } from './claims.ts';
 import { createFailed, createPorts, settlePending } from './create.ts';
 import { isFresh } from './fresh.ts';
@@ -65,10 +66,10 @@ function isDecisive(turn: Turn, seen: Seen, { port, owner, request, role }: Kept
   );
 }
 
-/** Only now, with the new address in OVN, the old one is free. */
+/** Only now, with the new address in OVN, the old one is free; a port that was left as it is has not changed. */
 function settleChange({ addresses, wake }: Turn, port: LogicalPort): void {
   const begun = addresses.findChange(getHolder(port));
-  if (begun === undefined) return;
+  if (begun === undefined || !hasLease(port, begun)) return;
   addresses.settleChange(getHolder(port));
   wake(begun.from.subnet);
 }
