@@ -91,9 +91,7 @@ function deriveAllocated(port: LogicalPort, facts: PortFacts): Verdict {
 }
 
 const explainLack = ({ problem }: PortFacts): Verdict =>
-  problem === undefined
-    ? isFalse('AllocationPending')
-    : isFalse(problem.reason, problem.message);
+  problem === undefined ? isFalse('AllocationPending') : isFalse(problem.reason, problem.message);
 
 function explainRole(port: LogicalPort, role: Exclude<Role, 'live'>): Verdict {
   const { spec, metadata } = port;
