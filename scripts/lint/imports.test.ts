@@ -3,8 +3,15 @@ import { checkImport, findFolder, parseImports } from './imports.ts';
 
 describe('import directions', () => {
   it.each([
-    ['src/plan/port.ts', 'src/ovn/schema/nb.gen.ts', true, undefined],
-    ['src/plan/port.ts', 'src/ovn/schema/nb.gen.ts', false, 'src/plan may not import src/ovn'],
+    ['src/plan/rows.ts', 'src/ovn/schema/nb.gen.ts', true, undefined],
+    ['src/plan/rows.ts', 'src/ovn/schema/nb.gen.ts', false, 'src/plan may not import src/ovn'],
+    ['src/plan/ports/ports.ts', 'src/plan/requests/types.ts', false, undefined],
+    ['src/plan/ports/change.ts', 'src/plan/wishes/types.ts', true, undefined],
+    ['src/plan/networks/dhcp.ts', 'src/plan/settings.ts', false, undefined],
+    ['src/plan/networks/vpc.ts', 'src/plan/ports/lsp.ts', true, 'src/plan/networks may not import src/plan/ports'],
+    ['src/plan/rows.ts', 'src/plan/ports/lsp.ts', true, 'src/plan may not import src/plan/ports'],
+    ['src/plan/wishes/json.ts', 'node:fs', false, 'src/plan/wishes is pure: no node:fs'],
+    ['src/operator/vm.ts', 'src/plan/ports/ports.ts', false, undefined],
     ['src/ovsdb/session.ts', 'src/api/names.ts', false, 'src/ovsdb may not import src/api'],
     ['src/cni/shim/x.ts', 'src/cni/protocol.ts', false, undefined],
     ['src/cni/daemon/add.ts', 'src/operator/vm.ts', false, 'src/cni/daemon may not import src/operator'],

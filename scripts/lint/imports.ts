@@ -1,6 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 
+/** What is in src/plan itself is what its folders share; they stand on one another in this order. */
+const PLAN = ['src/plan', 'src/plan/networks', 'src/plan/wishes', 'src/plan/requests', 'src/plan/ports'];
+const UNDER_PLAN = ['src/api', 'src/migration', 'src/ipam', 'types:src/ovn'];
+
 /** Which folder may import which; `types:` means type-only imports. DESIGN.md section 9 is the source. */
 export const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/api': [],
@@ -12,15 +16,19 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/kube': ['src/api'],
   'src/ipam': ['src/api'],
   'src/migration': ['src/api', 'types:src/ovn'],
-  'src/plan': ['src/api', 'src/migration', 'src/ipam', 'types:src/ovn'],
-  'src/operator': ['src/api', 'src/plan', 'src/migration', 'src/ipam', 'src/kube', 'src/ovn', 'src/ovsdb'],
-  'src/launcher-hook': ['src/api', 'src/plan', 'src/ipam', 'src/kube'],
-  'src/cni/daemon': ['src/api', 'src/cni/protocol.ts', 'src/plan', 'src/kube', 'src/ovs', 'src/ovsdb', 'src/netlink'],
+  'src/plan': UNDER_PLAN,
+  'src/plan/networks': [...UNDER_PLAN, 'src/plan'],
+  'src/plan/wishes': UNDER_PLAN,
+  'src/plan/requests': [...UNDER_PLAN, 'src/plan', 'src/plan/networks', 'src/plan/wishes'],
+  'src/plan/ports': [...UNDER_PLAN, 'src/plan', 'src/plan/networks', 'src/plan/requests', 'types:src/plan/wishes'],
+  'src/operator': ['src/api', ...PLAN, 'src/migration', 'src/ipam', 'src/kube', 'src/ovn', 'src/ovsdb'],
+  'src/launcher-hook': ['src/api', ...PLAN, 'src/ipam', 'src/kube'],
+  'src/cni/daemon': ['src/api', 'src/cni/protocol.ts', ...PLAN, 'src/kube', 'src/ovs', 'src/ovsdb', 'src/netlink'],
   'src/cni/shim': ['src/cni/protocol.ts'],
   'src/cli': ['src'],
 };
 
-const PURE = ['src/ipam', 'src/migration', 'src/plan'];
+const PURE = ['src/ipam', 'src/migration', ...PLAN];
 const IMPORT = /^(?:import|export)\s+(type\s)?[^;]*?from\s+'([^']+)'|^import\s+'([^']+)'/gm;
 
 export type ImportFact = { file: string; target: string; typeOnly: boolean };

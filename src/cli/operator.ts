@@ -7,7 +7,7 @@ import { createTransport, systemClock } from '../kube/index.ts';
 import { createOperator } from '../operator/operator.ts';
 import { createNbClient, createSbClient, type DatabaseOptions } from '../ovn/database.ts';
 import { materialFromFiles } from '../ovsdb/index.ts';
-import type { ReleasePolicy } from '../plan/retention.ts';
+import type { ReleasePolicy } from '../plan/ports/retention.ts';
 import { planJoin, type Settings } from '../plan/settings.ts';
 import { createPrometheus, serveHealth } from './metrics.ts';
 import { connect, runProgram } from './program.ts';

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { Node } from '../api/objects.ts';
 import type { IPPool, LogicalPort, Subnet, Vpc } from '../api/types.gen.ts';
 import { type Change, createStore, type KubeObject, keyOf } from '../kube/index.ts';
+import { deriveRouterMac } from '../plan/networks/subnet.ts';
 import type { Settings } from '../plan/settings.ts';
-import { deriveRouterMac } from '../plan/subnet.ts';
 import { createAddresses } from './addresses.ts';
 import type { World } from './world.ts';
 

@@ -8,12 +8,12 @@ import { type Network, ROUTER } from '../ipam/networks.ts';
 import type { Holder, Lease } from '../ipam/pool.ts';
 import { createRegistry, type ForeignLease, type Leftover } from '../ipam/registry.ts';
 import { type Change, type KubeObject, keyOf } from '../kube/index.ts';
-import { isHandedOver } from '../plan/claims.ts';
-import { listNodeAddresses } from '../plan/node-addresses.ts';
-import { isOvnProvider } from '../plan/provider.ts';
+import { listNodeAddresses } from '../plan/networks/node-addresses.ts';
+import { isOvnProvider } from '../plan/networks/provider.ts';
+import { compareAge, deriveRouterMac, planSubnets, type SubnetPlan } from '../plan/networks/subnet.ts';
+import type { SubnetCount } from '../plan/networks/subnet-status.ts';
+import { isHandedOver } from '../plan/ports/claim-status.ts';
 import type { Settings } from '../plan/settings.ts';
-import { compareAge, deriveRouterMac, planSubnets, type SubnetPlan } from '../plan/subnet.ts';
-import type { SubnetCount } from '../plan/subnet-status.ts';
 import type { World } from './world.ts';
 
 export type { ForeignLease, Leftover } from '../ipam/registry.ts';

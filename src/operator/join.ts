@@ -5,8 +5,8 @@ import { type Lease, release } from '../ipam/pool.ts';
 import type { NbClient } from '../ovn/database.ts';
 import { NB } from '../ovn/schema/nb.gen.ts';
 import type { Wanted } from '../ovn/wanted.ts';
-import { planVpc } from '../plan/network.ts';
-import { allocateVpc, formatVpcHolder, type JoinRecords, listJoinedVpcs } from '../plan/node.ts';
+import { allocateVpc, formatVpcHolder, type JoinRecords, listJoinedVpcs } from '../plan/networks/node.ts';
+import { planVpc } from '../plan/networks/vpc.ts';
 import type { Turn } from './context.ts';
 
 /** The addresses on the join network that our own rows record: ports of nodes, and ports of the VPCs' routers. */

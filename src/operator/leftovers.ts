@@ -4,7 +4,7 @@ import type { LogicalPort } from '../api/types.gen.ts';
 import { keyOf } from '../kube/index.ts';
 import { type Logical_Switch_PortRow, type Logical_SwitchRow, NB } from '../ovn/schema/nb.gen.ts';
 import { SWITCH_PORT } from '../ovn/switch-port.ts';
-import { formatPortOwner } from '../plan/lsp.ts';
+import { formatPortOwner } from '../plan/ports/lsp.ts';
 import type { Leftover } from './addresses.ts';
 import type { Context } from './context.ts';
 import { parseLease } from './foreign.ts';

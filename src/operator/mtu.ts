@@ -1,5 +1,5 @@
 import type { Bindings } from '../ovn/bindings.ts';
-import { deriveMtu, USUAL_MTU } from '../plan/mtu.ts';
+import { deriveMtu, USUAL_MTU } from '../plan/networks/mtu.ts';
 import type { Settings } from '../plan/settings.ts';
 import type { Inbox } from './routing.ts';
 import type { World } from './world.ts';

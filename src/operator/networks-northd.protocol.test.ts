@@ -8,14 +8,14 @@ import { findSchema, runTool, spawnTool } from '../../test/ovsdb/tools.ts';
 import { planOperations } from '../ovn/plan-operations.ts';
 import type { Wanted, WantedPort } from '../ovn/wanted.ts';
 import { applyPlan } from '../ovsdb/apply.ts';
-import { listOptionNames } from '../plan/dhcp-options.ts';
-import type { ActiveGateway } from '../plan/gateway.ts';
-import { planVpc } from '../plan/network.ts';
+import { listOptionNames } from '../plan/networks/dhcp-options.ts';
+import type { ActiveGateway } from '../plan/networks/gateway.ts';
+import { formatDhcpRow, planSubnets } from '../plan/networks/subnet.ts';
+import { planSubnetRows } from '../plan/networks/subnet-rows.ts';
+import { makeSubnet, makeTestSettings } from '../plan/networks/testing/subnets.ts';
+import { planVpc } from '../plan/networks/vpc.ts';
 import { mergeWanted, NOTHING } from '../plan/rows.ts';
 import { deriveMac } from '../plan/settings.ts';
-import { formatDhcpRow, planSubnets } from '../plan/subnet.ts';
-import { planSubnetRows } from '../plan/subnet-rows.ts';
-import { makeSubnet, makeTestSettings } from '../plan/testing-subnets.ts';
 
 const settings = makeTestSettings();
 const SUBNETS = [

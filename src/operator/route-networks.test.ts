@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Node } from '../api/objects.ts';
 import type { Subnet } from '../api/types.gen.ts';
-import { judgeSubnets, makeSubnet } from '../plan/testing-subnets.ts';
+import { judgeSubnets, makeSubnet } from '../plan/networks/testing/subnets.ts';
 import type { Context } from './context.ts';
 import { routeNetworks } from './route-networks.ts';
 

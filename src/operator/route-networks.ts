@@ -3,7 +3,7 @@ import type { Node } from '../api/objects.ts';
 import type { LogicalPort } from '../api/types.gen.ts';
 import type { PoolPlan } from '../ipam/ip-pools.ts';
 import type { Change, KubeObject } from '../kube/index.ts';
-import { isSameFooting, isSamePlan, type SubnetPlan } from '../plan/subnet.ts';
+import { isSameFooting, isSamePlan, type SubnetPlan } from '../plan/networks/subnet.ts';
 import { serializeIps } from './addresses.ts';
 import type { Context } from './context.ts';
 import { getPortKey } from './keys.ts';

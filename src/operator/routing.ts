@@ -4,7 +4,7 @@ import type { LogicalPort } from '../api/types.gen.ts';
 import type { Change, KubeObject } from '../kube/index.ts';
 import type { RowChange } from '../ovsdb/index.ts';
 import type { Row } from '../ovsdb/values.ts';
-import { isHandedOver } from '../plan/claims.ts';
+import { isHandedOver } from '../plan/ports/claim-status.ts';
 import type { Context } from './context.ts';
 import { formatWorkloadKey, getPodKey, getPortKey } from './keys.ts';
 import { routeCounts, routeNetworks } from './route-networks.ts';

@@ -4,7 +4,7 @@ import { ownerOf } from '../ovn/kind.ts';
 import { KINDS as ROW_KINDS } from '../ovn/kinds.ts';
 import { EpochLost } from '../ovn/problems.ts';
 import { createWriter } from '../ovn/writer.ts';
-import { rebuildJoinPool } from '../plan/node.ts';
+import { rebuildJoinPool } from '../plan/networks/node.ts';
 import type { Context, Turn } from './context.ts';
 import { ensureCurrent } from './current.ts';
 import { ensureDefaultSubnet } from './default-subnet.ts';

@@ -8,11 +8,11 @@ import { createNbClient } from '../../src/ovn/database.ts';
 import { planOperations } from '../../src/ovn/plan-operations.ts';
 import type { WantedPort } from '../../src/ovn/wanted.ts';
 import { applyPlan } from '../../src/ovsdb/apply.ts';
-import { planVpc } from '../../src/plan/network.ts';
+import { formatDhcpRow, planSubnets } from '../../src/plan/networks/subnet.ts';
+import { planSubnetRows } from '../../src/plan/networks/subnet-rows.ts';
+import { makeSubnet, makeTestSettings } from '../../src/plan/networks/testing/subnets.ts';
+import { planVpc } from '../../src/plan/networks/vpc.ts';
 import { mergeWanted, NOTHING } from '../../src/plan/rows.ts';
-import { formatDhcpRow, planSubnets } from '../../src/plan/subnet.ts';
-import { planSubnetRows } from '../../src/plan/subnet-rows.ts';
-import { makeSubnet, makeTestSettings } from '../../src/plan/testing-subnets.ts';
 
 /**
  * Packets through one real OVN: a private subnet, one that leaves by a chosen node, and one beside them. Guests and the

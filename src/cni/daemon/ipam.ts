@@ -1,7 +1,7 @@
 import { parseMac } from '../../api/address.ts';
 import { MAC_ADDRESS, MULTUS_NETWORKS } from '../../api/annotations.ts';
 import type { LogicalPort } from '../../api/types.gen.ts';
-import { parseSelections } from '../../plan/selection.ts';
+import { parseSelections } from '../../plan/wishes/selection.ts';
 import { callAdd } from './call-add.ts';
 import type { Pod } from './cluster.ts';
 import type { Context } from './context.ts';

@@ -1,6 +1,6 @@
 import type { IPPool } from '../../api/types.gen.ts';
 import { keyOf, type Outcome } from '../../kube/index.ts';
-import { derivePoolStatus } from '../../plan/ip-pool-status.ts';
+import { derivePoolStatus } from '../../plan/networks/ip-pool-status.ts';
 import { reportProblem, type Turn } from '../context.ts';
 import { getReadyReason, holdObject, letGo, tellStatus } from '../hold.ts';
 import { makeMoment } from '../moment.ts';

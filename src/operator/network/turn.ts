@@ -1,8 +1,8 @@
 import type { Vpc } from '../../api/types.gen.ts';
 import type { Outcome } from '../../kube/index.ts';
-import { formatVpcOwner } from '../../plan/network.ts';
+import { formatVpcOwner } from '../../plan/networks/vpc.ts';
+import { deriveVpcStatus } from '../../plan/networks/vpc-status.ts';
 import { NOTHING } from '../../plan/rows.ts';
-import { deriveVpcStatus } from '../../plan/vpc-status.ts';
 import type { Turn } from '../context.ts';
 import { holdObject, letGo, tellStatus } from '../hold.ts';
 import { planVpcRows, releaseVpc } from '../join.ts';

@@ -1,9 +1,10 @@
 import type { Pod } from '../../api/objects.ts';
 import type { LogicalPort } from '../../api/types.gen.ts';
 import type { MigrationState } from '../../migration/input.ts';
-import { type Carrier, UNATTACHED } from '../../plan/logical-port.ts';
-import type { Present } from '../../plan/match-networks.ts';
-import { findPodNad, planPodRequests, type RequestPlan } from '../../plan/requests.ts';
+import { type Carrier, UNATTACHED } from '../../plan/ports/logical-port.ts';
+import type { Present } from '../../plan/requests/match-networks.ts';
+import { findPodNad, planPodRequests } from '../../plan/requests/requests.ts';
+import type { RequestPlan } from '../../plan/requests/types.ts';
 import type { Context } from '../context.ts';
 import { formatWorkloadKey } from '../keys.ts';
 import { makeRequestContext } from '../port/request-context.ts';

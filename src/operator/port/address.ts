@@ -1,8 +1,8 @@
 import type { LogicalPort } from '../../api/types.gen.ts';
 import type { Change } from '../../ipam/changes.ts';
 import type { Lease } from '../../ipam/pool.ts';
-import { findChange } from '../../plan/change.ts';
-import type { Kept } from '../../plan/ports.ts';
+import { findChange } from '../../plan/ports/change.ts';
+import type { Kept } from '../../plan/ports/ports.ts';
 import { reportProblem, type Turn } from '../context.ts';
 import { getHolder } from './live.ts';
 import { makeAddressRequest } from './reserve.ts';

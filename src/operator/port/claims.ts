@@ -1,6 +1,6 @@
 import type { LogicalPort } from '../../api/types.gen.ts';
 import { ensureStatus, isNotFound } from '../../kube/index.ts';
-import { chooseSpeaker, deriveClaimStatus } from '../../plan/claims.ts';
+import { chooseSpeaker, deriveClaimStatus } from '../../plan/ports/claim-status.ts';
 import { forAll } from '../all.ts';
 import type { Turn } from '../context.ts';
 import { getHolder, type Live } from './live.ts';

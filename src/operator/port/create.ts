@@ -1,7 +1,7 @@
 import type { LogicalPort } from '../../api/types.gen.ts';
 import { ApiError, isAlreadyExists } from '../../kube/index.ts';
-import { makeLogicalPort, planAttachments, planDoubtful } from '../../plan/logical-port.ts';
-import type { PortsPlan } from '../../plan/ports.ts';
+import { makeLogicalPort, planAttachments, planDoubtful } from '../../plan/ports/logical-port.ts';
+import type { PortsPlan } from '../../plan/ports/ports.ts';
 import { forAll } from '../all.ts';
 import type { Turn } from '../context.ts';
 import { getHolder, type Live } from './live.ts';

@@ -1,6 +1,6 @@
 import type { Problem } from '../../api/problem.ts';
 import type { LogicalPort } from '../../api/types.gen.ts';
-import type { Role } from '../../plan/ports.ts';
+import type { Role } from '../../plan/ports/ports.ts';
 
 /** A port as a turn leaves it, with what there is to say of it beside what it says itself. */
 export type Live = {

@@ -8,8 +8,8 @@ import {
   planDoubtful,
   planPortChange,
   UNATTACHED,
-} from '../../plan/logical-port.ts';
-import type { NicRequest } from '../../plan/requests.ts';
+} from '../../plan/ports/logical-port.ts';
+import type { NicRequest } from '../../plan/requests/types.ts';
 
 const owner = { kind: 'VirtualMachine' as const, name: 'db', uid: 'v1' };
 const lease = { ips: ['10.0.0.5'], mac: '0a:00:00:00:00:05' };

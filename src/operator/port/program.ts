@@ -2,7 +2,7 @@ import { planOperations } from '../../ovn/plan-operations.ts';
 import { EpochLost, OvnProblem, ParentMissing } from '../../ovn/problems.ts';
 import type { Wanted } from '../../ovn/wanted.ts';
 import { OvsdbError, TimeoutError } from '../../ovsdb/index.ts';
-import type { Programming } from '../../plan/port-status.ts';
+import type { Programming } from '../../plan/ports/status.ts';
 import type { Turn } from '../context.ts';
 
 export type Programmed = Exclude<Programming, { ok: true }> | { readonly ok: true; readonly written: boolean };

@@ -1,5 +1,5 @@
 import type { ObjectMeta } from '../../api/types.gen.ts';
-import type { RequestContext } from '../../plan/requests.ts';
+import type { RequestContext } from '../../plan/requests/types.ts';
 import type { Context } from '../context.ts';
 
 /** What the requests of a namespace's objects are judged against, from the caches. */

@@ -1,9 +1,9 @@
 import type { LogicalPort } from '../../api/types.gen.ts';
 import type { KubeObject } from '../../kube/index.ts';
 import type { MigrationState } from '../../migration/input.ts';
-import type { Carrier } from '../../plan/logical-port.ts';
-import type { Lives } from '../../plan/ownership.ts';
-import type { RequestPlan } from '../../plan/requests.ts';
+import type { Carrier } from '../../plan/ports/logical-port.ts';
+import type { Lives } from '../../plan/ports/ownership.ts';
+import type { RequestPlan } from '../../plan/requests/types.ts';
 
 export type Versions =
   | { readonly pod: string | undefined }

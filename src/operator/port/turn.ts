@@ -1,9 +1,9 @@
 import type { LogicalPort } from '../../api/types.gen.ts';
 import type { Outcome } from '../../kube/index.ts';
-import { findChange, isUnallocated } from '../../plan/change.ts';
-import { formatPortOwner, planLsp } from '../../plan/lsp.ts';
-import type { Programming } from '../../plan/port-status.ts';
-import { type Kept, type PortsPlan, planPorts } from '../../plan/ports.ts';
+import { findChange, isUnallocated } from '../../plan/ports/change.ts';
+import { formatPortOwner, planLsp } from '../../plan/ports/lsp.ts';
+import { type Kept, type PortsPlan, planPorts } from '../../plan/ports/ports.ts';
+import type { Programming } from '../../plan/ports/status.ts';
 import { NOTHING } from '../../plan/rows.ts';
 import { forAll } from '../all.ts';
 import { reportProblem, type Turn } from '../context.ts';

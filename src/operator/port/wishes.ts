@@ -1,8 +1,8 @@
 import type { IPAMClaim, Namespace } from '../../api/objects.ts';
 import type { LogicalPort } from '../../api/types.gen.ts';
-import { applyClaims } from '../../plan/claims.ts';
-import type { NicRequest, RequestPlan } from '../../plan/requests.ts';
-import { settlePolicies } from '../../plan/retention.ts';
+import { settlePolicies } from '../../plan/ports/retention.ts';
+import { applyClaims } from '../../plan/requests/claims.ts';
+import type { NicRequest, RequestPlan } from '../../plan/requests/types.ts';
 import type { Context } from '../context.ts';
 import { getPortKey } from '../keys.ts';
 

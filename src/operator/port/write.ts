@@ -1,15 +1,15 @@
 import { FINALIZER } from '../../api/names.ts';
 import type { LogicalPort } from '../../api/types.gen.ts';
 import { ensureObject, isNotFound, removeFinalizer } from '../../kube/index.ts';
-import { isUnallocated } from '../../plan/change.ts';
+import { isUnallocated } from '../../plan/ports/change.ts';
 import {
   type Carrier,
   type PortChange,
   planAttachments,
   planDoubtful,
   planPortChange,
-} from '../../plan/logical-port.ts';
-import type { Kept } from '../../plan/ports.ts';
+} from '../../plan/ports/logical-port.ts';
+import type { Kept } from '../../plan/ports/ports.ts';
 import type { Turn } from '../context.ts';
 import { planAddress } from './address.ts';
 import { getHolder, type Live } from './live.ts';

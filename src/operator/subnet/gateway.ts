@@ -1,6 +1,6 @@
 import type { Node } from '../../api/objects.ts';
-import { type ActiveGateway, chooseGateway } from '../../plan/gateway.ts';
-import type { SubnetPlan } from '../../plan/subnet.ts';
+import { type ActiveGateway, chooseGateway } from '../../plan/networks/gateway.ts';
+import type { SubnetPlan } from '../../plan/networks/subnet.ts';
 import type { Turn } from '../context.ts';
 
 /** True when Kubernetes hears from the node's kubelet and it says that all is well. */

@@ -1,7 +1,7 @@
 import { formatLspName, formatSwitchName, NO_CHASSIS } from '../../api/names.ts';
 import { parseOwner } from '../../api/owner.ts';
 import type { LogicalPort, Subnet } from '../../api/types.gen.ts';
-import { isHandedOver } from '../../plan/claims.ts';
+import { isHandedOver } from '../../plan/ports/claim-status.ts';
 
 /** A switch port as the Northbound database has it. */
 export type SwitchPort = {

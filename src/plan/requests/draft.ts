@@ -1,8 +1,9 @@
 import { fail, type Result, succeed } from '../../api/problem.ts';
 import { quote } from '../../ipam/ranges.ts';
-import { type NadPlan, planNad } from '../nad.ts';
-import type { NicKeys } from './keys.ts';
-import { type Binding, type Named, PRIMARY_INTERFACE, type RequestContext } from './types.ts';
+import type { NicKeys } from '../wishes/keys.ts';
+import type { Binding, Named } from '../wishes/types.ts';
+import { type NadPlan, planNad } from './nad.ts';
+import { PRIMARY_INTERFACE, type RequestContext } from './types.ts';
 
 /** One NIC as its owner lists it, before anything is known of its network. */
 export type Draft = {

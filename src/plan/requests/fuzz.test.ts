@@ -1,14 +1,15 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { parseAddress, parseMac } from '../../api/address.ts';
 import type { Result } from '../../api/problem.ts';
-import { planNad } from '../nad.ts';
-import { type NicRequest, planPodRequests, planVmRequests, type RequestPlan } from '../requests.ts';
-import { parseClaimReferences, parseDefaultNetwork, parseReference, parseSelections } from '../selection.ts';
-import { makeRandom, mutate } from '../testing/mutate.ts';
-import { makePool, makeRequestContext, podWith, vmWith } from '../testing/requests.ts';
-import { parsePoolText } from './pool-wish.ts';
-import { parseRoutesText } from './route-wish.ts';
-import { isObjectName, parseIpText, parseMacText, parseNameText } from './values.ts';
+import { parsePoolText } from '../wishes/pool.ts';
+import { parseRoutesText } from '../wishes/route.ts';
+import { parseClaimReferences, parseDefaultNetwork, parseReference, parseSelections } from '../wishes/selection.ts';
+import { makeRandom, mutate } from '../wishes/testing/mutate.ts';
+import { isObjectName, parseIpText, parseMacText, parseNameText } from '../wishes/values.ts';
+import { planNad } from './nad.ts';
+import { planPodRequests, planVmRequests } from './requests.ts';
+import { makePool, makeRequestContext, podWith, vmWith } from './testing/requests.ts';
+import type { NicRequest, RequestPlan } from './types.ts';
 
 const TIMEOUT = 60_000;
 

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { planPodRequests, planVmRequests, type RequestPlan } from '../requests.ts';
-import { makePool, makeRequestContext, podWith, vmWith } from '../testing/requests.ts';
+import { planPodRequests, planVmRequests } from './requests.ts';
+import { makePool, makeRequestContext, podWith, vmWith } from './testing/requests.ts';
+import type { RequestPlan } from './types.ts';
 
 const context = makeRequestContext({ pools: [makePool('web')] });
 const SPEC = vmWith({ default: 'pod', biz: 'default/attachnet' });

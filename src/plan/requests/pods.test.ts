@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Pod } from '../../api/objects.ts';
-import type { RequestPlan } from '../requests.ts';
-import { deriveOrdinal, planPodRequests, planVmRequests } from '../requests.ts';
-import { type ContextOverrides, makeRequestContext, podWith, show, tell, vmWith } from '../testing/requests.ts';
+import { deriveOrdinal, planPodRequests, planVmRequests } from './requests.ts';
+import { type ContextOverrides, makeRequestContext, podWith, show, tell, vmWith } from './testing/requests.ts';
+import type { RequestPlan } from './types.ts';
 
 const NETWORKS = 'k8s.v1.cni.cncf.io/networks';
 const DEFAULT = 'v1.multus-cni.io/default-network';

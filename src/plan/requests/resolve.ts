@@ -2,20 +2,12 @@ import { parseAddress } from '../../api/address.ts';
 import type { Problem, Result } from '../../api/problem.ts';
 import { succeed } from '../../api/problem.ts';
 import type { Subnet } from '../../api/types.gen.ts';
-import { checkPool, chooseSubnet } from '../grants.ts';
-import { findMisplacedKey, type WishReader } from '../wishes.ts';
+import { findMisplacedKey, type WishReader } from '../wishes/reader.ts';
+import type { PoolWish, Wish, WishSource } from '../wishes/types.ts';
 import { type Draft, type Identified, identify, isFirst } from './draft.ts';
+import { checkPool, chooseSubnet } from './grants.ts';
 import { type Family, listDefaults, planFirstRoutes, planRoutes } from './routes.ts';
-import type {
-  NicProblem,
-  NicRequest,
-  PoolWish,
-  RequestContext,
-  RequestPlan,
-  Route,
-  Wish,
-  WishSource,
-} from './types.ts';
+import type { NicProblem, NicRequest, RequestContext, RequestPlan, Route } from './types.ts';
 
 /** The NICs of one owner with everything that their requests are read from. */
 export type Listing = {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { makeSubnet } from '../testing/requests.ts';
+import type { Wish } from '../wishes/types.ts';
 import { listDefaults, planFirstRoutes, planRoutes } from './routes.ts';
-import type { Wish } from './types.ts';
+import { makeSubnet } from './testing/requests.ts';
 
 const DUAL = makeSubnet('dual', { cidrBlock: '10.5.0.0/24,fd05::/64', gateway: '10.5.0.254' });
 

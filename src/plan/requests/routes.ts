@@ -2,7 +2,8 @@ import { type Cidr, containsAddress, formatAddress, parseAddress } from '../../a
 import { fail, type Result, succeed } from '../../api/problem.ts';
 import type { Subnet } from '../../api/types.gen.ts';
 import { planRanges, quote } from '../../ipam/ranges.ts';
-import type { Route, RouteWish, Wish } from './types.ts';
+import type { RouteWish, Wish } from '../wishes/types.ts';
+import type { Route } from './types.ts';
 
 export type Family = 4 | 6;
 

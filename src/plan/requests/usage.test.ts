@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { RequestPlan } from '../requests.ts';
-import { planPodRequests, planVmRequests } from '../requests.ts';
-import { type ContextOverrides, makePool, makeRequestContext, podWith, tell, vmWith } from '../testing/requests.ts';
+import { planPodRequests, planVmRequests } from './requests.ts';
+import { type ContextOverrides, makePool, makeRequestContext, podWith, tell, vmWith } from './testing/requests.ts';
+import type { RequestPlan } from './types.ts';
 
 const NETWORKS = 'k8s.v1.cni.cncf.io/networks';
 const DEFAULT = 'v1.multus-cni.io/default-network';

@@ -1,1 +1,1 @@
-export { type Match, matchNetworks, type Present } from '../../../plan/match-networks.ts';
+export { type Match, matchNetworks, type Present } from '../../../plan/requests/match-networks.ts';

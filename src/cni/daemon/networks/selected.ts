@@ -1,6 +1,6 @@
 import type { Result } from '../../../api/problem.ts';
 import { fail, succeed } from '../../../api/problem.ts';
-import { parseDefaultNetwork, parseSelections } from '../../../plan/selection.ts';
+import { parseDefaultNetwork, parseSelections } from '../../../plan/wishes/selection.ts';
 import { asJson, asText, getOwn, type Json } from './json.ts';
 
 /** One network that a pod asks for, with what its plugins are to be told. */
