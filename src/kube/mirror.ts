@@ -9,6 +9,7 @@ export type Mirror<T> = {
   take(type: 'ADDED' | 'MODIFIED' | 'DELETED', raw: KubeObject): void;
   replace(raw: readonly KubeObject[]): void;
   onChange(handler: (change: Change<T>) => void): () => void;
+  onNews(handler: (change: Change<T>) => void): () => void;
 };
 
 /** What a mirror needs of the reflector's options. */
@@ -58,6 +59,10 @@ export function createMirror<T extends KubeObject>(options: MirrorOptions<T>): M
       });
       tombstones.clear();
       tell(store.replace(wanted));
+    },
+    onNews: (handler) => {
+      handlers.add(handler);
+      return () => handlers.delete(handler);
     },
     onChange: (handler) => {
       handlers.add(handler);

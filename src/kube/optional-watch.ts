@@ -9,6 +9,8 @@ import type { KubeObject } from './types.ts';
 export type Watch<T> = {
   readonly store: ReadonlyStore<T>;
   onChange(handler: (change: Change<T>) => void): () => void;
+  /** See `Reflector`. */
+  onNews(handler: (change: Change<T>) => void): () => void;
   start(): void;
   stop(): Promise<void>;
   /** Resolves once the content is complete, or the kind is known to be absent. */
@@ -29,8 +31,8 @@ export function watchAlways<T extends KubeObject>(options: ReflectorOptions<T>):
 }
 
 function asWatch<T>(reflector: Reflector<T>) {
-  const { store, onChange, stop, whenAt, refresh } = reflector;
-  return { store, onChange, stop, whenAt, refresh, isKnown: () => reflector.hasSynced() };
+  const { store, onChange, onNews, stop, whenAt, refresh } = reflector;
+  return { store, onChange, onNews, stop, whenAt, refresh, isKnown: () => reflector.hasSynced() };
 }
 
 /**

@@ -88,6 +88,9 @@ describe('reflector on a healthy server', () => {
     expect(seen).toEqual(['added a/p', 'updated a/p', 'deleted a/p', 'added a/q']);
     end();
     const late: Change<KubeObject>[] = [];
+    const news: unknown[] = [];
+    reflector.onNews((change) => news.push(change));
+    expect(news).toEqual([]);
     reflector.onChange((change) => late.push(change));
     expect(late.map((change) => change.key)).toEqual(['a/q']);
     expect(seen).toHaveLength(4);

@@ -37,6 +37,8 @@ export type Reflector<T> = {
   store: ReadonlyStore<T>;
   /** Calls `handler` for each change, at once for objects already here; gives a function that ends this. */
   onChange(handler: (change: Change<T>) => void): () => void;
+  /** The same without the objects already here: for who has looked at them, or is about to. */
+  onNews(handler: (change: Change<T>) => void): () => void;
   start(): void;
   /** Resolves when nothing runs any more. */
   stop(): Promise<void>;
@@ -102,6 +104,7 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
   return {
     store: mirror.store,
     onChange: mirror.onChange,
+    onNews: mirror.onNews,
     start: () => {
       running ??= follow(context, abort.signal);
     },

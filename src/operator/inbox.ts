@@ -8,8 +8,6 @@ import type { World } from './world.ts';
 export type TermInbox = Inbox & {
   /** Keys that nothing happened to, as far as is known: events go before them. */
   check(key: string): void;
-  /** Runs what tells of everything there is: that is no news, and its keys are checks. */
-  replay<T>(run: () => T): T;
   /** When the first event came in that the key's next turn is for (monotonic ms); forgotten by asking. */
   takeSince(key: string): number | undefined;
 };
@@ -17,24 +15,14 @@ export type TermInbox = Inbox & {
 /** Gives each key its place: migrations first, then what an event asks for or was left undone, then all else. */
 export function createInbox(queue: Queue, world: World, clock: Clock): TermInbox {
   const since = new Map<string, number>();
-  let replaying = false;
   const check = (key: string) => queue.add(key, isUnsettled(world, key) ? 'event' : 'check');
   return {
     add: (key) => {
-      if (replaying) return check(key);
       if (!since.has(key)) since.set(key, clock.now());
       queue.add(key, findPriority(world, key));
     },
     addAfter: (key, delayMs) => queue.addAfter(key, delayMs),
     check,
-    replay: (run) => {
-      replaying = true;
-      try {
-        return run();
-      } finally {
-        replaying = false;
-      }
-    },
     takeSince: (key) => {
       const at = since.get(key);
       since.delete(key);

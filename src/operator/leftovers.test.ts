@@ -19,6 +19,10 @@ function createCache<T extends KubeObject>() {
   };
   return {
     store,
+    onNews: (handler: (change: Change<T>) => void) => {
+      handlers.add(handler);
+      return () => handlers.delete(handler);
+    },
     onChange: (handler: (change: Change<T>) => void) => {
       handlers.add(handler);
       for (const object of store.list()) handler({ type: 'added', key: `${object.metadata?.name}`, object });

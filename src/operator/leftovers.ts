@@ -42,7 +42,7 @@ export function followLeftovers(means: Means, onFreed: (subnet: string) => void)
   }
   if (known.size > 0) log.info({ ports: [...known.keys()].slice(0, 10) }, 'switch ports have what no LogicalPort says');
   const ends = [
-    world.ports.onChange(({ object }) => judge(keyOf(object))),
+    world.ports.onNews(({ object }) => judge(keyOf(object))),
     nb.client.onChange((changes) => {
       const rows = changes.flatMap(({ table, old, new: now }) =>
         table === NB.Logical_Switch_Port.name ? [old, now] : [],

@@ -14,7 +14,7 @@ function createScene(first: Subnet[], nodes: Node[]) {
   let onChassis = () => {};
   let plans = new Map(judgeSubnets(first).map((plan) => [plan.name, plan]));
   const watch = (kind: string, list: () => unknown[]) => ({
-    onChange: (handler: Handler) => {
+    onNews: (handler: Handler) => {
       handlers.set(kind, handler);
       return () => {};
     },

@@ -26,13 +26,13 @@ export function routeNetworks(context: Context, inbox: Inbox, wake: () => void):
     return true;
   };
   return [
-    world.subnets.onChange((change) => {
+    world.subnets.onNews((change) => {
       if (!onWish('subnet', change)) return;
       for (const port of world.ports.store.byIndex('subnet', change.object.metadata.name)) inbox.add(getPortKey(port));
     }),
-    world.vpcs.onChange((change) => void onWish('vpc', change)),
-    world.ipPools.onChange((change) => void onWish('ippool', change)),
-    world.nodes.onChange((change) => {
+    world.vpcs.onNews((change) => void onWish('vpc', change)),
+    world.ipPools.onNews((change) => void onWish('ippool', change)),
+    world.nodes.onNews((change) => {
       routeNode(context, change, inbox);
       if (!isSame(change, serializeIps)) compare();
     }),

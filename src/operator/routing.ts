@@ -31,10 +31,10 @@ function routeWorkloads({ world }: Context, inbox: Inbox): (() => void)[] {
   const byName = ({ object }: { object: KubeObject }) =>
     inbox.add(formatWorkloadKey('vm', object.metadata?.namespace ?? '', object.metadata?.name ?? ''));
   return [
-    world.pods.onChange(({ object }) => inbox.add(getPodKey(object))),
-    world.vms.onChange(byName),
-    world.vmis.onChange(byName),
-    world.vmims.onChange(({ object }) =>
+    world.pods.onNews(({ object }) => inbox.add(getPodKey(object))),
+    world.vms.onNews(byName),
+    world.vmis.onNews(byName),
+    world.vmims.onNews(({ object }) =>
       inbox.add(formatWorkloadKey('vm', object.metadata.namespace ?? '', object.spec?.vmiName ?? '')),
     ),
   ];
@@ -43,15 +43,15 @@ function routeWorkloads({ world }: Context, inbox: Inbox): (() => void)[] {
 function routeTenants(context: Context, inbox: Inbox, wake: Wake): (() => void)[] {
   const { world } = context;
   return [
-    world.ports.onChange((change) => routePort(context, change, { inbox, wake })),
-    world.ports.onChange((change) => {
+    world.ports.onNews((change) => routePort(context, change, { inbox, wake })),
+    world.ports.onNews((change) => {
       for (const other of listFellows(context, change)) inbox.add(getPortKey(other));
     }),
-    world.namespaces.onChange((change) => {
+    world.namespaces.onNews((change) => {
       if (!isHeartbeat(change)) wake();
     }),
-    world.nads.onChange(() => wake()),
-    world.ipamClaims.onChange(({ type, object }) => {
+    world.nads.onNews(() => wake()),
+    world.ipamClaims.onNews(({ type, object }) => {
       const { namespace = '', name } = object.metadata;
       for (const port of world.ports.store.byIndex('claim', `${namespace}/${name}`)) inbox.add(getPortKey(port));
       if (type !== 'updated') wake();

@@ -1,8 +1,10 @@
+import { formatOwner } from '../api/owner.ts';
 import { createQueue, createRunner, type Outcome, type Random, type Timer } from '../kube/index.ts';
 import { takeEpoch } from '../ovn/epoch.ts';
 import { ownerOf } from '../ovn/kind.ts';
 import { KINDS as ROW_KINDS } from '../ovn/kinds.ts';
 import { EpochLost } from '../ovn/problems.ts';
+import { SWITCH } from '../ovn/switch.ts';
 import { createWriter } from '../ovn/writer.ts';
 import { rebuildJoinPool } from '../plan/networks/node.ts';
 import type { Context, Turn } from './context.ts';
@@ -110,17 +112,16 @@ async function work(options: TermOptions, state: TermState): Promise<void> {
   });
   state.signal.addEventListener('abort', () => over.resolve(), { once: true });
   if (state.signal.aborted) return;
-  // The router and the join switch first, then the subnets' switches: all else hangs on them.
+  // The router and the join switch first, then switches that are not there, as in an empty database: all else hangs on them.
   await run(`vpc/${settings.defaultVpc}`);
-  const subnets = state.world.subnets.store.list().map((subnet) => `subnet/${subnet.metadata.name}`);
   // What fails now has its turn again below, where failures are told.
-  await Promise.allSettled(subnets.map(run));
+  await Promise.allSettled(listBareSubnets(state).map((name) => run(`subnet/${name}`)));
   const ends = [
     followLeftovers(state, (subnet) => {
       wake(subnet);
       inbox.add(`subnet/${subnet}`);
     }),
-    inbox.replay(() => routeChanges(state, inbox, wake)),
+    routeChanges(state, inbox, wake),
     routeMtu(state, inbox),
     wakeWithDatabase(state, wake),
     resyncRegularly(options, state, inbox),
@@ -133,6 +134,15 @@ async function work(options: TermOptions, state: TermState): Promise<void> {
     for (const end of ends) end();
     await runner.stop();
   }
+}
+
+/** Subnets of ours without a switch. */
+function listBareSubnets({ addresses, nb, settings }: TermState): string[] {
+  const isBare = (name: string) =>
+    nb.observed.findByOwner(SWITCH, settings.cluster, formatOwner({ kind: 'Subnet', name })).length === 0;
+  return [...addresses.plans().values()].flatMap(({ name, ovn, usable }) =>
+    ovn && usable && isBare(name) ? name : [],
+  );
 }
 
 /** What could not be written while the database was away is tried as soon as it is back. */
