@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { matchNetworks } from './match.ts';
+import { matchNetworks } from '../../../plan/requests/match-networks.ts';
 import { planChain } from './plan-chain.ts';
 import { describeNetwork } from './results.ts';
 import { readDefaultNetwork, readSelected, type Selected } from './selected.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { matchNetworks } from './match.ts';
+import { matchNetworks } from '../../../plan/requests/match-networks.ts';
 import { readSelected } from './selected.ts';
 import { need } from './tasks.ts';
 

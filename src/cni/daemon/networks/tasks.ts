@@ -2,11 +2,11 @@ import { parseMac } from '../../../api/address.ts';
 import { MAC_ADDRESS, MULTUS_DEFAULT_NETWORK, MULTUS_NETWORKS } from '../../../api/annotations.ts';
 import type { Result } from '../../../api/problem.ts';
 import type { LogicalPort } from '../../../api/types.gen.ts';
+import { matchNetworks, type Present } from '../../../plan/requests/match-networks.ts';
 import type { Pod } from '../cluster.ts';
 import { CniError } from '../errors.ts';
 import type { AttachRequest } from '../request.ts';
 import type { Task } from './attach.ts';
-import { matchNetworks, type Present } from './match.ts';
 import { type Nad, planChain } from './plan-chain.ts';
 import { type Requests, readDefaultNetwork, readSelected, type Selected } from './selected.ts';
 

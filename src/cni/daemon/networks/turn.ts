@@ -1,5 +1,6 @@
 import { MULTUS_NETWORKS } from '../../../api/annotations.ts';
 import type { EventNote } from '../../../kube/index.ts';
+import { matchNetworks } from '../../../plan/requests/match-networks.ts';
 import type { Pod } from '../cluster.ts';
 import { isSamePod } from '../cluster.ts';
 import { withDeadline } from '../deadline.ts';
@@ -9,7 +10,6 @@ import { attach, detach } from './attach.ts';
 import { isSameNetns } from './chain.ts';
 import { setDefaultRoutes } from './default-route.ts';
 import type { LedgerEntry } from './ledger.ts';
-import { matchNetworks } from './match.ts';
 import { laneOf, type Self } from './networks.ts';
 import { planStatus, publishStatus } from './publish.ts';
 import type { Selected } from './selected.ts';

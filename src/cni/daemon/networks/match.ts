@@ -1,1 +1,0 @@
-export { type Match, matchNetworks, type Present } from '../../../plan/requests/match-networks.ts';
