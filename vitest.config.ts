@@ -4,9 +4,13 @@ import { defineConfig } from 'vitest/config';
 /** In CI a second try, for real servers share two cores there with whatever else runs; at a desk a flake must show. */
 const retry = env.CI === undefined ? 0 : 1;
 
+/** As many files at a time as the smallest machine has cores; vitest's own default leaves one of two idle. */
+const maxWorkers = 2;
+
 /** Unit and protocol tests; the lab's own tests need root and a cluster and are their own project. */
 export default defineConfig({
   test: {
+    maxWorkers,
     projects: [
       {
         test: {

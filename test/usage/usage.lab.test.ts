@@ -45,7 +45,7 @@ async function listReplicaIps(app: string): Promise<string[]> {
 
 describe('addresses on the primary network', () => {
   it('gives a pod its fixed IP and MAC', async () => {
-    expect(await podIps('fixed')).toEqual(['10.16.0.15']);
+    expect(await podIps('fixed')).toEqual(['10.16.240.15']);
     expect(await showLink('fixed', 'eth0')).toContain('00:00:00:53:6b:b6');
   });
 
@@ -62,11 +62,15 @@ describe('addresses on the primary network', () => {
   });
 
   it('gives each replica of a Deployment one of the pool', async () => {
-    expect((await listReplicaIps('usage-deployment')).toSorted()).toEqual(['10.16.0.35', '10.16.0.36', '10.16.0.37']);
+    expect((await listReplicaIps('usage-deployment')).toSorted()).toEqual([
+      '10.16.240.35',
+      '10.16.240.36',
+      '10.16.240.37',
+    ]);
   });
 
   it('gives the replicas of a StatefulSet the pool by ordinal', async () => {
-    expect(await listReplicaIps('usage-statefulset')).toEqual(['10.16.0.25', '10.16.0.26', '10.16.0.27']);
+    expect(await listReplicaIps('usage-statefulset')).toEqual(['10.16.240.25', '10.16.240.26', '10.16.240.27']);
   });
 });
 
@@ -138,12 +142,12 @@ describe('virtual machines', () => {
       return found?.status?.phase === 'Running' && found.status.interfaces?.length === 2 ? found : undefined;
     });
     const nics = vmi.status.interfaces as { name: string; ipAddress?: string }[];
-    expect(nics.find(({ name }) => name === 'default')?.ipAddress).toBe('10.16.0.45');
+    expect(nics.find(({ name }) => name === 'default')?.ipAddress).toBe('10.16.240.45');
     expect(nics.find(({ name }) => name === 'biz')?.ipAddress).toBe((await expectIps(context, 'usage-vm', 'biz'))[0]);
   });
 
   it('has its addresses before it ever starts: the first of a pool, and what mooring.dev/nics asks', async () => {
-    expect(await expectIps(context, 'usage-annotated', 'default')).toEqual(['10.16.0.55']);
+    expect(await expectIps(context, 'usage-annotated', 'default')).toEqual(['10.16.240.55']);
     expect(await expectIps(context, 'usage-annotated', 'biz')).toEqual(['172.17.0.160']);
     expect((await getPorts(context, 'usage-annotated')).get('biz')?.spec.mac).toBe('00:00:00:53:6b:ee');
   });
