@@ -58,7 +58,7 @@ const DEFAULTS = { concurrency: 32, resyncMs: 300_000 };
  * Short, so that another leads soon after one has died. Nothing depends on it: the epoch in the Northbound database keeps
  * a leader that was merely slow from writing, and the new one serves events before it looks at everything.
  */
-const LEASE_TIMES = { leaseDurationMs: 3000, renewDeadlineMs: 2800, retryPeriodMs: 800 };
+const LEASE_TIMES = { leaseDurationMs: 2000, renewDeadlineMs: 1800, retryPeriodMs: 500 };
 
 /** The operator's parts, put together. The clients of both databases are started and stopped by it. */
 export function createOperator(options: OperatorOptions): Operator {
