@@ -100,7 +100,7 @@ function dropMark(object: KubeObject): object {
  * A new operator that starts from nothing on a sound state has the same opinion as the one before, which had it by
  * following every change: it looks at everything and writes nothing (I9, I11). Leaves the new one running.
  */
-export async function expectNothingToDo(stage: Stage, old: Started, options?: StartOptions): Promise<Started> {
+export async function expectIdle(stage: Stage, old: Started, options?: StartOptions): Promise<Started> {
   await whenSound(stage);
   await whenStill(stage);
   await old.stop();

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createCast } from '../../../test/operator/objects.ts';
-import { expectNothingToDo, postSentinel, type Sentinel, whenSound } from '../../../test/operator/sentinel.ts';
+import { expectIdle, postSentinel, type Sentinel, whenSound } from '../../../test/operator/sentinel.ts';
 import { COLLECTIONS, type Stage, startStage, until } from '../../../test/operator/stage.ts';
 import type { KubeObject } from '../../kube/index.ts';
 import { eventually } from '../../kube/testing/eventually.ts';
@@ -52,7 +52,7 @@ describe('a full subnet', () => {
       });
     }
     await whenSound(stage);
-    await expectNothingToDo(stage, operator);
+    await expectIdle(stage, operator);
   });
 });
 
@@ -128,7 +128,7 @@ describe('a start of the operator', () => {
     await whenPhase('a/kept.default.vm', 'Released');
     cast.remove('pods', 'a/claimant');
     await whenPhase('a/claimant.net1.pod', 'Released');
-    await expectNothingToDo(stage, first);
+    await expectIdle(stage, first);
     const holders = stage.listPorts().map(({ spec }) => spec.ips.join());
     expect(holders.sort()).toEqual(['10.16.0.50', '10.16.0.51', claimed].sort());
     for (const ip of ['10.16.0.50', '10.16.0.51']) {
@@ -172,7 +172,7 @@ describe('a NAD', () => {
     await until('stopped', async () => (await stage.listLsps()).get('vm/a/db/biz')?.chassis === 'mooring/unattached');
     expect((await findLsp('vm/a/db/biz')).addresses).toBe(before.addresses);
     await whenSound(stage);
-    await expectNothingToDo(stage, operator);
+    await expectIdle(stage, operator);
   });
 });
 

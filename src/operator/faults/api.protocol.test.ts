@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createDice } from '../../../test/operator/mortal.ts';
 import { createCast } from '../../../test/operator/objects.ts';
-import { expectNothingToDo, postSentinel, type Sentinel, whenSound } from '../../../test/operator/sentinel.ts';
+import { expectIdle, postSentinel, type Sentinel, whenSound } from '../../../test/operator/sentinel.ts';
 import { COLLECTIONS, type Stage, type Started, startStage, until } from '../../../test/operator/stage.ts';
 import { eventually } from '../../kube/testing/eventually.ts';
 
@@ -47,7 +47,7 @@ const AFTER = ['pod/a/p2/eth0', 'pod/a/p3/eth0', 'vm/a/db/default'];
 async function expectSound(operator: Started): Promise<void> {
   await whenSound(stage);
   expect(sentinel.wrong).toEqual([]);
-  await expectNothingToDo(stage, operator);
+  await expectIdle(stage, operator);
 }
 
 describe('news that do not come as they should', () => {

@@ -2,7 +2,7 @@ import { copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createCast } from '../../../test/operator/objects.ts';
-import { expectNothingToDo, postSentinel, type Sentinel, whenSound } from '../../../test/operator/sentinel.ts';
+import { expectIdle, postSentinel, type Sentinel, whenSound } from '../../../test/operator/sentinel.ts';
 import { type Stage, startStage, until } from '../../../test/operator/stage.ts';
 import { SCHEMA_FILES } from '../../../test/ovn/database.ts';
 import { runTool } from '../../../test/ovsdb/tools.ts';
@@ -65,7 +65,7 @@ describe('a Northbound database that lost its past', () => {
     await whenSound(stage);
     expect(await dumpRows()).toEqual(before);
     expect(sentinel.wrong).toEqual([]);
-    await expectNothingToDo(stage, operator);
+    await expectIdle(stage, operator);
   });
 
   it.each([
@@ -98,7 +98,7 @@ describe('a Northbound database that lost its past', () => {
       await until('the heir', async () => (await stage.listLsps()).has('pod/a/heir/eth0'));
       await whenSound(stage);
       expect(await dumpRows()).toEqual(before);
-      await expectNothingToDo(stage, operator);
+      await expectIdle(stage, operator);
     },
   );
 });

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { replaceMethod } from '../../../test/operator/mortal.ts';
 import { createCast } from '../../../test/operator/objects.ts';
-import { expectNothingToDo, postSentinel, type Sentinel, whenSound } from '../../../test/operator/sentinel.ts';
+import { expectIdle, postSentinel, type Sentinel, whenSound } from '../../../test/operator/sentinel.ts';
 import { COLLECTIONS, type Stage, type StartOptions, startStage, until } from '../../../test/operator/stage.ts';
 import { type Clock, systemClock } from '../../kube/index.ts';
 import { eventually } from '../../kube/testing/eventually.ts';
@@ -103,7 +103,7 @@ describe('two operators', () => {
     expect((await stage.listLsps()).has('pod/a/p1/eth0')).toBe(false);
     expect(sentinel.wrong).toEqual([]);
     await first.stop();
-    await expectNothingToDo(stage, second);
+    await expectIdle(stage, second);
   });
 
   it('F29 whoever leads while leases are taken over and back again, each address is given once', async () => {
@@ -123,7 +123,7 @@ describe('two operators', () => {
     await whenSound(stage);
     expect(sentinel.wrong).toEqual([]);
     await first.stop();
-    await expectNothingToDo(stage, second);
+    await expectIdle(stage, second);
   });
 });
 

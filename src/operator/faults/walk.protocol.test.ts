@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { arrangeDeath, bury, createDice, type Mortal } from '../../../test/operator/mortal.ts';
 import { createCast } from '../../../test/operator/objects.ts';
-import { expectNothingToDo, postSentinel, takeSnapshot, whenSound } from '../../../test/operator/sentinel.ts';
+import { expectIdle, postSentinel, takeSnapshot, whenSound } from '../../../test/operator/sentinel.ts';
 import { COLLECTIONS, type Stage, startStage, until } from '../../../test/operator/stage.ts';
 import type { KubeObject } from '../../kube/index.ts';
 import type { Fault } from '../../kube/testing/fake-api-server.ts';
@@ -159,7 +159,7 @@ async function inspect(stage: Stage, book: Book): Promise<void> {
   await whenSound(stage);
   expect(keepBook(stage, book)).toEqual([]);
   enterBook(stage, book);
-  const next = await expectNothingToDo(stage, operator);
+  const next = await expectIdle(stage, operator);
   await bury(stage, next);
 }
 
