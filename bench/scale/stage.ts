@@ -16,6 +16,7 @@ import {
   type Transport,
 } from '../../src/kube/index.ts';
 import { startControlPlane } from '../../test/kube/apiserver.ts';
+import { CRD } from '../../test/kube/crds.ts';
 import { installNodeHalf } from '../../test/lab/kubevirt/install.ts';
 import { SCHEMA_FILES } from '../../test/ovn/database.ts';
 import { startServer, type TestServer } from '../../test/ovsdb/server.ts';
@@ -88,13 +89,6 @@ export async function startStage({ env, say, profileDir }: StageOptions): Promis
   };
 }
 
-const CRD: ResourceKind = {
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  plural: 'customresourcedefinitions',
-  namespaced: false,
-  kind: 'CustomResourceDefinition',
-};
 const ROOT = join(import.meta.dirname, '../..');
 const KUBEVIRT_DIR = join(ROOT, 'test/fixtures/kubevirt-v1.8.4/crds-v1.8.4');
 const KUBEVIRT_KINDS = ['virtualmachines', 'virtualmachineinstances', 'virtualmachineinstancemigrations'];

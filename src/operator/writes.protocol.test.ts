@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { startControlPlane, type TestControlPlane } from '../../test/kube/apiserver.ts';
+import { CRD } from '../../test/kube/crds.ts';
 import { makeSettings } from '../../test/operator/stage.ts';
 import { SCHEMA_FILES, startNb, type TestNb } from '../../test/ovn/database.ts';
 import { startServer, type TestServer } from '../../test/ovsdb/server.ts';
@@ -24,13 +25,6 @@ import { insertOp, updateOp, wireMap } from '../ovsdb/operations.ts';
 import { createOperator } from './operator.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const CRD: ResourceKind = {
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  plural: 'customresourcedefinitions',
-  namespaced: false,
-  kind: 'CustomResourceDefinition',
-};
 const KUBEVIRT = 'test/fixtures/kubevirt-v1.8.4/crds-v1.8.4';
 const OURS = ['logicalports', 'subnets', 'vpcs', 'ippools'];
 const THEIRS = ['virtualmachines', 'virtualmachineinstances', 'virtualmachineinstancemigrations'];

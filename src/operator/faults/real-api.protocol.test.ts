@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { startControlPlane, type TestControlPlane } from '../../../test/kube/apiserver.ts';
+import { CRD } from '../../../test/kube/crds.ts';
 import { arrangeCut } from '../../../test/operator/mortal.ts';
 import { listSwitchPorts } from '../../../test/operator/sentinel.ts';
 import { makeSettings, startOperator } from '../../../test/operator/stage.ts';
@@ -23,13 +24,6 @@ import {
 import { audit, auditAlways, type Snapshot } from '../testing/audit.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
-const CRD: ResourceKind = {
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  plural: 'customresourcedefinitions',
-  namespaced: false,
-  kind: 'CustomResourceDefinition',
-};
 const OURS = ['logicalports', 'subnets', 'vpcs', 'ippools'];
 const THEIRS = ['virtualmachines', 'virtualmachineinstances', 'virtualmachineinstancemigrations'];
 const WATCHED = [KINDS.logicalPort, KINDS.subnet, KINDS.vpc, KINDS.ipPool, KINDS.vm, KINDS.vmi, KINDS.vmim];

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureObject, type KubeObject, type ResourceKind } from '../../../src/kube/index.ts';
+import { CRD } from '../../kube/crds.ts';
 import { waitFor } from '../command.ts';
 import type { Client } from './client.ts';
 import { KUBEVIRT } from './objects.ts';
@@ -11,13 +12,6 @@ export const CONTROLLER_ACCOUNT = 'kubevirt-controller';
 const CRD_DIR = join(import.meta.dirname, '../../fixtures/kubevirt-v1.8.4/crds-v1.8.4');
 const TOKEN_SECONDS = 30 * 24 * 3600;
 
-const CRD: ResourceKind = {
-  group: 'apiextensions.k8s.io',
-  version: 'v1',
-  plural: 'customresourcedefinitions',
-  namespaced: false,
-  kind: 'CustomResourceDefinition',
-};
 const core = { group: '', version: 'v1' } as const;
 const rbac = { group: 'rbac.authorization.k8s.io', version: 'v1', namespaced: false } as const;
 const NAMESPACES: ResourceKind = { ...core, plural: 'namespaces', namespaced: false, kind: 'Namespace' };
