@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
+import { parseActivation } from '../api/activation.ts';
 import { KINDS } from '../api/group.ts';
 import { createAgent } from '../cni/daemon/agent.ts';
 import { createCluster, type Pod } from '../cni/daemon/cluster.ts';
@@ -27,6 +28,7 @@ const OPTIONS = {
   secondary: { type: 'boolean', default: false },
   'compat-kube-ovn': { type: 'boolean', default: false },
   'attach-networks': { type: 'string', default: 'auto' },
+  activation: { type: 'string', default: 'gate' },
   'plugin-types': { type: 'string', default: '' },
   'host-ports': { type: 'boolean', default: false },
   'add-seconds': { type: 'string', default: '60' },
@@ -55,6 +57,7 @@ Usage: mooring-agent [options]
   --compat-kube-ovn     install the plugin under the name kube-ovn too, for configurations that call it so
   --attach-networks WHO auto, always or never: who attaches what k8s.v1.cni.cncf.io/networks asks for; auto leaves it to
                         Multus where the runtime's first configuration is Multus' (default: auto)
+  --activation HOW      gate or rarp: who opens the target of a migration; as the operator's (default: gate)
   --plugin-types LIST   types of other plugins that network attachments may name, with commas (default: any)
   --host-ports          have the plugin portmap serve pods' hostPort, where it is there: a process per pod
   --add-seconds N       how long one ADD may take (default: 60)
@@ -116,6 +119,7 @@ async function run(values: Values): Promise<void> {
     primary: !values.secondary,
     reserved: await findAddresses(endpoint.server),
     attachNetworks,
+    activation: parseActivation(values.activation),
     pluginTypes: values['plugin-types'].split(',').filter((type) => type !== ''),
     podWriter: createResource<Pod>(transport, KINDS.pod),
     deadlines,

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
+import { parseActivation } from '../api/activation.ts';
 import { planRanges } from '../ipam/ranges.ts';
 import { createTransport, systemClock } from '../kube/index.ts';
 import { createOperator } from '../operator/operator.ts';
@@ -28,6 +29,7 @@ const OPTIONS = {
   mtu: { type: 'string', default: '0' },
   secondary: { type: 'boolean', default: false },
   'release-policy': { type: 'string', default: 'WithOwner' },
+  activation: { type: 'string', default: 'gate' },
   'lease-namespace': { type: 'string', default: '' },
   'metrics-port': { type: 'string', default: '9475' },
   'log-level': { type: 'string', default: 'info' },
@@ -52,6 +54,8 @@ Usage: mooring-operator --nb REMOTES --sb REMOTES [options]
   --secondary             another plugin makes the pods' first interface: no default subnet is made
   --release-policy POLICY when addresses are given back, where neither NIC, VM, pod nor subnet says it:
                           WithOwner, OnStop or Retain (default: WithOwner)
+  --activation HOW        gate or rarp: who opens the target of a migration, the agent's gate or OVN's activation
+                          strategy; the agents need the same (default: gate)
   --lease-namespace NS    of the leader's lease (default: the configuration's namespace)
   --metrics-port PORT     /metrics, /healthz, /readyz (default: 9475)
   --log-level LEVEL       debug, info, warn or error (default: info)
@@ -89,6 +93,7 @@ function parseSettings(values: Values): Settings {
     defaultSubnet: 'default',
     primary: !values.secondary,
     releasePolicy: parsePolicy(values['release-policy']),
+    activation: parseActivation(values.activation),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { Activation } from '../api/activation.ts';
 import { type Cidr, formatAddress, getLastAddress } from '../api/address.ts';
 import { formatDigest } from '../api/names.ts';
 import { type Result, succeed } from '../api/problem.ts';
@@ -18,6 +19,8 @@ export type Settings = {
   readonly primary: boolean;
   /** For ports and subnets that name none; WithOwner if absent. */
   readonly releasePolicy?: NonNullable<LogicalPortSpec['releasePolicy']>;
+  /** Who opens the target of a migration; gate if absent. */
+  readonly activation?: Activation;
 };
 
 /** The switch between the VPCs' routers and the nodes, IPv4 first: at most one network of each family. */

@@ -28,8 +28,8 @@ async function attach(work: Work, signal: AbortSignal): Promise<Attached> {
 async function findTarget(work: Work, signal: AbortSignal): Promise<AttachmentTarget> {
   const { context, request } = work;
   const { pod, podUid, port, subnet } = await findPort(work, signal);
-  const { node } = context;
-  const plan = planAttachment({ key: request, podUid, node, port, subnet, defaultMtu: context.findMtu() });
+  const { node, activation } = context;
+  const plan = planAttachment({ key: request, podUid, node, port, subnet, defaultMtu: context.findMtu(), activation });
   return { pod, port, plan };
 }
 

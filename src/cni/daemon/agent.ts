@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Activation } from '../../api/activation.ts';
 import {
   type Clock,
   createQueue,
@@ -47,6 +48,8 @@ export type AgentOptions = {
   readonly primary: boolean;
   /** Addresses of others that the node itself depends on: no pod gets a route of the node to such a one. */
   readonly reserved?: readonly string[];
+  /** Who opens the target of a migration; gate if absent. */
+  readonly activation?: Activation;
   /** Whether this agent attaches what a pod's networks annotation asks for. */
   readonly attachNetworks: AttachMode;
   /** Types of others' plugins that NADs may name; none for any. */

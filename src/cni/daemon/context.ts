@@ -1,3 +1,4 @@
+import type { Activation } from '../../api/activation.ts';
 import type { Clock, EventRecorder, Logger, Metrics } from '../../kube/index.ts';
 import type { Job, ResultOf } from '../../netlink/jobs.ts';
 import type { Calls } from './calls.ts';
@@ -11,6 +12,8 @@ export type Links = { run<J extends Job>(job: J): Promise<ResultOf<J>> };
 /** Everything that the verbs and the loops work with. */
 export type Context = {
   readonly node: string;
+  /** Who opens the target of a migration; gate if absent. */
+  readonly activation?: Activation;
   readonly cluster: Cluster;
   readonly ports: Ports;
   readonly links: Links;

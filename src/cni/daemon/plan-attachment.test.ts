@@ -99,6 +99,15 @@ describe('plan of an attachment', () => {
   );
 
   test.each([
+    ['bridge', undefined],
+    ['managedTap', undefined],
+    ['masquerade', 'masquerade'],
+  ] as const)("where OVN's strategy opens the target, %s has the gate %s", (binding, gate) => {
+    const input = { ...withPort({ attachments: [attachment], binding }), activation: 'rarp' as const };
+    expect(planAttachment(input).gate).toBe(gate);
+  });
+
+  test.each([
     ['masquerade', true],
     ['bridge', undefined],
   ] as const)('a launcher that is left by its %s guest must not reset its connections', (binding, liberal) => {

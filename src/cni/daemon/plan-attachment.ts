@@ -1,3 +1,4 @@
+import { type Activation, isOpenedByOvn } from '../../api/activation.ts';
 import { parseMac } from '../../api/address.ts';
 import { formatHostInterface, formatLspName } from '../../api/names.ts';
 import type { LogicalPort, Subnet } from '../../api/types.gen.ts';
@@ -31,6 +32,7 @@ export type AttachmentInput = {
   readonly subnet: Subnet;
   /** For subnets that name none. */
   readonly defaultMtu: number;
+  readonly activation?: Activation | undefined;
 };
 
 /** Derives the plan. Throws CniError `fenced` when the port is not this pod's, `invalidConfig` for an unusable port or subnet. */
@@ -52,7 +54,9 @@ export function planAttachment(input: AttachmentInput): AttachmentPlan {
     ...planNetwork(key.ifname, port, subnet),
     ifaceId: formatLspName({ ownerKind: owner.kind, namespace: metadata.namespace ?? '', owner: owner.name, nic }),
     ifaceIdVer: requireUid(port),
-    ...(attachment.role === 'Target' ? { gate: spec.binding ?? 'bridge' } : {}),
+    ...(attachment.role === 'Target' && !isOpenedByOvn(input.activation, spec.binding)
+      ? { gate: spec.binding ?? 'bridge' }
+      : {}),
     ...(spec.binding === 'masquerade' ? { trackLiberally: true as const } : {}),
   };
 }

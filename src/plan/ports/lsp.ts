@@ -1,3 +1,4 @@
+import { isOpenedByOvn } from '../../api/activation.ts';
 import { parseAddress } from '../../api/address.ts';
 import { formatLspName, formatSwitchName } from '../../api/names.ts';
 import { formatExternalIds, formatOwner } from '../../api/owner.ts';
@@ -16,6 +17,16 @@ export function formatPortOwner({ metadata }: Pick<LogicalPort, 'metadata'>): st
 export function formatPortLsp({ metadata, spec }: LogicalPort): string {
   const { owner, nic } = spec;
   return formatLspName({ ownerKind: owner.kind, namespace: metadata.namespace ?? '', owner: owner.name, nic });
+}
+
+/** Only until the guest has moved: from then on it would silence the chassis that is left behind, or the only one. */
+function listStrategies(
+  binding: LogicalPort['spec']['binding'],
+  { requestedChassis, node, target }: MigrationState,
+  { activation }: Settings,
+): [string, string][] {
+  const isMoving = requestedChassis.length > 1 && node !== target;
+  return isMoving && isOpenedByOvn(activation, binding) ? [['activation-strategy', 'rarp']] : [];
 }
 
 /**
@@ -38,6 +49,7 @@ export function planLsp(port: LogicalPort, subnet: SubnetPlan, state: MigrationS
     options: new Map([
       ['requested-chassis', state.requestedChassis.join(',')],
       ['iface-id-ver', uid],
+      ...listStrategies(spec.binding, state, settings),
     ]),
     ...(hasFamily(4) ? { dhcpv4: formatDhcpRow(spec.subnet, 4) } : {}),
     ...(hasFamily(6) ? { dhcpv6: formatDhcpRow(spec.subnet, 6) } : {}),

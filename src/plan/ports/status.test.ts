@@ -247,6 +247,25 @@ describe('planLsp', () => {
     expect(lsp({}, prepared).dhcpv4).toBeUndefined();
   });
 
+  it("with OVN's own strategy has it only until the guest has moved, and never where frames are masqueraded", () => {
+    const strategyOf = (
+      binding: 'bridge' | 'masquerade',
+      state: MigrationState,
+      activation: 'gate' | 'rarp' = 'rarp',
+    ) => {
+      const port = makePort();
+      const own = { ...port, metadata: { ...port.metadata, uid: 'lp1' }, spec: { ...port.spec, binding } };
+      return planLsp(own, planOf({}), state, { ...makeSettings(), activation }).options.get('activation-strategy');
+    };
+    const handOver: MigrationState = { ...prepared, phase: 'activated', node: 'n2', requestedChassis: ['n2', 'n1'] };
+    expect(strategyOf('bridge', prepared)).toBe('rarp');
+    expect(strategyOf('bridge', { ...prepared, phase: 'activated' })).toBe('rarp');
+    expect(strategyOf('bridge', prepared, 'gate')).toBeUndefined();
+    expect(strategyOf('masquerade', prepared)).toBeUndefined();
+    expect(strategyOf('bridge', settled('n1'))).toBeUndefined();
+    expect(strategyOf('bridge', handOver)).toBeUndefined();
+  });
+
   it('has the DHCP options of its subnet, for the families that it has, also while the subnet cannot be used', () => {
     expect(lsp({ enableDHCP: true }, UNATTACHED).dhcpv4).toBe('subnet/default/v4');
     expect(lsp({ enableDHCP: true }, UNATTACHED).dhcpv6).toBeUndefined();
