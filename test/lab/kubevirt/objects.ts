@@ -73,7 +73,8 @@ export type MigrationState = {
   abortRequested?: boolean;
   abortStatus?: string;
   mode?: string;
-  migrationConfiguration?: object;
+  migrationNetworkType?: string;
+  migrationConfiguration?: MigrationConfiguration;
 };
 
 export type PhaseTime = { phase: string; phaseTransitionTimestamp: string };
@@ -167,6 +168,16 @@ export type KubeNode = {
 };
 export type Nad = { metadata: Meta; spec?: { config?: string } };
 
+/** What a KubeVirt CR says about migrations; virt-controller copies all of it into a migration's state. */
+export type MigrationConfiguration = {
+  network?: string;
+  bandwidthPerMigration?: string | number;
+  completionTimeoutPerGiB?: number;
+  allowPostCopy?: boolean;
+  allowWorkloadDisruption?: boolean;
+  [field: string]: unknown;
+};
+
 /** What a KubeVirt CR says about a network binding plugin. */
 export type BindingPlugin = {
   sidecarImage?: string;
@@ -177,7 +188,9 @@ export type BindingPlugin = {
 };
 export type KubeVirt = {
   metadata: Meta;
-  spec: { configuration?: { network?: { binding?: Record<string, BindingPlugin> } } };
+  spec: {
+    configuration?: { network?: { binding?: Record<string, BindingPlugin> }; migrations?: MigrationConfiguration };
+  };
   status?: { phase?: string };
 };
 

@@ -220,13 +220,13 @@ function planHandOff(job: Job): Write | undefined {
   return { verb: 'update', kind: 'VirtualMachineInstance', object, note };
 }
 
-function deriveState({ migration, vmi, observed, target }: Job): MigrationState | undefined {
+function deriveState({ migration, vmi, observed, context, target }: Job): MigrationState | undefined {
   const source = findCurrentPod(vmi, observed.pods);
   const targetNode = target?.spec.nodeName;
   if (source === undefined || target === undefined || targetNode === undefined) return undefined;
   return {
     migrationUid: identityOf(migration).uid,
-    migrationConfiguration: CONFIGURATION,
+    migrationConfiguration: { ...CONFIGURATION, ...context.migrations },
     sourceNode: vmi.status?.nodeName ?? '',
     sourcePod: identityOf(source).name,
     targetNode,

@@ -1,4 +1,4 @@
-import type { BindingPlugin, KubeNode, Pod, Vm, Vmi, Vmim } from '../objects.ts';
+import type { BindingPlugin, KubeNode, MigrationConfiguration, Pod, Vm, Vmi, Vmim } from '../objects.ts';
 import { planMigrations } from './plan-migration.ts';
 import { planVm, planVmStatus } from './plan-vm.ts';
 import { planVmi } from './plan-vmi.ts';
@@ -23,6 +23,8 @@ export type Context = {
   /** Seconds for `--qemu-timeout` of a launcher made in this turn. */
   qemuTimeout: number;
   plugins: Readonly<Record<string, BindingPlugin>>;
+  /** What the KubeVirt CR says about migrations; the rest is KubeVirt's defaults. */
+  migrations?: MigrationConfiguration | undefined;
 };
 
 export type Kind = 'VirtualMachine' | 'VirtualMachineInstance' | 'VirtualMachineInstanceMigration' | 'Pod';

@@ -116,6 +116,7 @@ function contextOf(caches: Caches, image: string): Context {
     image,
     qemuTimeout: 240 + Math.floor(Math.random() * 120),
     plugins: kubevirt?.spec.configuration?.network?.binding ?? {},
+    migrations: kubevirt?.spec.configuration?.migrations,
   };
 }
 
