@@ -12,6 +12,8 @@ export const CLUSTER_UID = `${GROUP}/cluster-uid`;
 export const PORT_UID = `${GROUP}/port-uid`;
 /** On one LogicalPort: written by a new leader, which then waits until its cache shows it. It means nothing to others. */
 export const LEADER_MARK = `${GROUP}/leader-mark`;
+/** On the KubeVirt object: JSON of what a MigrationNetwork has set there, and so may take back. */
+export const MIGRATION_MARK = `${GROUP}/migration-network`;
 export const MULTUS_NETWORKS = 'k8s.v1.cni.cncf.io/networks';
 export const MULTUS_DEFAULT_NETWORK = 'v1.multus-cni.io/default-network';
 
@@ -31,6 +33,9 @@ export const KUBEVIRT_ADDRESSES = 'network.kubevirt.io/addresses';
 export const KUBEVIRT = {
   app: 'kubevirt.io',
   launcher: 'virt-launcher',
+  handler: 'virt-handler',
+  /** Label of nodes with a virt-handler: `true` while it lives. */
+  schedulable: 'kubevirt.io/schedulable',
   createdBy: 'kubevirt.io/created-by',
   domain: 'kubevirt.io/domain',
   migrationJobUID: 'kubevirt.io/migrationJobUID',

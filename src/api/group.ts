@@ -23,6 +23,7 @@ export const KINDS = {
   subnet: define(API_VERSION, 'subnets', 'Subnet', 'Cluster'),
   vpc: define(API_VERSION, 'vpcs', 'Vpc', 'Cluster'),
   ipPool: define(API_VERSION, 'ippools', 'IPPool', 'Cluster'),
+  migrationNetwork: define(API_VERSION, 'migrationnetworks', 'MigrationNetwork', 'Cluster'),
   pod: define('v1', 'pods', 'Pod', 'Namespaced'),
   node: define('v1', 'nodes', 'Node', 'Cluster'),
   namespace: define('v1', 'namespaces', 'Namespace', 'Cluster'),
@@ -33,4 +34,5 @@ export const KINDS = {
   vm: define('kubevirt.io/v1', 'virtualmachines', 'VirtualMachine', 'Namespaced'),
   vmi: define('kubevirt.io/v1', 'virtualmachineinstances', 'VirtualMachineInstance', 'Namespaced'),
   vmim: define('kubevirt.io/v1', 'virtualmachineinstancemigrations', 'VirtualMachineInstanceMigration', 'Namespaced'),
+  kubevirt: define('kubevirt.io/v1', 'kubevirts', 'KubeVirt', 'Namespaced'),
 } as const satisfies Record<string, ResourceKind>;

@@ -76,6 +76,12 @@ export const formatRouterLspName = (vpc: string, subnet: string): string => `sub
 export const formatJoinRouterPortName = (vpc: string): string => `vpc/${vpc}/join`;
 export const formatJoinRouterLspName = (vpc: string): string => `join/vpc/${vpc}`;
 
+/** What a MigrationNetwork makes: a Subnet, and a NetworkAttachmentDefinition in KubeVirt's namespace. */
+export const formatMigrationSubnet = (network: string): string => `migration-${network}`;
+export const formatMigrationNad = (network: string): string => `mooring-migration-${network}`;
+/** KubeVirt's own name for the interface of a virt-handler that carries the memory (virt-operator's DaemonSet). */
+export const MIGRATION_INTERFACE = 'migration0';
+
 /** Name of the pod's end in the node: `m` and 14 hex digits of (sandbox id, interface); at most 15 characters. */
 export function formatHostInterface(containerId: string, interfaceName: string): string {
   return `m${createHash('sha256').update(`${containerId}\n${interfaceName}`).digest('hex').slice(0, 14)}`;

@@ -88,6 +88,10 @@ export type VirtualMachineInstance = {
       sourceNode?: string;
       targetNode?: string;
       targetPod?: string;
+      /** Where virt-handler of the target listens: its address on the migration network, or its pod's. */
+      targetNodeAddress?: string;
+      startTimestamp?: string;
+      endTimestamp?: string;
       targetNodeDomainReadyTimestamp?: string;
       completed?: boolean;
       failed?: boolean;
@@ -101,6 +105,14 @@ export type VirtualMachineInstanceMigration = {
   metadata: ObjectMeta;
   spec?: { vmiName?: string; sendTo?: object; receive?: object };
   status?: { phase?: string };
+};
+
+/** `kubevirt.io/v1`: the installation itself, one in a cluster. */
+export type KubeVirt = {
+  apiVersion?: string;
+  kind?: string;
+  metadata: ObjectMeta;
+  spec?: { configuration?: { migrations?: { network?: string; bandwidthPerMigration?: string | number } } };
 };
 
 /** The controlling owner: an object has at most one. */

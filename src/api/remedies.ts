@@ -12,6 +12,8 @@ type Fine =
   | 'MigrationActivated'
   | 'MigrationSettled'
   | 'NotMigrating'
+  | 'NoMigrationYet'
+  | 'MemoryOnMigrationNetwork'
   | 'Released';
 
 /** What a user does about each reason that asks for something: the way out, as the documents show it. */
@@ -56,6 +58,21 @@ export const REMEDIES: Readonly<Record<Exclude<Reason, Fine>, string>> = {
   WaitingForChassis: 'If it stays: look at ovn-controller and the agent on that node, and at the events of the pod.',
   MigrationRolledBack: 'The guest runs where it was. The migration object says why it failed.',
   MigrationNotSupported: 'Migrate within the namespace and the cluster.',
+  KubevirtNotFound: 'Install KubeVirt. It is taken up as soon as its KubeVirt object exists.',
+  OtherMigrationNetwork: 'Delete one of the two.',
+  NetworkSetByUser:
+    'Remove `spec.configuration.migrations.network` from the KubeVirt object, or name that network by `nad`.',
+  OverlapsBusiness: 'Delete it and choose a range that nobody uses, or say `allowOverlap: true`.',
+  UplinkShared: 'Name another interface, or say `allowSharedUplink: true`.',
+  NameTaken: 'Rename the object that the message names, or give the MigrationNetwork another name.',
+  VirtHandlersRolling:
+    'Wait: KubeVirt restarts every virt-handler. If it stays, look at the events of the pods that `status.nodes` names.',
+  VirtHandlerNotRunning: 'Look at the pods and events of the DaemonSet virt-handler.',
+  MigrationInterfaceMissing:
+    'Wait for the restart; if it stays, see that virt-operator runs and who attaches networks to pods.',
+  AddressOutsideRange: "Correct the definition's own addresses, or restart this virt-handler.",
+  MemoryOnPodNetwork:
+    '`status.nodes` says which virt-handler lacks the network; see that it gets it and migrate again.',
   AttachFailed: 'The message names the stage and what was waited for; it is tried again.',
   DetachFailed: 'The message says what failed; it is tried until it works.',
   HostPortIgnored: 'Use the chart value that the message names, or a Service.',

@@ -164,6 +164,116 @@ export interface LogicalPortStatus {
 }
 
 /**
+ * The network that carries the memory of migrating guests, apart from the networks of the guests themselves. One is active in a cluster.
+ */
+export interface MigrationNetwork {
+  apiVersion: 'mooring.dev/v1alpha1';
+  kind: 'MigrationNetwork';
+  metadata: ObjectMeta;
+  spec: MigrationNetworkSpec;
+  status?: MigrationNetworkStatus;
+}
+export interface MigrationNetworkSpec {
+  /**
+   * The interface of the nodes that carries the memory; the operator makes the NetworkAttachmentDefinition.
+   */
+  uplink?: {
+    /**
+     * Its name, the same on every node. For type bridge the name of a bridge that is there.
+     */
+    interface: string;
+    type?: 'macvlan' | 'bridge';
+    /**
+     * With macvlan the interface <interface>.<vlan>, which must be there on every node; with bridge the VLAN of the port.
+     */
+    vlan?: number;
+  };
+  /**
+   * A NetworkAttachmentDefinition in the namespace of KubeVirt, instead of uplink. With ipam.type mooring its addresses are of cidrBlock; with another one they are its own affair and have to be in cidrBlock.
+   */
+  nad?: string;
+  /**
+   * Addresses of the virt-handlers: "v4", "v6" or "v4,v6". One for each node, and some to spare.
+   */
+  cidrBlock: string;
+  /**
+   * An address per family that is not given to anybody; the first usable one if absent
+   */
+  gateway?: string;
+  /**
+   * Addresses never given, each "a" or "a..b", such as those that the nodes themselves have on this network.
+   */
+  excludeIps?: string[];
+  /**
+   * Of migration0; the one of the uplink if absent
+   */
+  mtu?: number;
+  /**
+   * Bytes per second that one migration may take, such as 64Mi: migrations.bandwidthPerMigration of KubeVirt.
+   */
+  bandwidth?: string;
+  /**
+   * Take the range although a Subnet, the join network or a node has addresses in it
+   */
+  allowOverlap?: boolean;
+  /**
+   * Use the uplink although it carries the traffic of guests and pods, too
+   */
+  allowSharedUplink?: boolean;
+}
+export interface MigrationNetworkStatus {
+  /**
+   * The KubeVirt that this network is for, and what its migrations.network is.
+   */
+  kubevirt?: {
+    namespace: string;
+    name: string;
+    network?: string;
+  };
+  /**
+   * Nodes whose virt-handler has its address on this network, of all: "3/3"
+   */
+  nodesReady?: string;
+  /**
+   * Each node that has a virt-handler, those that are not ready first.
+   */
+  nodes?: {
+    node: string;
+    pod?: string;
+    address?: string;
+    ready: boolean;
+    reason: string;
+    message: string;
+  }[];
+  /**
+   * Migrations that have ended, the latest first, with the address that the memory was sent to.
+   */
+  lastMigrations?: {
+    /**
+     * <namespace>/<name>
+     */
+    vmi: string;
+    uid: string;
+    source?: string;
+    target: string;
+    address: string;
+    /**
+     * Migration when the address is one of cidrBlock
+     */
+    network: 'Migration' | 'Pod';
+    at: string;
+  }[];
+  conditions?: {
+    type: string;
+    status: 'True' | 'False' | 'Unknown';
+    observedGeneration?: number;
+    lastTransitionTime: string;
+    reason: string;
+    message: string;
+  }[];
+}
+
+/**
  * A range of addresses and the logical switch that they live on.
  */
 export interface Subnet {
