@@ -1,4 +1,5 @@
 import { NO_CHASSIS } from '../api/names.ts';
+import { restrictToCarriers } from './carriers.ts';
 import type {
   Hold,
   LauncherRecord,
@@ -21,6 +22,10 @@ const FINAL_VMIM: readonly string[] = ['Succeeded', 'Failed'];
  * Neither pod ages, readiness nor the deletion of other pods count.
  */
 export function deriveMigration(input: MigrationInput): MigrationState {
+  return restrictToCarriers(deriveWhole(input), input);
+}
+
+function deriveWhole(input: MigrationInput): MigrationState {
   const unsupported = isUnsupported(input);
   const launchers = input.launchers.filter(isHolder);
   const { vmi } = input;

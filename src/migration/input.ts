@@ -58,6 +58,8 @@ export type MigrationInput = {
   readonly vmims: readonly VmimRecord[];
   readonly launchers: readonly LauncherRecord[];
   readonly binding?: BindingRecord;
+  /** UIDs of the launchers whose pod carries the NIC through this very port; undefined when all do. */
+  readonly carriers?: readonly string[];
 };
 
 export type Role = 'Source' | 'Target';
