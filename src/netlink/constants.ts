@@ -68,3 +68,40 @@ export const NUD = { reachable: 0x02, permanent: 0x80 } as const;
 
 export const IFF = { up: 1, running: 0x40 } as const;
 export const AF = { unspec: 0, inet: 2, inet6: 10, netlink: 16, packet: 17 } as const;
+
+/** linux/netfilter/nfnetlink.h and nfnetlink_conntrack.h: messages of the subsystem ctnetlink. */
+export const CTNL = { new: 0x100, get: 0x101, delete: 0x102 } as const;
+export const CTA = {
+  tupleOriginal: 1,
+  tupleReply: 2,
+  status: 3,
+  protoInfo: 4,
+  natSource: 6,
+  timeout: 7,
+  mark: 8,
+  natDestination: 13,
+  zone: 18,
+} as const;
+export const CTA_TUPLE = { ip: 1, proto: 2 } as const;
+export const CTA_IP = { v4Source: 1, v4Destination: 2, v6Source: 3, v6Destination: 4 } as const;
+export const CTA_PROTO = {
+  number: 1,
+  sourcePort: 2,
+  destinationPort: 3,
+  icmpId: 4,
+  icmpType: 5,
+  icmpCode: 6,
+  icmpv6Id: 7,
+  icmpv6Type: 8,
+  icmpv6Code: 9,
+} as const;
+export const CTA_PROTOINFO_TCP = 1;
+export const CTA_TCP = {
+  state: 1,
+  windowScaleOriginal: 2,
+  windowScaleReply: 3,
+  flagsOriginal: 4,
+  flagsReply: 5,
+} as const;
+export const CTA_NAT = { v4Least: 1, v4Most: 2, proto: 3, v6Least: 4, v6Most: 5 } as const;
+export const CTA_PROTONAT = { portLeast: 1, portMost: 2 } as const;

@@ -1,3 +1,4 @@
+import type { ConntrackEntry } from './conntrack-entry.ts';
 import type { GateBinding, GateState } from './gate.ts';
 import type { Link } from './links.ts';
 import type { NodeRules } from './node-rules.ts';
@@ -81,6 +82,19 @@ export type Announce = {
   ips: readonly string[];
   rarp?: boolean;
 };
+/** Reads at most `limit` tracked flows of a pod, both families; see ConntrackEntry for what is left out. */
+export type DumpConntrack = { kind: 'dumpConntrack'; netnsPath: string; limit: number };
+/**
+ * Writes tracked flows into a pod's namespace; repeating it is harmless. What is there of the same flow is brought up to
+ * date, what is in the way goes. With `gateInterface` (the pod interface) that holds while its gate is shut; once the guest
+ * has spoken, or without a gate, this kernel knows better: only what is missing is added.
+ */
+export type LoadConntrack = {
+  kind: 'loadConntrack';
+  netnsPath: string;
+  entries: readonly ConntrackEntry[];
+  gateInterface?: string;
+};
 
 export type Job =
   | AttachVeth
@@ -94,7 +108,9 @@ export type Job =
   | OpenGate
   | DeleteGate
   | GetGateState
-  | Announce;
+  | Announce
+  | DumpConntrack
+  | LoadConntrack;
 
 /** What each kind of job answers. `netnsId` is `device:inode` of the namespace. */
 export type Results = {
@@ -112,5 +128,8 @@ export type Results = {
   deleteGate: Record<string, never>;
   getGateState: { state: GateState | null };
   announce: Record<string, never>;
+  /** `truncated`: there was more than `limit`. */
+  dumpConntrack: { entries: ConntrackEntry[]; truncated: boolean };
+  loadConntrack: { loaded: number; refused: number };
 };
 export type ResultOf<J extends Job> = Results[J['kind']];

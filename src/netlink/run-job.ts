@@ -1,4 +1,5 @@
 import { sendAnnouncement } from './announce.ts';
+import { dumpConntrack, loadConntrack } from './conntrack.ts';
 import { moveDefaultRoute } from './default-route.ts';
 import { deleteGate, ensureGate, getGateState, openGate } from './gate.ts';
 import type { Announce, Job, Results } from './jobs.ts';
@@ -36,6 +37,8 @@ const HANDLERS: Handlers = {
   getGateState: (_host, job) =>
     inNetns(job.netnsPath, (netns) => ({ state: getGateState(netns, job.interface) ?? null })),
   announce: (_host, job) => inNetns(job.netnsPath, (netns) => announceIn(netns, job)),
+  dumpConntrack: (_host, job) => inNetns(job.netnsPath, (netns) => dumpConntrack(netns, job.limit)),
+  loadConntrack: (_host, job) => inNetns(job.netnsPath, (netns) => loadConntrack(netns, job)),
 };
 
 /** Runs one job to its end on the calling thread. `host` is a route socket of the host's namespace. Throws NetlinkError. */

@@ -39,6 +39,7 @@ export type RouteSocket = {
 };
 
 const NETLINK_ROUTE = 0;
+const NETLINK_NETFILTER = 12;
 const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
 const SO_RCVTIMEO = 20;
@@ -71,9 +72,14 @@ export function openRouteSocketIn(netns: Netns): RouteSocket {
   return withNetns(netns, () => createRouteSocket(openTransport()));
 }
 
+/** A transport to the netfilter subsystems (nfnetlink, RFC 3549's envelope) of a namespace; it keeps that namespace. */
+export function openNetfilterTransport(netns: Netns): Transport {
+  return withNetns(netns, () => openTransport(RECEIVE_BUFFER, NETLINK_NETFILTER));
+}
+
 /** The real transport: connected to the kernel, so that no other process can answer in its place. */
-export function openTransport(receiveBuffer: number = RECEIVE_BUFFER): Transport {
-  const fd = openSocket(AF.netlink, SOCK_RAW, NETLINK_ROUTE);
+export function openTransport(receiveBuffer: number = RECEIVE_BUFFER, protocol: number = NETLINK_ROUTE): Transport {
+  const fd = openSocket(AF.netlink, SOCK_RAW, protocol);
   const address = Buffer.alloc(12);
   address.writeUInt16LE(AF.netlink, 0);
   try {
