@@ -12,14 +12,23 @@ import {
 
 const dns = fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?$/);
 const nic = fc.stringMatching(/^[A-Za-z0-9_-]{1,40}$/);
-const key: fc.Arbitrary<PortKey> = fc.record({
+const dotted = fc
+  .array(fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,60}[a-z0-9])?$/), { minLength: 1, maxLength: 4 })
+  .map((labels) => labels.join('.'));
+const first: fc.Arbitrary<PortKey> = fc.record({
   ownerKind: fc.constantFrom('VirtualMachine' as const, 'VirtualMachineInstance' as const, 'Pod' as const),
   namespace: dns,
-  owner: fc
-    .array(fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,60}[a-z0-9])?$/), { minLength: 1, maxLength: 4 })
-    .map((labels) => labels.join('.')),
+  owner: dotted,
   nic,
 });
+const second: fc.Arbitrary<PortKey> = fc.record({
+  ownerKind: fc.constantFrom('VirtualMachine' as const, 'VirtualMachineInstance' as const),
+  namespace: dns,
+  owner: dotted,
+  nic,
+  madeFor: dotted,
+});
+const key = fc.oneof(first, second);
 
 describe('LSP names', () => {
   it('round-trip for every key', () => {
@@ -30,7 +39,7 @@ describe('LSP names', () => {
     );
   });
 
-  it.each(['gateway', 'node/n1', 'vm/a/b', 'vm/a/b/c/d', 'vm//b/c', 'x/a/b/c', ''])(
+  it.each(['gateway', 'node/n1', 'vm/a/b', 'vm/a/b/c/d/e', 'vm/a/b/c/', 'pod/a/b/c/d', 'vm//b/c', 'x/a/b/c', ''])(
     '%j is no port of an owner',
     (name) => {
       expect(parseLspName(name)).toBeUndefined();
@@ -70,6 +79,41 @@ describe('LogicalPort object names', () => {
       { ...base, ownerKind: 'VirtualMachineInstance' },
     ];
     expect(new Set(keys.map(formatLogicalPortName)).size).toBe(keys.length);
+  });
+
+  it('K6 of a second port are nobody else’s, though names of VMs and subnets have dots', () => {
+    const base: PortKey = { ownerKind: 'VirtualMachine', namespace: 'a', owner: 'db', nic: 'net' };
+    const keys: PortKey[] = [
+      base,
+      { ...base, madeFor: 'blue' },
+      { ...base, madeFor: 'blue.net' },
+      { ...base, nic: 'blue', madeFor: 'net' },
+      { ...base, owner: 'db.net', nic: 'blue' },
+      { ...base, owner: 'db.net', nic: 'blue', madeFor: 'net' },
+      { ...base, ownerKind: 'VirtualMachineInstance', madeFor: 'blue' },
+    ];
+    expect(new Set(keys.map(formatLogicalPortName)).size).toBe(keys.length);
+    expect(formatLogicalPortName({ ...base, madeFor: 'blue' })).toMatch(/^db\.net\.blue-x[0-9a-f]{16}\.vm$/);
+  });
+
+  it('K6 differ for any two keys, first ports and second ones', () => {
+    const small = fc.constantFrom('a', 'b', 'a.b', 'b.a');
+    const near = fc.record({
+      ownerKind: fc.constant('VirtualMachine' as const),
+      namespace: fc.constant('a'),
+      owner: small,
+      nic: fc.constantFrom('a', 'b'),
+    });
+    const any = fc.oneof(
+      near,
+      fc.tuple(near, small).map(([one, madeFor]) => ({ ...one, madeFor })),
+    );
+    fc.assert(
+      fc.property(any, any, (one, other) => {
+        const isSame = formatLspName(one) === formatLspName(other);
+        expect(formatLogicalPortName(one) === formatLogicalPortName(other)).toBe(isSame);
+      }),
+    );
   });
 });
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { GROUP } from './group.ts';
-import type { LogicalPortSpec } from './types.gen.ts';
+import type { LogicalPort, LogicalPortSpec } from './types.gen.ts';
 
 /** Which object a port belongs to, by name. The UID says which life of that name. */
 export type OwnerKind = LogicalPortSpec['owner']['kind'];
@@ -10,6 +10,8 @@ export type PortKey = {
   readonly owner: string;
   /** VM NIC name, or the interface name of a pod. */
   readonly nic: string;
+  /** Only for a port that was made beside the NIC's present one: the subnet that it was made for. */
+  readonly madeFor?: string;
 };
 
 const LSP_PREFIX: Record<OwnerKind, string> = { VirtualMachine: 'vm', VirtualMachineInstance: 'vmi', Pod: 'pod' };
@@ -22,36 +24,60 @@ export function formatDigest(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
-/** Name of the logical switch port: `vm/<ns>/<vm>/<nic>`. Kubernetes names hold no slash, so it is injective. */
+/**
+ * Name of the logical switch port: `vm/<ns>/<vm>/<nic>`, and `vm/<ns>/<vm>/<nic>/<subnet>` for a port that was made
+ * beside another one of the same NIC. Kubernetes names hold no slash, so it is injective.
+ */
 export function formatLspName(key: PortKey): string {
-  return `${LSP_PREFIX[key.ownerKind]}/${key.namespace}/${key.owner}/${key.nic}`;
+  const first = `${LSP_PREFIX[key.ownerKind]}/${key.namespace}/${key.owner}/${key.nic}`;
+  return key.madeFor === undefined ? first : `${first}/${key.madeFor}`;
 }
 
-/** The inverse of formatLspName; undefined when the name is not of a VM, VMI or pod port. */
+/** The inverse of formatLspName; undefined when the name is not of a VM, VMI or pod port. Pods have no second ports. */
 export function parseLspName(name: string): PortKey | undefined {
-  const [prefix, namespace, owner, nic, ...rest] = name.split('/');
+  const [prefix, namespace, owner, nic, madeFor, ...rest] = name.split('/');
   const found = (Object.keys(LSP_PREFIX) as OwnerKind[]).find((kind) => LSP_PREFIX[kind] === prefix);
   if (found === undefined || !namespace || !owner || !nic || rest.length > 0) return undefined;
-  return { ownerKind: found, namespace, owner, nic };
+  if (madeFor === undefined) return { ownerKind: found, namespace, owner, nic };
+  return madeFor === '' || found === 'Pod' ? undefined : { ownerKind: found, namespace, owner, nic, madeFor };
+}
+
+/** Name of a LogicalPort's switch port: what the operator writes, and the `iface-id` that the agent gives its interface. */
+export function formatPortLsp({ metadata, spec }: Pick<LogicalPort, 'metadata' | 'spec'>): string {
+  const { owner, nic, madeFor } = spec;
+  const key = { ownerKind: owner.kind, namespace: metadata.namespace ?? '', owner: owner.name, nic };
+  return formatLspName(madeFor === undefined ? key : { ...key, madeFor });
 }
 
 /**
  * Name of the LogicalPort object within its namespace: `<owner>.<nic>.<vm|vmi|pod>`.
- * A NIC name that Kubernetes would refuse, or that looks like a rewritten one, is rewritten with a digest of the whole key.
+ * A NIC name that Kubernetes would refuse, or that looks like a rewritten one, is rewritten with a digest of the whole
+ * key. A second port of a NIC is `<owner>.<nic>.<subnet>-x<digest>.<vm|vmi>`, always with the digest: names of VMs and
+ * subnets hold dots, and `db.a.b.vm` is the first port of NIC `b` of VM `db.a`.
  */
 export function formatLogicalPortName(key: PortKey): string {
   const suffix = LSP_PREFIX[key.ownerKind];
   const plain = `${key.owner}.${key.nic}.${suffix}`;
-  if (plain.length <= MAX_OBJECT_NAME && PLAIN_NIC.test(key.nic) && !DIGEST.test(key.nic)) return plain;
+  const isPlain = key.madeFor === undefined && PLAIN_NIC.test(key.nic) && !DIGEST.test(key.nic);
+  if (isPlain && plain.length <= MAX_OBJECT_NAME) return plain;
   const digest = formatDigest(formatLspName(key));
-  const nic = key.nic
+  const words = key.madeFor === undefined ? rewriteWord(key.nic) : `${trimWord(key.nic)}.${trimWord(key.madeFor)}`;
+  const tail = `.${words}-x${digest}.${suffix}`;
+  return key.owner.slice(0, MAX_OBJECT_NAME - tail.length).replace(/[.-]+$/, '') + tail;
+}
+
+/** As much of a word as an object's name can have. */
+function rewriteWord(text: string): string {
+  const word = text
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
     .replace(/^-+|-+$/g, '')
     .slice(0, 24);
-  const tail = `.${nic === '' ? 'nic' : nic}-x${digest}.${suffix}`;
-  return key.owner.slice(0, MAX_OBJECT_NAME - tail.length).replace(/[.-]+$/, '') + tail;
+  return word === '' ? 'nic' : word;
 }
+
+/** The same where a dot follows: no hyphen is left at the cut. */
+const trimWord = (text: string): string => rewriteWord(text).replace(/-+$/, '');
 
 /** The agents' watch selector: every LogicalPort carries it for each node that holds an attachment. */
 export function formatNodeLabel(node: string): string {

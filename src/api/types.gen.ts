@@ -87,6 +87,10 @@ export interface LogicalPortSpec {
    */
   nic: string;
   /**
+   * The Subnet for which this port was made beside the one that the NIC had, as a live migration takes the NIC there. Absent for a NIC's first port.
+   */
+  madeFor?: string;
+  /**
    * Name of the Subnet; empty while none can be told
    */
   subnet: string;

@@ -1,6 +1,6 @@
 import { type Activation, isOpenedByOvn } from '../../api/activation.ts';
 import { parseMac } from '../../api/address.ts';
-import { formatHostInterface, formatLspName } from '../../api/names.ts';
+import { formatHostInterface, formatPortLsp } from '../../api/names.ts';
 import type { LogicalPort, Subnet } from '../../api/types.gen.ts';
 import { CniError } from './errors.ts';
 import { formatName, type NetworkPlan, planNetwork } from './plan-network.ts';
@@ -38,21 +38,20 @@ export type AttachmentInput = {
 /** Derives the plan. Throws CniError `fenced` when the port is not this pod's, `invalidConfig` for an unusable port or subnet. */
 export function planAttachment(input: AttachmentInput): AttachmentPlan {
   const { key, port, subnet } = input;
-  const { metadata, spec } = port;
+  const { spec } = port;
   const attachment = findAttachment(port, input);
   if (attachment === undefined) {
     throw new CniError('fenced', `LogicalPort ${formatName(port)} is not attached to this pod on node ${input.node}`);
   }
   const mac = parseMac(spec.mac);
   if (mac === undefined) throw new CniError('invalidConfig', `LogicalPort ${formatName(port)} has no valid MAC`);
-  const { owner, nic } = spec;
   return {
     hostInterface: formatHostInterface(key.containerId, key.ifname),
     podInterface: key.ifname,
     mac,
     mtu: subnet.spec.mtu ?? input.defaultMtu,
     ...planNetwork(key.ifname, port, subnet),
-    ifaceId: formatLspName({ ownerKind: owner.kind, namespace: metadata.namespace ?? '', owner: owner.name, nic }),
+    ifaceId: formatPortLsp(port),
     ifaceIdVer: requireUid(port),
     ...(attachment.role === 'Target' && !isOpenedByOvn(input.activation, spec.binding)
       ? { gate: spec.binding ?? 'bridge' }

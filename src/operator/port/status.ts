@@ -1,9 +1,9 @@
 import { containsAddress, formatCidr, parseAddress } from '../../api/address.ts';
+import { formatPortLsp } from '../../api/names.ts';
 import type { LogicalPort, LogicalPortStatus } from '../../api/types.gen.ts';
 import { ensureStatus, isNotFound, type KubeObject, keyOf } from '../../kube/index.ts';
 import type { MigrationState } from '../../migration/input.ts';
 import type { SubnetPlan } from '../../plan/networks/subnet.ts';
-import { formatPortLsp } from '../../plan/ports/lsp.ts';
 import { derivePortStatus, explainRivals, type PortFacts, type Programming } from '../../plan/ports/status.ts';
 import { deriveDelay } from '../../plan/ports/status-delay.ts';
 import type { Turn } from '../context.ts';

@@ -1,4 +1,4 @@
-import { formatLspName, formatSwitchName, NO_CHASSIS } from '../../api/names.ts';
+import { formatPortLsp, formatSwitchName, NO_CHASSIS } from '../../api/names.ts';
 import { parseOwner } from '../../api/owner.ts';
 import type { LogicalPort, Subnet } from '../../api/types.gen.ts';
 import { isHandedOver } from '../../plan/ports/claim-status.ts';
@@ -107,16 +107,11 @@ function auditRows({ cluster, ports, switchPorts }: Snapshot): string[] {
   const rows = new Map(own.map((row) => [row.name, row]));
   const wrong: string[] = [];
   for (const port of ports.filter(wantsRow)) {
-    const name = getRowName(port);
+    const name = formatPortLsp(port);
     wrong.push(...auditRow(port, rows.get(name)).map((problem) => `${name} of ${keyOf(port)} ${problem}`));
     rows.delete(name);
   }
   return [...wrong, ...[...rows.keys()].map((name) => `switch port ${name} belongs to nobody`)];
-}
-
-function getRowName({ metadata, spec }: LogicalPort): string {
-  const { kind, name } = spec.owner;
-  return formatLspName({ ownerKind: kind, namespace: metadata.namespace ?? '', owner: name, nic: spec.nic });
 }
 
 function auditRow({ spec }: LogicalPort, row: SwitchPort | undefined): string[] {

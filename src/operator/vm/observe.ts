@@ -1,3 +1,4 @@
+import { formatPortLsp } from '../../api/names.ts';
 import {
   findKubevirtOwner,
   type VirtualMachine,
@@ -9,7 +10,6 @@ import { deriveMigration } from '../../migration/derive.ts';
 import type { LauncherRecord, MigrationInput } from '../../migration/input.ts';
 import { parseLauncher, parseVmi, parseVmim } from '../../migration/parse.ts';
 import type { Carrier } from '../../plan/ports/logical-port.ts';
-import { formatPortLsp } from '../../plan/ports/lsp.ts';
 import { deriveStanding, type Lives, listTrustedLaunchers, servesVmi } from '../../plan/ports/ownership.ts';
 import { listClaimReferences } from '../../plan/requests/claims.ts';
 import { type ClaimReferences, planVmRequests } from '../../plan/requests/requests.ts';

@@ -1,6 +1,6 @@
 import { isOpenedByOvn } from '../../api/activation.ts';
 import { parseAddress } from '../../api/address.ts';
-import { formatLspName, formatSwitchName } from '../../api/names.ts';
+import { formatPortLsp, formatSwitchName } from '../../api/names.ts';
 import { formatExternalIds, formatOwner } from '../../api/owner.ts';
 import type { LogicalPort } from '../../api/types.gen.ts';
 import type { MigrationState } from '../../migration/input.ts';
@@ -11,12 +11,6 @@ import type { Settings } from '../settings.ts';
 /** The owner, in our rows, of what a LogicalPort wants. */
 export function formatPortOwner({ metadata }: Pick<LogicalPort, 'metadata'>): string {
   return formatOwner({ kind: 'LogicalPort', namespace: metadata.namespace ?? '', name: metadata.name });
-}
-
-/** Name of a LogicalPort's switch port. */
-export function formatPortLsp({ metadata, spec }: LogicalPort): string {
-  const { owner, nic } = spec;
-  return formatLspName({ ownerKind: owner.kind, namespace: metadata.namespace ?? '', owner: owner.name, nic });
 }
 
 /** Only until the guest has moved: from then on it would silence the chassis that is left behind, or the only one. */
