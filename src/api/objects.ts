@@ -95,6 +95,11 @@ export type VirtualMachineInstance = {
       targetNodeDomainReadyTimestamp?: string;
       completed?: boolean;
       failed?: boolean;
+      /** PreCopy, PostCopy or Paused. */
+      mode?: string;
+      /** From KubeVirt 1.6 on; with UIDs of two VMIs in a migration across namespaces or clusters. */
+      sourceState?: { virtualMachineInstanceUID?: string };
+      targetState?: { virtualMachineInstanceUID?: string };
     };
   };
 };

@@ -1,176 +1,131 @@
 import { NO_CHASSIS } from '../api/names.ts';
 import { restrictToCarriers } from './carriers.ts';
-import type {
-  Hold,
-  LauncherRecord,
-  MigrationInput,
-  MigrationState,
-  VmiMigrationState,
-  VmimRecord,
-  VmiRecord,
-} from './input.ts';
+import { isPlaced, listHolders, listTargets, makeHolds, type Placed, type Scene } from './holds.ts';
+import type { MigrationInput, MigrationState } from './input.ts';
+import { isActive, isFinal, isUnsupported, readTold, type Told } from './told.ts';
 
-type Placed = LauncherRecord & { readonly node: string };
-type Move = { readonly uid: string; readonly source: string; readonly target: string; readonly launcher: Placed };
+type Move = { readonly uid: string; readonly source: string; readonly target: string; readonly landed: boolean };
+type Outcome = Omit<MigrationState, 'unsupported'>;
 
-const FINAL_VMI: readonly string[] = ['Succeeded', 'Failed'];
-const FINAL_VMIM: readonly string[] = ['Succeeded', 'Failed'];
+const UNATTACHED: Outcome = { phase: 'unattached', requestedChassis: [NO_CHASSIS], holds: [] };
+const WAITING: readonly string[] = ['', 'Pending'];
 
 /**
- * Says where a VM's ports belong now (DESIGN.md section 8). Total: any input gives a state. The VMI is the authority
- * on where the guest runs; VMIMs and labels only tell that a target is being made ready before the VMI knows of it.
- * Neither pod ages, readiness nor the deletion of other pods count.
+ * Says where a VM's ports belong now (DESIGN.md section 8), for KubeVirt 1.4 to 1.9. Total: any input gives a state. The
+ * VMI is the authority on where the guest runs; VMIMs and labels only tell that a target is being made ready before the
+ * VMI knows of it. Neither pod ages, readiness, VMIMs that are over nor the deletion of other pods count.
  */
 export function deriveMigration(input: MigrationInput): MigrationState {
-  return restrictToCarriers(deriveWhole(input), input);
+  const outcome = deriveOutcome(input);
+  const requestedChassis = deriveHandOver(outcome, input);
+  return restrictToCarriers({ ...outcome, requestedChassis, unsupported: isUnsupported(input) }, input);
 }
 
-function deriveWhole(input: MigrationInput): MigrationState {
-  const unsupported = isUnsupported(input);
-  const launchers = input.launchers.filter(isHolder);
+function deriveOutcome(input: MigrationInput): Outcome {
   const { vmi } = input;
-  if (vmi === undefined) return deriveWithoutVmi(launchers, unsupported);
-  const own = launchers.filter((launcher) => launcher.vmiUid === vmi.uid);
-  const home = findHome(vmi, own);
-  if (home === undefined) return unattached(unsupported);
-  const handedOver = findHandedOver(vmi, own, home);
-  const move = unsupported ? undefined : (handedOver ?? findPrepared(input, own, home));
-  const state = move === undefined ? deriveAtRest(vmi, own, home) : deriveMoving(vmi, input, own, move);
-  return { ...state, requestedChassis: deriveHandOver(state, input) ?? state.requestedChassis, unsupported };
-}
-
-/**
- * The step before the source lets go: the target first, the source beside it, until the target's chassis has the port.
- * An ovn-controller of OVN 25.03 that releases two ports of one switch after another chassis has claimed them forgets the
- * way to one of them (docs/decisions/0015).
- */
-function deriveHandOver(
-  { node, source, target }: Omit<MigrationState, 'unsupported'>,
-  { binding }: MigrationInput,
-): MigrationState['requestedChassis'] | undefined {
-  if (source === undefined || target === undefined || source === target || node !== target) return undefined;
-  return binding?.chassis === source ? [target, source] : undefined;
-}
-
-function isHolder(launcher: LauncherRecord): launcher is Placed {
-  return launcher.node !== undefined && launcher.node !== '' && !launcher.final && launcher.ephemeral !== true;
-}
-
-function isUnsupported(input: MigrationInput): boolean {
-  return input.vmi?.receiver === true || input.vmims.some((vmim) => vmim.decentralized && !isOver(vmim));
-}
-
-const isOver = (vmim: VmimRecord): boolean => FINAL_VMIM.includes(vmim.phase);
-
-function unattached(unsupported: boolean): MigrationState {
-  return { phase: 'unattached', requestedChassis: [NO_CHASSIS], holds: [], unsupported };
+  const living = input.launchers.filter(isPlaced).toSorted((a, b) => (a.uid < b.uid ? -1 : 1));
+  if (vmi === undefined) return deriveWithoutVmi(living, input);
+  const own = living.filter((launcher) => launcher.vmiUid === vmi.uid);
+  const scene = { input, vmi, own, told: readTold(input, vmi) };
+  const guest = findGuest(scene);
+  if (guest === undefined) return UNATTACHED;
+  const move = findHandedOver(scene, guest) ?? findPrepared(scene, guest);
+  return move === undefined ? deriveAtRest(scene, guest) : deriveMoving(scene, move);
 }
 
 /** The VMI is gone, or not seen yet: a launcher that still runs may hold a guest, so its node keeps the port. */
-function deriveWithoutVmi(launchers: readonly Placed[], unsupported: boolean): MigrationState {
-  const node = findOrigin(launchers)?.node;
-  return node === undefined ? unattached(unsupported) : { ...settledOn(node, launchers), unsupported };
+function deriveWithoutVmi(living: readonly Placed[], input: MigrationInput): Outcome {
+  const node = findOrigin(living, input);
+  if (node === undefined) return UNATTACHED;
+  const holders = living.filter((launcher) => launcher.node === node);
+  return { phase: 'settled', node, requestedChassis: [node], holds: makeHolds(holders, []) };
 }
 
-function settledOn(node: string, launchers: readonly Placed[]): Omit<MigrationState, 'unsupported'> {
-  return { phase: 'settled', node, requestedChassis: [node], holds: holdsOn(node, launchers, []) };
+/** Nobody names a node: where the port is already, else with the launcher that was not made for a migration. */
+function findOrigin(launchers: readonly Placed[], { binding }: MigrationInput): string | undefined {
+  const bound = launchers.find((launcher) => launcher.node === binding?.chassis);
+  return (bound ?? launchers.find((launcher) => launcher.migrationJobUid === undefined) ?? launchers[0])?.node;
 }
 
-/**
- * The node where the guest is, or will start. `status.nodeName` says it from phase Scheduled on; a migration whose
- * target says "domain ready" has moved it already, although nodeName follows later (post-copy: much later).
- */
-function findHome(vmi: VmiRecord, own: readonly Placed[]): string | undefined {
-  const isFinal = FINAL_VMI.includes(vmi.phase);
-  const node = vmi.nodeName;
-  if (node !== undefined && node !== '' && (!isFinal || own.some((launcher) => launcher.node === node))) return node;
-  return findOrigin(own)?.node;
+/** The node where the guest is, or will start. A VMI that has ended is believed only where a launcher still lives. */
+function findGuest({ input, vmi, told, own }: Scene): string | undefined {
+  const named = told?.moved ? [told.target, vmi.nodeName] : [vmi.nodeName];
+  const node = named.find((name) => name && (!isFinal(vmi) || own.some((launcher) => launcher.node === name)));
+  return node ?? findOrigin(own, input);
 }
 
-/** The launcher that was not made for a migration; among equals the choice only has to be the same every time. */
-function findOrigin(launchers: readonly Placed[]): Placed | undefined {
-  const sorted = launchers.toSorted((a, b) => (a.uid < b.uid ? -1 : 1));
-  return sorted.find((launcher) => launcher.migrationJobUid === undefined) ?? sorted[0];
+/** The migration that the VMI itself tells of, until it is over or its target is known to be dead. */
+function findHandedOver(scene: Scene, guest: string): Move | undefined {
+  const { told, vmi } = scene;
+  if (told?.target === undefined || told.over) return undefined;
+  const { uid, target } = told;
+  const landed = told.moved && guest === target;
+  if (!landed && !mayStillLand(scene, told)) return undefined;
+  return { uid, source: guest === target ? (told.source ?? vmi.nodeName ?? guest) : guest, target, landed };
 }
 
-/** The migration that the VMI itself tells of, while it is neither over nor failed and its target still lives. */
-function findHandedOver(vmi: VmiRecord, own: readonly Placed[], home: string): Move | undefined {
-  const state = vmi.migrationState;
-  if (!state?.migrationUid || !state.targetNode || isSettledState(state)) return undefined;
-  const launcher = own.find((pod) => pod.migrationJobUid === state.migrationUid && pod.node === state.targetNode);
-  if (launcher === undefined) return undefined;
-  const source = home === state.targetNode ? (state.sourceNode ?? home) : home;
-  return { uid: state.migrationUid, source, target: state.targetNode, launcher };
+/** A target that is not known (yet) counts by the VMI's word, as long as the VMI itself goes on. */
+function mayStillLand({ vmi, own, input }: Scene, { uid, target, targetPod }: Told): boolean {
+  if (own.some((pod) => pod.migrationJobUid === uid && pod.node === target)) return true;
+  const isDead = input.launchers.some((pod) => pod.final && (pod.migrationJobUid === uid || pod.name === targetPod));
+  return !isFinal(vmi) && !isDead;
 }
 
-const isSettledState = (state: VmiMigrationState): boolean => state.failed === true || state.completed === true;
-
-/** A target launcher with a node whose VMIM still goes on, before the VMI names its node (before the hand-off). */
-function findPrepared(input: MigrationInput, own: readonly Placed[], home: string): Move | undefined {
-  const told = input.vmi?.migrationState;
-  const isTold = (vmim: VmimRecord) =>
-    told?.migrationUid === vmim.uid && (told.targetNode !== undefined || isSettledState(told));
-  const active = input.vmims.filter((vmim) => !isOver(vmim) && !isTold(vmim));
-  const targets = own.filter(
-    (pod) => !pod.deleting && pod.node !== home && active.some((vmim) => vmim.uid === pod.migrationJobUid),
-  );
-  const [launcher] = targets.toSorted((a, b) => (a.uid < b.uid ? -1 : 1));
-  if (launcher?.migrationJobUid === undefined) return undefined;
-  return { uid: launcher.migrationJobUid, source: home, target: launcher.node, launcher };
+/** A target launcher with a node whose migration goes on, before the VMI names its node (before the hand-off). */
+function findPrepared({ input, vmi, told, own }: Scene, guest: string): Move | undefined {
+  if (isFinal(vmi)) return undefined;
+  const isTold = (uid: string) => uid === told?.uid && (told.target !== undefined || told.over);
+  const active = input.vmims.filter((vmim) => isActive(vmim) && vmim.decentralized !== true && !isTold(vmim.uid));
+  const moves = own.flatMap(({ node, deleting, migrationJobUid }) => {
+    const vmim = active.find(({ uid }) => uid === migrationJobUid);
+    if (vmim === undefined || deleting || node === guest) return [];
+    return [{ uid: vmim.uid, source: guest, target: node, landed: false, waits: WAITING.includes(vmim.phase) }];
+  });
+  // Of two, the one that KubeVirt has begun with; a VMIM with hot-plugged volumes waits although its target has a node.
+  return moves.find(({ waits }) => !waits) ?? moves[0];
 }
 
 /** No migration goes on: the guest is at home; the last migration, if any, is told for the record. */
-function deriveAtRest(vmi: VmiRecord, own: readonly Placed[], home: string): Omit<MigrationState, 'unsupported'> {
-  const last = vmi.migrationState;
-  const node = deriveLanding(last, own) ?? home;
-  const settled = settledOn(node, own);
-  if (last?.migrationUid === undefined) return settled;
+function deriveAtRest(scene: Scene, guest: string): Outcome {
+  const { told } = scene;
+  const holds = makeHolds(listHolders(scene, guest), []);
+  const settled: Outcome = { phase: 'settled', node: guest, requestedChassis: [guest], holds };
+  if (told === undefined || (told.target === undefined && !told.over)) return settled;
+  const { uid, source, target } = told;
   return {
     ...settled,
-    phase: hasMoved(last, vmi) ? 'settled' : 'rolledBack',
-    uid: last.migrationUid,
-    ...(last.sourceNode === undefined ? {} : { source: last.sourceNode }),
-    ...(last.targetNode === undefined ? {} : { target: last.targetNode }),
+    phase: guest === target ? 'settled' : 'rolledBack',
+    uid,
+    ...(source === undefined ? {} : { source }),
+    ...(target === undefined ? {} : { target }),
   };
 }
 
-function hasMoved(last: VmiMigrationState, vmi: VmiRecord): boolean {
-  return !last.failed && (last.completed === true || last.domainReady === true || vmi.nodeName === last.targetNode);
-}
-
-/** Between "completed" and a nodeName that lags behind, the guest is on the target already. */
-function deriveLanding(last: VmiMigrationState | undefined, own: readonly Placed[]): string | undefined {
-  if (!last?.targetNode || last.failed || !last.domainReady) return undefined;
-  return own.some((pod) => pod.node === last.targetNode && pod.migrationJobUid === last.migrationUid)
-    ? last.targetNode
-    : undefined;
-}
-
-function deriveMoving(
-  vmi: VmiRecord,
-  input: MigrationInput,
-  own: readonly Placed[],
-  move: Move,
-): Omit<MigrationState, 'unsupported'> {
-  const { uid, source, target } = move;
-  const told = vmi.migrationState?.migrationUid === uid;
-  if (told && (vmi.migrationState?.domainReady === true || vmi.nodeName === target)) {
-    const holds = holdsOn(target, own, []);
+function deriveMoving(scene: Scene, { uid, source, target, landed }: Move): Outcome {
+  if (landed) {
+    const holds = makeHolds(listHolders(scene, target), []);
     return { phase: 'activated', uid, source, target, node: target, requestedChassis: [target], holds };
   }
-  const holds = holdsOn(source, own, [move.launcher]);
-  const requestedChassis: [string, ...string[]] = source === target ? [source] : [source, target];
-  const announced = input.binding?.activated?.includes(target) === true;
-  return { phase: announced ? 'activated' : 'prepared', uid, source, target, node: source, requestedChassis, holds };
+  const announced = scene.input.binding?.activated?.includes(target) === true;
+  return {
+    phase: announced ? 'activated' : 'prepared',
+    uid,
+    source,
+    target,
+    node: source,
+    requestedChassis: source === target ? [source] : [source, target],
+    holds: makeHolds(listHolders(scene, source), listTargets(scene, target, uid)),
+  };
 }
 
-/** Launchers on the guest's node and those that wait for it, in an order that does not depend on the input's. */
-function holdsOn(node: string, launchers: readonly Placed[], targets: readonly Placed[]): Hold[] {
-  const isTarget = (launcher: Placed) => targets.some((target) => target.uid === launcher.uid);
-  const sorted = launchers.toSorted((a, b) => (a.uid < b.uid ? -1 : 1));
-  const sources = sorted.filter((launcher) => launcher.node === node && !isTarget(launcher));
-  return [
-    ...sources.map((launcher) => ({ launcher, role: 'Source' as const })),
-    ...sorted.filter(isTarget).map((launcher) => ({ launcher, role: 'Target' as const })),
-  ];
+/**
+ * The step before the other side lets go: where the guest is first, where the port still is beside it, until the guest's
+ * chassis has the port. An ovn-controller of OVN 25.03 that releases two ports of one switch after another chassis has
+ * claimed them forgets the way to one of them (docs/decisions/0015). The same holds for the way back.
+ */
+function deriveHandOver(outcome: Outcome, { binding }: MigrationInput): MigrationState['requestedChassis'] {
+  const { node, source, target, requestedChassis } = outcome;
+  const chassis = binding?.chassis;
+  if (node === undefined || chassis === undefined || chassis === node) return requestedChassis;
+  return chassis === source || chassis === target ? [node, chassis] : requestedChassis;
 }

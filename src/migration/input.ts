@@ -12,6 +12,10 @@ export type VmiMigrationState = {
   readonly domainReady?: boolean;
   readonly completed?: boolean;
   readonly failed?: boolean;
+  /** `mode: PostCopy`: from "domain ready" on the guest runs on the target, long before the migration ends. */
+  readonly postCopy?: boolean;
+  /** One of its sides is another VMI: a migration across namespaces or clusters. */
+  readonly foreign?: boolean;
 };
 
 export type VmiRecord = {
@@ -58,6 +62,8 @@ export type MigrationInput = {
   readonly vmims: readonly VmimRecord[];
   readonly launchers: readonly LauncherRecord[];
   readonly binding?: BindingRecord;
+  /** Who held the port when it was last written: counts only where the VMI names the node and no pod there is known. */
+  readonly held?: readonly { readonly uid: string; readonly name: string; readonly node: string }[];
   /** UIDs of the launchers whose pod carries the NIC through this very port; undefined when all do. */
   readonly carriers?: readonly string[];
 };

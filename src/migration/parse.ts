@@ -20,14 +20,14 @@ export function parseVmi(vmi: VirtualMachineInstance): VmiRecord {
     uid: vmi.metadata.uid ?? '',
     phase: vmi.status?.phase ?? '',
     nodeName: vmi.status?.nodeName || undefined,
-    migrationState: parseMigrationState(vmi.status?.migrationState),
+    migrationState: parseMigrationState(vmi.status?.migrationState, vmi.metadata.uid),
     receiver: vmi.metadata.annotations?.[KUBEVIRT.createMigrationTarget] === 'true' ? true : undefined,
   });
 }
 
 type RawState = NonNullable<VirtualMachineInstance['status']>['migrationState'];
 
-function parseMigrationState(state: RawState): VmiMigrationState | undefined {
+function parseMigrationState(state: RawState, uid: string | undefined): VmiMigrationState | undefined {
   if (state === undefined) return undefined;
   return compact<VmiMigrationState>({
     migrationUid: state.migrationUid || undefined,
@@ -37,8 +37,15 @@ function parseMigrationState(state: RawState): VmiMigrationState | undefined {
     domainReady: state.targetNodeDomainReadyTimestamp ? true : undefined,
     completed: state.completed,
     failed: state.failed,
+    postCopy: state.mode === 'PostCopy' ? true : undefined,
+    foreign: [state.sourceState, state.targetState].some((side) => isForeign(side, uid)) ? true : undefined,
   });
 }
+
+type Side = { readonly virtualMachineInstanceUID?: string } | undefined;
+
+const isForeign = (side: Side, uid: string | undefined): boolean =>
+  Boolean(side?.virtualMachineInstanceUID) && side?.virtualMachineInstanceUID !== uid;
 
 /** A VMIM as migration sees it. */
 export function parseVmim(vmim: VirtualMachineInstanceMigration): VmimRecord {
