@@ -1,7 +1,8 @@
 import { type GuestAnswer, runInGuest } from '../guest/console.ts';
 import { pathsOf } from '../guest/guest.ts';
 import { listGuests } from '../kubevirt/guests.ts';
-import { findFigures } from '../kubevirt/handler/figures.ts';
+import { findFigures, type MigrationFigures } from '../kubevirt/handler/figures.ts';
+import type { Mark } from '../timeline/marks.ts';
 
 import { type Context, DemoError, expectSoon, getThing } from './context.ts';
 import { NAMESPACE } from './manifests.ts';
@@ -19,11 +20,22 @@ export async function runGuestCommand(context: Context, vm: string, command: str
   return runInGuest(pathsOf(here.dir).console, command, 20_000);
 }
 
-/** QEMU's own figure for how long the guest stood still in a migration, milliseconds. */
-export function findDowntimeMs(context: Context, migrationUid: string): Promise<number> {
-  return expectSoon(
-    `QEMU's figures of migration ${migrationUid}`,
-    10,
-    async () => findFigures(context.lab.dir, migrationUid)?.qemuDowntimeMs,
-  );
+/** QEMU's own figures of a migration: how long the guest stood still, from when to when. */
+export function expectFigures(
+  context: Context,
+  migrationUid: string,
+): Promise<MigrationFigures & { qemuDowntimeMs: number }> {
+  return expectSoon(`QEMU's figures of migration ${migrationUid}`, 10, async () => {
+    const figures = findFigures(context.lab.dir, migrationUid);
+    const { qemuDowntimeMs } = figures ?? {};
+    return figures === undefined || qemuDowntimeMs === undefined ? undefined : { ...figures, qemuDowntimeMs };
+  });
+}
+
+/** When the guest stopped on the source and when it went on on the target, where QEMU has told. */
+export function listGuestMarks({ stoppedAt, resumedAt }: MigrationFigures): Mark[] {
+  return [
+    ...(stoppedAt === undefined ? [] : [{ at: stoppedAt, lane: 'guest' as const, label: 'stops on the source' }]),
+    ...(resumedAt === undefined ? [] : [{ at: resumedAt, lane: 'guest' as const, label: 'goes on on the target' }]),
+  ];
 }

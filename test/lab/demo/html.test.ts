@@ -6,7 +6,11 @@ import { findBroken, type Report } from './report.ts';
 const timeline: Timeline = {
   name: 'm1',
   probes: [{ sent: 0, received: 2 }, { sent: 10 }, { sent: 20 }, { sent: 30, received: 33 }],
-  marks: [{ at: 5, label: 'Running <now>' }],
+  marks: [
+    { at: 5, lane: 'VMIM', label: 'Running <now>' },
+    { at: 12, lane: 'guest', label: 'stops on the source' },
+    { at: 14, lane: 'Southbound', label: 'default: node1 + node2' },
+  ],
   stream: { sentLines: 2, echoedLines: 2, longestStallMs: 31 },
 };
 
@@ -48,9 +52,12 @@ const report: Report = {
 describe('the timeline of a migration', () => {
   it('shows each probe once, the lost ones apart, and shades the longest silence', () => {
     const svg = formatTimeline(timeline);
-    expect(svg.match(/<circle/g)).toHaveLength(2);
-    expect(svg.match(/class="lost"/g)).toHaveLength(2);
-    expect(svg.match(/class="gap"/g)).toHaveLength(1);
+    for (const panel of svg.split('</svg>').slice(0, 2)) {
+      expect(panel.match(/<circle/g)).toHaveLength(2);
+      expect(panel.match(/class="lost"/g)).toHaveLength(2);
+      expect(panel.match(/class="gap"/g)).toHaveLength(1);
+      expect(panel).toContain('default: node1 + node2');
+    }
     expect(svg).toContain('4 probes, 2 lost, longest gap 31 ms; TCP kept, 2 lines');
   });
 

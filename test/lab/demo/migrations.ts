@@ -1,11 +1,11 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { Readable } from 'node:stream';
 import { getNode } from '../state.ts';
+import type { Mark } from '../timeline/marks.ts';
+import { startRecorder } from '../timeline/recorder.ts';
 import { type Probe, type StreamResult, summariseProbes } from './analyse.ts';
 import { applyThings, type Context, DemoError, findThing, getThing, startChild, type Thing } from './context.ts';
-import { findDowntimeMs } from './guest.ts';
+import { expectFigures, listGuestMarks } from './guest.ts';
 import { formatMigration, NAMESPACE } from './manifests.ts';
 import { killOperator } from './operator.ts';
 import { findPodPid, getClient } from './pods.ts';
@@ -28,12 +28,13 @@ export type Migration = {
 export type Timeline = {
   name: string;
   probes: readonly Probe[];
-  marks: { at: number; label: string }[];
+  marks: readonly Mark[];
   stream: StreamResult;
 };
 export type MigrationPlan = { name: string; vm: string; binding: string; killOperator: boolean };
 
 const PROBE_INTERVAL_MS = 10;
+const MIGRATION_MS = 120_000;
 const settle = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 
 /** Migrates the VM with UDP probes and a TCP stream running from a third node; returns the figures and the plot's data. */
@@ -54,6 +55,7 @@ export async function migrateVm(
   if (after.ip !== before.ip || after.mac !== before.mac)
     throw new DemoError(`${plan.vm} changed its address in migration ${plan.name}`);
   const { sent, lost, longestGapMs } = summariseProbes(probes);
+  const figures = await expectFigures(context, vmi.status.migrationState.migrationUid as string);
   const migration: Migration = {
     vm: plan.vm,
     binding: plan.binding,
@@ -62,60 +64,30 @@ export async function migrateVm(
     sent,
     lost,
     longestGapMs,
-    qemuDowntimeMs: await findDowntimeMs(context, vmi.status.migrationState.migrationUid as string),
+    qemuDowntimeMs: figures.qemuDowntimeMs,
     tcpSurvived: stream.error === undefined && stream.echoedLines > 0,
     operatorKilled: plan.killOperator,
   };
-  return { migration, timeline: { name: plan.name, probes, marks, stream } };
+  return { migration, timeline: { name: plan.name, probes, marks: [...marks, ...listGuestMarks(figures)], stream } };
 }
 
-type Marks = { at: number; label: string }[];
-
-/** Creates the VMIM, notes when each phase is seen, and awaits its end. */
-async function runMigration(context: Context, plan: MigrationPlan): Promise<{ vmi: Thing; marks: Marks }> {
-  const marks: Marks = [{ at: Date.now(), label: 'asked' }];
+/** Creates the VMIM and awaits its end; the operator is killed as soon as the target is being made ready, when asked for. */
+async function runMigration(context: Context, plan: MigrationPlan): Promise<{ vmi: Thing; marks: Mark[] }> {
+  await using recorder = await startRecorder(context.lab, { namespace: NAMESPACE, vmi: plan.vm });
+  const asked = Date.now();
   await applyThings(context, [formatMigration(plan.name, plan.vm)]);
-  let toKill = plan.killOperator;
-  for await (const phase of watchPhases(context, plan.name)) {
-    marks.push({ at: Date.now(), label: phase });
-    if (phase === 'Failed') await failWith(context, plan.name);
-    if (phase === 'Succeeded') break;
-    if (!toKill || phase === 'Pending') continue;
-    toKill = false;
-    marks.push({ at: Date.now(), label: 'operator killed' });
+  if (plan.killOperator) {
+    await recorder.expectMark('the target is prepared', asked, isOn('LogicalPort', 'Prepared'), MIGRATION_MS);
     await killOperator(context);
   }
-  return { vmi: await getThing(context, 'vmi', plan.vm), marks };
+  const isEnd = ({ lane, label }: Mark) => lane === 'VMIM' && (label === 'Succeeded' || label === 'Failed');
+  const end = await recorder.expectMark(`the end of migration ${plan.name}`, asked, isEnd, MIGRATION_MS);
+  if (end.label === 'Failed') await failWith(context, plan.name);
+  await recorder.expectMark(`migration ${plan.name} settled`, asked, isOn('LogicalPort', 'Settled'), MIGRATION_MS);
+  return { vmi: await getThing(context, 'vmi', plan.vm), marks: recorder.listMarks(asked) };
 }
 
-/** Each new phase of the VMIM, by one watch: a poll would take the processor from the guests. */
-async function* watchPhases(context: Context, name: string): AsyncGenerator<string> {
-  const { lab } = context;
-  const path = ['jsonpath={.status.phase}{"\\n"}', '--request-timeout=120s', '-w'];
-  const argv = [
-    lab.bin.kubectl,
-    '--kubeconfig',
-    lab.adminKubeconfig,
-    '-n',
-    NAMESPACE,
-    'get',
-    'vmim',
-    name,
-    '-o',
-    ...path,
-  ];
-  const child = startChild(context, argv);
-  let last = '';
-  try {
-    for await (const line of createInterface({ input: child.stdout ?? Readable.from([]) })) {
-      if (line !== '' && line !== last) yield line;
-      last = line;
-    }
-  } finally {
-    child.kill('SIGKILL');
-  }
-  throw new DemoError(`migration ${name} did not end within 120 s; its last phase was ${last}`);
-}
+const isOn = (lane: Mark['lane'], word: string) => (mark: Mark) => mark.lane === lane && mark.label.includes(word);
 
 async function failWith(context: Context, name: string): Promise<never> {
   const vmim = await findThing(context, 'vmim', name);

@@ -19,6 +19,11 @@ const LABEL_CHARACTER = 5.2;
 const PROBES = 110;
 const AROUND_MS = 60;
 
+/** Style of the pictures, for the page that shows them. */
+export const STORY_STYLE = `circle{fill:#1f77b4}.lost{fill:#d62728}.gap{fill:#ffd9b3;opacity:.6}
+svg line{stroke:#56708a;stroke-width:.8}svg .grid{stroke:#e4e9ed}svg text{font-size:10px;fill:#33424e}
+svg .axis{fill:#93a0aa}svg .lane{font-weight:600;fill:#51606c}`;
+
 const escapeXml = (text: string): string =>
   text.replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c] ?? c);
 
