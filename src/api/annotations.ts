@@ -14,6 +14,9 @@ export const PORT_UID = `${GROUP}/port-uid`;
 export const LEADER_MARK = `${GROUP}/leader-mark`;
 /** On the KubeVirt object: JSON of what a MigrationNetwork has set there, and so may take back. */
 export const MIGRATION_MARK = `${GROUP}/migration-network`;
+/** On a node's Lease in Mooring's namespace: the agent's public key (X25519, base64url) and the address of its node. */
+export const AGENT_KEY = `${GROUP}/agent-key`;
+export const AGENT_ADDRESS = `${GROUP}/agent-address`;
 export const MULTUS_NETWORKS = 'k8s.v1.cni.cncf.io/networks';
 export const MULTUS_DEFAULT_NETWORK = 'v1.multus-cni.io/default-network';
 

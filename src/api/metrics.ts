@@ -12,6 +12,21 @@ export const METRICS = {
   add_stage: { type: 'histogram', program: 'agent', help: 'Each stage of an ADD, by stage and outcome.' },
   del: { type: 'histogram', program: 'agent', help: 'CNI DEL from request to answer, by outcome.' },
   reaped: { type: 'counter', program: 'agent', help: 'Ports removed whose sandbox or pod had gone without a DEL.' },
+  carry_ms: {
+    type: 'histogram',
+    program: 'agent',
+    help: 'On the target of a masquerading port: from the attachment until the source had told all its tracked connections.',
+  },
+  carry_sessions: {
+    type: 'counter',
+    program: 'agent',
+    help: 'Carrying of tracked connections that has ended, by role (source, target) and outcome.',
+  },
+  carry_failures: {
+    type: 'counter',
+    program: 'agent',
+    help: 'What kept tracked connections from being carried, or asked without right, by role and problem; tried again.',
+  },
   first_pass_ms: {
     type: 'histogram',
     program: 'operator',

@@ -69,6 +69,8 @@ export const REASONS = {
   Released: 'The owner is gone and the address is free again.',
   AttachFailed: 'The node could not attach the pod; the message names the stage.',
   DetachFailed: 'The node could not take a network away from a running pod; it tries again.',
+  ConnectionsNotCarried:
+    'A masquerading guest has moved to another node without what its launcher knew of open connections; some may be reset.',
   HostPortIgnored: 'The pod asks for a port of its node, which nobody serves; the message says how to change that.',
 } as const satisfies Record<string, string>;
 

@@ -75,5 +75,7 @@ export const REMEDIES: Readonly<Record<Exclude<Reason, Fine>, string>> = {
     '`status.nodes` says which virt-handler lacks the network; see that it gets it and migrate again.',
   AttachFailed: 'The message names the stage and what was waited for; it is tried again.',
   DetachFailed: 'The message says what failed; it is tried until it works.',
+  ConnectionsNotCarried:
+    'The message says what kept the two agents apart; see that nodes reach each other at `agent.peerPort`. Programs connect anew.',
   HostPortIgnored: 'Use the chart value that the message names, or a Service.',
 };

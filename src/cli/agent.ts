@@ -7,7 +7,7 @@ import { createAgent } from '../cni/daemon/agent.ts';
 import { createCluster, type Pod } from '../cni/daemon/cluster.ts';
 import { ATTACH_MODES } from '../cni/daemon/networks/who.ts';
 import { createOvsPorts } from '../cni/daemon/ovs-ports.ts';
-import { createEventRecorder, createResource, systemClock } from '../kube/index.ts';
+import { createEventRecorder, createResource, LEASE, type Lease, systemClock } from '../kube/index.ts';
 import { createNetnsWorker } from '../netlink/worker.ts';
 import { createOvsClient } from '../ovs/database.ts';
 import { createPrometheus, serveHealth } from './metrics.ts';
@@ -31,6 +31,8 @@ const OPTIONS = {
   activation: { type: 'string', default: 'gate' },
   'plugin-types': { type: 'string', default: '' },
   'host-ports': { type: 'boolean', default: false },
+  'peer-port': { type: 'string', default: '9477' },
+  namespace: { type: 'string', default: process.env.POD_NAMESPACE ?? '' },
   'add-seconds': { type: 'string', default: '60' },
   'reap-seconds': { type: 'string', default: '20' },
   'metrics-port': { type: 'string', default: '9476' },
@@ -60,6 +62,9 @@ Usage: mooring-agent [options]
   --activation HOW      gate or rarp: who opens the target of a migration; as the operator's (default: gate)
   --plugin-types LIST   types of other plugins that network attachments may name, with commas (default: any)
   --host-ports          have the plugin portmap serve pods' hostPort, where it is there: a process per pod
+  --peer-port PORT      where agents of other nodes ask for the connections of a launcher that moves to them; 0: nobody
+                        may (default: 9477)
+  --namespace NAME      where the agents' Leases are; none: no connections are carried (default: $POD_NAMESPACE)
   --add-seconds N       how long one ADD may take (default: 60)
   --reap-seconds N      how often leftovers are looked for (default: 20)
   --metrics-port PORT   /metrics, /healthz, /readyz (default: 9476)
@@ -72,7 +77,7 @@ function parse() {
   return parseArgs({ options: OPTIONS, strict: true }).values;
 }
 
-type NumberOption = 'default-mtu' | 'metrics-port' | 'add-seconds' | 'reap-seconds';
+type NumberOption = 'default-mtu' | 'metrics-port' | 'peer-port' | 'add-seconds' | 'reap-seconds';
 
 function parseNumber(values: Values, name: NumberOption, min: number): number {
   const number = Number(values[name]);
@@ -85,6 +90,7 @@ async function run(values: Values): Promise<void> {
   if (node === '') throw new Error('--node or NODE_NAME must name this node');
   const defaultMtu = values['default-mtu'] === '0' ? 0 : parseNumber(values, 'default-mtu', 576);
   const metricsPort = parseNumber(values, 'metrics-port', 0);
+  const peerPort = parseNumber(values, 'peer-port', 0);
   const attachNetworks = ATTACH_MODES.find((mode) => mode === values['attach-networks']);
   if (attachNetworks === undefined) throw new Error(`--attach-networks must be one of ${ATTACH_MODES.join(', ')}`);
   const deadlines = { addMs: parseNumber(values, 'add-seconds', 1) * 1000, otherMs: 20_000 };
@@ -122,6 +128,9 @@ async function run(values: Values): Promise<void> {
     activation: parseActivation(values.activation),
     pluginTypes: values['plugin-types'].split(',').filter((type) => type !== ''),
     podWriter: createResource<Pod>(transport, KINDS.pod),
+    ...(peerPort === 0 || values.namespace === ''
+      ? {}
+      : { carry: { port: peerPort, leases: createResource<Lease>(transport, LEASE), namespace: values.namespace } }),
     deadlines,
     reapMs,
   });

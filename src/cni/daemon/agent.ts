@@ -12,6 +12,8 @@ import {
   type Resource,
 } from '../../kube/index.ts';
 import { createCalls } from './calls.ts';
+import { type Carrier, createCarrier } from './carry/carry.ts';
+import type { Registry } from './carry/published.ts';
 import type { Pod, RunningCluster } from './cluster.ts';
 import type { Context, Links } from './context.ts';
 import { removeServedGates } from './gates.ts';
@@ -56,6 +58,8 @@ export type AgentOptions = {
   readonly pluginTypes?: readonly string[];
   /** Writes network-status. */
   readonly podWriter: Pick<Resource<Pod>, 'patchStatus'>;
+  /** Where agents meet to carry tracked connections; none: they do not. */
+  readonly carry?: Registry & { readonly port: number };
   readonly deadlines?: Context['deadlines'];
   /** Milliseconds between two rounds of the reaper (20 s). */
   readonly reapMs?: number;
@@ -94,9 +98,11 @@ export function createAgent(options: AgentOptions): Agent {
     ...{ binDir: options.install.binDir, confDir: options.install.confDir, pluginTypes: options.pluginTypes ?? [] },
   });
   context.networks = loop.networks;
+  const carrier =
+    options.carry && createCarrier({ context, random, registry: options.carry, port: options.carry.port });
   const reaper = createReaper(context, join(options.stateDir, 'spool'), loop.networks);
   const queue = createQueue({ clock, random, backoff: { baseMs: 200, maxMs: 30 * SECOND } });
-  const loops = createLoops(context, { reaper, gateway, options, wake: queue.add });
+  const loops = createLoops(context, { reaper, gateway, carrier, options, wake: queue.add });
   const reconcile = async (key: string, signal: AbortSignal): Promise<Outcome> => {
     try {
       return (await loops.get(key)?.(signal)) ?? { done: true };
@@ -107,7 +113,7 @@ export function createAgent(options: AgentOptions): Agent {
       return { requeueAfterMs: RETRY_MS };
     }
   };
-  const runner = createRunner({ queue, reconcile, concurrency: 2, clock, log, metrics });
+  const runner = createRunner({ queue, reconcile, concurrency: 3, clock, log, metrics });
   const server = createCniServer({
     path: options.socket,
     clock,
@@ -116,7 +122,7 @@ export function createAgent(options: AgentOptions): Agent {
     refuse,
   });
   const wake = () => {
-    for (const key of ['gateway', 'gates']) queue.add(key);
+    for (const key of ['gateway', 'gates', 'carry']) queue.add(key);
   };
   let ends: (() => void)[] = [];
   return {
@@ -136,6 +142,7 @@ export function createAgent(options: AgentOptions): Agent {
       for (const end of ends) end();
       await server.stop();
       await Promise.all([runner.stop(), loop.stop()]);
+      await carrier?.stop();
       // Calls whose callers were cut off take back what they have made.
       await context.calls.drain();
     },
@@ -146,13 +153,14 @@ type Loop = (signal: AbortSignal) => Promise<Outcome>;
 type Parts = {
   readonly reaper: Reaper;
   readonly gateway: ReturnType<typeof createNodeGateway>;
+  readonly carrier: Carrier | undefined;
   readonly options: AgentOptions;
   readonly wake: (key: string) => void;
 };
 
 /** The one list of loops. */
 function createLoops(context: Context, parts: Parts): ReadonlyMap<string, Loop> {
-  const { reaper, gateway, options, wake } = parts;
+  const { reaper, gateway, carrier, options, wake } = parts;
   const reapMs = options.reapMs ?? 20 * SECOND;
   let said = '';
   const install: Loop = async () => {
@@ -190,6 +198,7 @@ function createLoops(context: Context, parts: Parts): ReadonlyMap<string, Loop> 
         return { done: true };
       },
     ],
+    ['carry', async (signal) => carrier?.turn(signal) ?? { done: true }],
     [
       'reap',
       async () => {

@@ -15,7 +15,9 @@ import {
 import type { PodIdentity } from './request.ts';
 
 export type Pod = KubeObject & { spec?: { nodeName?: string; hostNetwork?: boolean }; status?: { phase?: string } };
-export type Node = KubeObject;
+export type Node = KubeObject & {
+  status?: { addresses?: readonly { readonly type: string; readonly address: string }[] };
+};
 
 /** What the agent knows of the API: its own node's pods and LogicalPorts, all subnets, its own Node. */
 export type Cluster = {

@@ -1,0 +1,137 @@
+import type { Outcome, Random } from '../../../kube/index.ts';
+import type { Context } from '../context.ts';
+import { createIdentity } from './identity.ts';
+import { type Incoming, startIncoming } from './incoming.ts';
+import { type Outgoing, startOutgoing } from './outgoing.ts';
+import { type Carries, type Carry, formatCarryKey, isCommitted, planCarries } from './plan.ts';
+import { createPresence } from './presence.ts';
+import { LIMITS } from './protocol.ts';
+import { findInternalIp, type Registry } from './published.ts';
+import type { Self } from './self.ts';
+import { type CarryServer, createCarryServer } from './server.ts';
+
+export type CarrierOptions = {
+  readonly context: Pick<Context, 'node' | 'links' | 'journal' | 'events' | 'clock' | 'log' | 'metrics'> & {
+    readonly cluster: Pick<Context['cluster'], 'hasSynced' | 'listPorts' | 'findNode'>;
+  };
+  readonly random: Random;
+  readonly registry: Registry;
+  /** Where the agents of all nodes listen. */
+  readonly port: number;
+};
+
+/** Carries tracked connections between this node's launchers and those of other nodes, for ports with masquerade. */
+export type Carrier = {
+  /** Compares what is asked for with what runs; to be called whenever the cluster has changed. Never throws for a peer's sake. */
+  turn(signal: AbortSignal): Promise<Outcome>;
+  stop(): Promise<void>;
+};
+
+/** Until an ADD has finished, or there is room for another session. */
+const PENDING_MS = 300;
+const ABSENT_MS = 10_000;
+
+type Running = {
+  readonly self: Self;
+  readonly incoming: Map<string, Incoming>;
+  readonly outgoing: Map<string, Outgoing>;
+};
+
+export function createCarrier({ context, random, registry, port }: CarrierOptions): Carrier {
+  const { cluster, journal, node, links, events, clock, log, metrics } = context;
+  const identity = createIdentity();
+  const findOwn = () => {
+    const object = cluster.findNode();
+    const address = object === undefined ? undefined : findInternalIp(object);
+    return address === undefined ? undefined : { key: identity.publicKey, address };
+  };
+  const self: Self = { node, registry, identity, port, links, events, clock, random, log, metrics, findOwn };
+  const running: Running = { self, incoming: new Map(), outgoing: new Map() };
+  const server = createServer(running);
+  const presence = createPresence(self, server, cluster.findNode);
+  return {
+    turn: async (signal) => {
+      if (!cluster.hasSynced()) return { requeueAfterMs: 1000 };
+      const ports = cluster.listPorts();
+      const wanted = planCarries(ports, journal.list(), node);
+      const isPresent = await presence.ensure(hasNews(running, wanted), signal);
+      await Promise.all([
+        stopUnwanted(running.outgoing, wanted.outgoing),
+        stopUnwanted(running.incoming, wanted.incoming, (carry) => tellIfLost(self, carry, ports)),
+      ]);
+      for (const carry of wanted.outgoing) startMissing(running.outgoing, carry, () => startOutgoing(self, carry));
+      for (const carry of wanted.incoming.slice(0, LIMITS.sessions)) {
+        startMissing(running.incoming, carry, () => startIncoming(self, carry));
+      }
+      if (wanted.incoming.some((carry) => !running.incoming.has(formatCarryKey(carry)))) {
+        return { requeueAfterMs: PENDING_MS };
+      }
+      return isPresent ? { done: true } : { requeueAfterMs: ABSENT_MS };
+    },
+    stop: async () => {
+      await Promise.all([stopUnwanted(running.outgoing, []), stopUnwanted(running.incoming, []), server.close()]);
+    },
+  };
+}
+
+/** Whether something begins: then it is worth a look whether others still find us. */
+function hasNews(running: Running, { incoming, outgoing }: Carries): boolean {
+  const isNew = (map: ReadonlyMap<string, unknown>) => (carry: Carry) => !map.has(formatCarryKey(carry));
+  return incoming.some(isNew(running.incoming)) || outgoing.some(isNew(running.outgoing));
+}
+
+function startMissing<T>(running: Map<string, T>, carry: Carry, start: () => T): void {
+  const key = formatCarryKey(carry);
+  // Without a namespace there is no finished attachment on this node yet.
+  if (!running.has(key) && carry.netnsPaths.length > 0) running.set(key, start());
+}
+
+async function stopUnwanted<T extends { stop(): Promise<void> }>(
+  running: Map<string, T>,
+  wanted: readonly Carry[],
+  onEnd: (ended: T) => void = () => undefined,
+): Promise<void> {
+  const keys = new Set(wanted.map(formatCarryKey));
+  const ended = [...running].filter(([key]) => !keys.has(key));
+  for (const [key, item] of ended) {
+    running.delete(key);
+    onEnd(item);
+  }
+  await Promise.all(ended.map(([, item]) => item.stop()));
+}
+
+/** The guest has moved and its connections have not: that is worth an event. A migration that was called off is not. */
+function tellIfLost({ events, log }: Self, incoming: Incoming, ports: Parameters<typeof isCommitted>[1]): void {
+  const { carry } = incoming;
+  if (incoming.hasWorked() || !isCommitted(carry, ports)) return;
+  const why = incoming.findProblem() ?? 'the migration was over before';
+  const note = `tracked connections of port ${carry.port} were not carried over from node ${carry.source}, some may be reset: ${why}`;
+  log.warn({ port: carry.port, source: carry.source, why }, 'the guest has moved without its tracked connections');
+  const metadata = { namespace: carry.namespace, name: carry.podName, uid: carry.podUid };
+  const regarding = { apiVersion: 'v1', kind: 'Pod', metadata };
+  events.record(regarding, { type: 'Warning', reason: 'ConnectionsNotCarried', action: 'Migrate', note });
+}
+
+function createServer({ self, outgoing }: Running): CarryServer {
+  const list = () => [...outgoing.values()];
+  const refuse = (address: string, why: string) => {
+    self.metrics.count('carry_failures', { role: 'source', problem: 'refused' });
+    self.log.debug({ address, why }, 'somebody who asked for tracked connections was sent away');
+  };
+  return createCarryServer(self.port, {
+    clock: self.clock,
+    isExpected: (address) => list().some((item) => item.isExpected(address)),
+    findPsk: (introduction) =>
+      list()
+        .find(({ carry }) => carry.portUid === introduction.portUid)
+        ?.findPsk(introduction),
+    serve: ({ portUid }, socket) => {
+      const item = list().find(({ carry }) => carry.portUid === portUid);
+      const others = list().filter((other) => other !== item && other.isServing()).length;
+      if (item !== undefined && others < LIMITS.sessions) return item.serve(socket);
+      refuse(socket.remoteAddress ?? '', 'too many sessions, or the port has settled');
+      socket.destroy();
+    },
+    onRefused: refuse,
+  });
+}

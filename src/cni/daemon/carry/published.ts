@@ -1,0 +1,65 @@
+import { isIP } from 'node:net';
+import { AGENT_ADDRESS, AGENT_KEY } from '../../../api/annotations.ts';
+import { type KubeObject, type Lease, type Resource, retryConflicts } from '../../../kube/index.ts';
+import { CarryError } from './errors.ts';
+
+/** What an agent tells of itself in its Lease. */
+export type Peer = { readonly key: string; readonly address: string };
+
+/** Where the Leases are. */
+export type Registry = {
+  readonly leases: Pick<Resource<Lease>, 'find' | 'create' | 'patch'>;
+  /** Mooring's own. */
+  readonly namespace: string;
+};
+
+const TIMEOUT_MS = 5000;
+
+/** Name of a node's Lease; the policy of the chart lets an agent write only the one of its own node. */
+export function formatLeaseName(node: string): string {
+  return `node.${node}`;
+}
+
+/** The address that the other nodes know this one by; the first, as kubelets order them. */
+export function findInternalIp(node: KubeObject & { status?: NodeStatus | undefined }): string | undefined {
+  return node.status?.addresses?.find(({ type, address }) => type === 'InternalIP' && isIP(address) !== 0)?.address;
+}
+export type NodeStatus = { readonly addresses?: readonly { readonly type: string; readonly address: string }[] };
+
+/** Writes the node's Lease where it does not say so yet. It goes with its Node. */
+export async function publish(registry: Registry, node: KubeObject, own: Peer, signal: AbortSignal): Promise<void> {
+  const { leases, namespace } = registry;
+  const { name: nodeName = '', uid = '' } = node.metadata ?? {};
+  const ref = { namespace, name: formatLeaseName(nodeName) };
+  const annotations = { [AGENT_KEY]: own.key, [AGENT_ADDRESS]: own.address };
+  const ownerReferences = [{ apiVersion: 'v1', kind: 'Node', name: nodeName, uid }];
+  const metadata = { annotations, ownerReferences };
+  await retryConflicts(async () => {
+    const found = await leases.find(ref, { signal, timeoutMs: TIMEOUT_MS });
+    if (found === undefined) {
+      const spec = { holderIdentity: nodeName };
+      await leases.create({ metadata: { ...ref, ...metadata }, spec }, { signal, timeoutMs: TIMEOUT_MS });
+    } else if (!isSame(found, own, uid)) {
+      await leases.patch(ref, { metadata }, { signal, timeoutMs: TIMEOUT_MS });
+    }
+  });
+}
+
+function isSame({ metadata }: Lease, own: Peer, nodeUid: string): boolean {
+  const isOwned = metadata.ownerReferences?.some(({ uid }) => uid === nodeUid) === true;
+  return (
+    isOwned && metadata.annotations?.[AGENT_KEY] === own.key && metadata.annotations[AGENT_ADDRESS] === own.address
+  );
+}
+
+/** What the agent of another node has published. Throws CarryError `unknownPeer`, and the API's own errors. */
+export async function getPeer(registry: Registry, node: string, signal: AbortSignal): Promise<Peer> {
+  const ref = { namespace: registry.namespace, name: formatLeaseName(node) };
+  const lease = await registry.leases.find(ref, { signal, timeoutMs: TIMEOUT_MS });
+  const key = lease?.metadata.annotations?.[AGENT_KEY];
+  const address = lease?.metadata.annotations?.[AGENT_ADDRESS];
+  if (key === undefined || address === undefined || isIP(address) === 0) {
+    throw new CarryError('unknownPeer', `the agent of node ${node} has published no key and address yet`);
+  }
+  return { key, address };
+}
