@@ -49,7 +49,8 @@ export function observeVm(context: Context, namespace: string, name: string): Se
     stopped: (vmi === undefined || isFinal(vmi)) && launchers.every((launcher) => launcher.final),
     leaving: false,
     claimExists: isKeptByClaim(context, namespace, key),
-    stateOf: (port) => deriveMigration({ ...selectInput(port, lives, input), ...findBinding(context, port) }),
+    stateOf: (port) =>
+      deriveMigration({ ...selectInput(port, lives, input), ...findBinding(context, port), held: listHeld(port) }),
     ...(regarding === undefined ? {} : { regarding }),
     versions: { vm: vm?.metadata.resourceVersion, vmi: vmi?.metadata.resourceVersion },
     mayWait: (subnet) => vmi === undefined && world.subnets.store.get(subnet)?.spec.allocate === 'OnFirstStart',
@@ -111,6 +112,11 @@ function selectInput(port: LogicalPort | undefined, lives: Lives, input: Migrati
   if (port === undefined || deriveStanding(port, lives) !== 'held' || servesVmi(port, lives)) return input;
   const holders = new Set(port.spec.attachments?.map((attachment) => attachment.podUID));
   return { vmims: [], launchers: input.launchers.filter((launcher) => holders.has(launcher.uid)) };
+}
+
+/** Who held the port when it was last written. */
+function listHeld(port: LogicalPort | undefined) {
+  return (port?.spec.attachments ?? []).map(({ podUID, podName, node }) => ({ uid: podUID, name: podName, node }));
 }
 
 function findBinding({ bindings }: Context, port: LogicalPort | undefined): Pick<MigrationInput, 'binding'> {
