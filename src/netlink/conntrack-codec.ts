@@ -26,13 +26,16 @@ import { formatIp, parseIp } from './ip.ts';
  * net/netfilter/nf_conntrack_netlink.c). Numbers of more than one byte are in network order.
  */
 
-/** Text of an address; a seam for a memory across a long dump. */
-export type FormatAddress = (bytes: Buffer) => string;
+/** Addresses as text and as bytes; a seam for a memory across many entries, most of which share them. */
+export type Addresses = { format: (bytes: Buffer) => string; parse: (text: string) => Buffer };
+
+const PLAIN: Addresses = { format: formatIp, parse: (text) => parseIp(text).bytes };
+
+type Flow = Pick<ConntrackEntry, 'family' | 'protocol'>;
 
 const HEADER = 4;
 /** Take segments outside of the known window: an entry from elsewhere knows none (nf_conntrack_tcp.h). */
 const BE_LIBERAL = 0x08;
-const UNCHANGED: readonly Attribute[] = [];
 
 /** struct nfgenmsg. Family 0 asks for both. */
 export function encodeHeader(family: 0 | 4 | 6): Buffer {
@@ -41,9 +44,9 @@ export function encodeHeader(family: 0 | 4 | 6): Buffer {
 }
 
 /** Names one entry by the tuple of its original (or any) direction, for get and delete. */
-export function encodeQuery(entry: Pick<ConntrackEntry, 'family' | 'protocol'>, tuple: ConntrackTuple): Buffer {
-  const attributes = encodeAttributes([{ type: CTA.tupleOriginal, value: planTuple(entry, tuple) }]);
-  return Buffer.concat([encodeHeader(entry.family), attributes]);
+export function encodeQuery(flow: Flow, tuple: ConntrackTuple, addresses: Addresses = PLAIN): Buffer {
+  const attributes = encodeAttributes([{ type: CTA.tupleOriginal, value: planTuple(flow, tuple, addresses) }]);
+  return Buffer.concat([encodeHeader(flow.family), attributes]);
 }
 
 /**
@@ -51,30 +54,33 @@ export function encodeQuery(entry: Pick<ConntrackEntry, 'family' | 'protocol'>, 
  * kernel set its NAT bits, and choose nothing itself (nf_nat_setup_info). An entry without NAT names its own addresses,
  * without which the next packet would go through the rules again.
  */
-export function encodeNew(entry: ConntrackEntry): Buffer {
-  const { original, reply } = entry;
-  return encodeEntry(entry, [
-    { type: CTA.tupleReply, value: planTuple(entry, mirror(entry)) },
-    { type: CTA.natSource, value: planNat(entry, reply.destination, findId(reply, reply.destinationPort)) },
-    { type: CTA.natDestination, value: planNat(entry, reply.source, findId(original, reply.sourcePort)) },
-  ]);
+export function encodeNew(entry: ConntrackEntry, addresses: Addresses = PLAIN): Buffer {
+  const { family, original, reply } = entry;
+  const from = { address: addresses.parse(reply.destination), id: findId(reply, reply.destinationPort) };
+  const to = { address: addresses.parse(reply.source), id: findId(original, reply.sourcePort) };
+  const attributes: Attribute[] = [
+    { type: CTA.tupleOriginal, value: planTuple(entry, original, addresses) },
+    { type: CTA.tupleReply, value: planTuple(entry, mirror(entry), addresses) },
+    { type: CTA.natSource, value: planNat(family, from) },
+    { type: CTA.natDestination, value: planNat(family, to) },
+    ...planState(entry),
+  ];
+  return Buffer.concat([encodeHeader(family), encodeAttributes(attributes)]);
 }
 
 /** A change of an entry that is there; addresses and NAT of it cannot change. */
-export function encodeChange(entry: ConntrackEntry): Buffer {
-  return encodeEntry(entry, UNCHANGED);
+export function encodeChange(entry: ConntrackEntry, addresses: Addresses = PLAIN): Buffer {
+  const tuple = { type: CTA.tupleOriginal, value: planTuple(entry, entry.original, addresses) };
+  return Buffer.concat([encodeHeader(entry.family), encodeAttributes([tuple, ...planState(entry)])]);
 }
 
-function encodeEntry(entry: ConntrackEntry, more: readonly Attribute[]): Buffer {
-  const attributes: Attribute[] = [
-    { type: CTA.tupleOriginal, value: planTuple(entry, entry.original) },
-    ...more,
-    { type: CTA.status, value: u32be(entry.status | CONNTRACK_STATUS.confirmed) },
-    { type: CTA.timeout, value: u32be(entry.timeoutSeconds) },
+function planState({ status, timeoutSeconds, mark, tcp }: ConntrackEntry): Attribute[] {
+  return [
+    { type: CTA.status, value: u32be(status | CONNTRACK_STATUS.confirmed) },
+    { type: CTA.timeout, value: u32be(timeoutSeconds) },
+    ...(mark === undefined ? [] : [{ type: CTA.mark, value: u32be(mark) }]),
+    ...(tcp === undefined ? [] : [{ type: CTA.protoInfo, value: planTcp(tcp) }]),
   ];
-  if (entry.mark !== undefined) attributes.push({ type: CTA.mark, value: u32be(entry.mark) });
-  if (entry.tcp !== undefined) attributes.push({ type: CTA.protoInfo, value: planTcp(entry.tcp) });
-  return Buffer.concat([encodeHeader(entry.family), encodeAttributes(attributes)]);
 }
 
 /** The reply that an entry without NAT would have. */
@@ -94,15 +100,13 @@ function findId(tuple: ConntrackTuple, port: number | undefined): number {
   return port ?? tuple.icmp?.id ?? 0;
 }
 
-function planTuple(
-  { family, protocol }: Pick<ConntrackEntry, 'family' | 'protocol'>,
-  tuple: ConntrackTuple,
-): Attribute[] {
-  const types = family === 4 ? [CTA_IP.v4Source, CTA_IP.v4Destination] : [CTA_IP.v6Source, CTA_IP.v6Destination];
-  const ip = [tuple.source, tuple.destination].map((address, at) => ({
-    type: types[at] ?? 0,
-    value: parseIp(address).bytes,
-  }));
+function planTuple({ family, protocol }: Flow, tuple: ConntrackTuple, { parse }: Addresses): Attribute[] {
+  const [source, destination] =
+    family === 4 ? [CTA_IP.v4Source, CTA_IP.v4Destination] : [CTA_IP.v6Source, CTA_IP.v6Destination];
+  const ip = [
+    { type: source, value: parse(tuple.source) },
+    { type: destination, value: parse(tuple.destination) },
+  ];
   const proto = [{ type: CTA_PROTO.number, value: u8(protocol) }, ...planPorts(family, tuple)];
   return [
     { type: CTA_TUPLE.ip, value: ip },
@@ -130,11 +134,10 @@ function findIcmpTypes(family: 4 | 6): { id: number; type: number; code: number 
   return { id: CTA_PROTO.icmpv6Id, type: CTA_PROTO.icmpv6Type, code: CTA_PROTO.icmpv6Code };
 }
 
-function planNat({ family }: ConntrackEntry, address: string, port: number): Attribute[] {
+function planNat(family: 4 | 6, { address, id }: { address: Buffer; id: number }): Attribute[] {
   const types = family === 4 ? [CTA_NAT.v4Least, CTA_NAT.v4Most] : [CTA_NAT.v6Least, CTA_NAT.v6Most];
-  const { bytes } = parseIp(address);
-  const ports = [CTA_PROTONAT.portLeast, CTA_PROTONAT.portMost].map((type) => ({ type, value: u16be(port) }));
-  return [...types.map((type) => ({ type, value: bytes })), { type: CTA_NAT.proto, value: ports }];
+  const ports = [CTA_PROTONAT.portLeast, CTA_PROTONAT.portMost].map((type) => ({ type, value: u16be(id) }));
+  return [...types.map((type) => ({ type, value: address })), { type: CTA_NAT.proto, value: ports }];
 }
 
 function planTcp(tcp: ConntrackTcp): Attribute[] {
@@ -153,7 +156,7 @@ function planTcp(tcp: ConntrackTcp): Attribute[] {
  * Reads one entry, raw: status and timeout as they are. Undefined for a protocol that does not travel, and for an entry of
  * a zone, which only rules of the source's namespace could lead a packet to. Throws EBADMSG on broken bytes.
  */
-export function decodeConntrack(message: Message, format: FormatAddress = formatIp): ConntrackEntry | undefined {
+export function decodeConntrack(message: Message, { format }: Addresses = PLAIN): ConntrackEntry | undefined {
   const { payload } = message;
   if (payload.length < HEADER) throw fromCode('EBADMSG', `conntrack message of ${payload.length} bytes`);
   const family = payload.readUInt8(0) === AF.inet ? 4 : 6;
@@ -175,7 +178,7 @@ export function decodeConntrack(message: Message, format: FormatAddress = format
   };
 }
 
-type Reading = { family: 4 | 6; protocol: number; format: FormatAddress };
+type Reading = { family: 4 | 6; protocol: number; format: Addresses['format'] };
 
 function decodeTuple(parts: Map<number, Buffer>, { family, protocol, format }: Reading): ConntrackTuple {
   const ip = decodeAttributes(need(parts, CTA_TUPLE.ip, 8));

@@ -1,5 +1,13 @@
 import { decodeMessages, encodeMessage, type Message, parseAcknowledgement } from './codec.ts';
-import { decodeConntrack, encodeChange, encodeHeader, encodeNew, encodeQuery } from './conntrack-codec.ts';
+import { type BatchRequest, requestBatch } from './conntrack-batch.ts';
+import {
+  type Addresses,
+  decodeConntrack,
+  encodeChange,
+  encodeHeader,
+  encodeNew,
+  encodeQuery,
+} from './conntrack-codec.ts';
 import {
   CONNTRACK_LIMIT,
   type ConntrackEntry,
@@ -10,16 +18,17 @@ import {
 import { CTNL, NLM, NLM_DUMP, NLM_NEW, NLMSG } from './constants.ts';
 import { fromCode, fromErrno, NetlinkError } from './errors.ts';
 import { getGateState } from './gate.ts';
-import { formatIp } from './ip.ts';
+import { formatIp, parseIp } from './ip.ts';
 import { type Netns, refuseOwnNetns } from './netns.ts';
 import { createRouteSocket, openNetfilterTransport, type RouteSocket, type Transport } from './socket.ts';
 
 /** What a load is asked to do; see the job of the same name. */
 export type ConntrackLoad = { entries: readonly ConntrackEntry[]; gateInterface?: string };
 
-const BATCH = 64;
 const EEXIST = 17;
 const MAX_SETTLING = 3;
+/** Failures of the socket, after which nothing is known of the kernel's answer. */
+const LOST = new Set(['EAGAIN', 'ENOBUFS']);
 
 /**
  * The tracked flows of a namespace that mean something elsewhere, in no order, at most `limit`. A table that changes
@@ -39,11 +48,11 @@ function readEntries(transport: Transport, limit: number): { entries: ConntrackE
   const payload = encodeHeader(0);
   transport.send(encodeMessage({ type: CTNL.get, flags: NLM.request | NLM_DUMP, seq: 1, portId: 0, payload }));
   const entries: ConntrackEntry[] = [];
-  const format = rememberAddresses();
+  const addresses = rememberAddresses();
   for (;;) {
     for (const message of decodeMessages(transport.receive(true))) {
       if (isEnd(message)) return { entries, truncated: false };
-      const entry = decodeTravelling(message, format);
+      const entry = decodeTravelling(message, addresses);
       if (entry === undefined) continue;
       if (entries.length >= limit) return { entries, truncated: true };
       entries.push(entry);
@@ -58,21 +67,28 @@ function isEnd(message: Message): boolean {
   return true;
 }
 
-function decodeTravelling(message: Message, format: (bytes: Buffer) => string): ConntrackEntry | undefined {
+function decodeTravelling(message: Message, addresses: Addresses): ConntrackEntry | undefined {
   if (message.type !== CTNL.new) return undefined;
-  const entry = decodeConntrack(message, format);
+  const entry = decodeConntrack(message, addresses);
   return entry === undefined ? undefined : planTravel(entry);
 }
 
-/** Formatting an IPv6 address costs more than all else of an entry, and half of a launcher's addresses are its own. */
-function rememberAddresses(): (bytes: Buffer) => string {
-  const known = new Map<string, string>();
-  return (bytes) => {
-    if (bytes.length === 4) return bytes.join('.');
-    const key = bytes.toString('latin1');
-    const text = known.get(key) ?? formatIp(bytes);
-    known.set(key, text);
-    return text;
+/** Reading or writing an IPv6 address costs more than all else of an entry, and half of a launcher's are its own. */
+function rememberAddresses(): Addresses {
+  const texts = new Map<string, string>();
+  const bytes = new Map<string, Buffer>();
+  return {
+    format: (address) => {
+      const key = address.toString('latin1');
+      const text = texts.get(key) ?? formatIp(address);
+      texts.set(key, text);
+      return text;
+    },
+    parse: (text) => {
+      const address = bytes.get(text) ?? parseIp(text).bytes;
+      bytes.set(text, address);
+      return address;
+    },
   };
 }
 
@@ -87,52 +103,45 @@ export function loadConntrack(netns: Netns, load: ConntrackLoad): { loaded: numb
   const replace = gateInterface === undefined || getGateState(netns, gateInterface)?.open === false;
   const transport = openNetfilterTransport(netns);
   try {
-    return writeEntries(transport, entries, replace);
+    const socket = createRouteSocket(transport);
+    return writeEntries({ transport, socket, addresses: rememberAddresses(), replace }, entries);
   } finally {
     transport.close();
   }
 }
 
-function writeEntries(transport: Transport, entries: readonly ConntrackEntry[], replace: boolean) {
-  const taken = entries.map(planTravel).filter((entry) => entry !== undefined);
-  const present: ConntrackEntry[] = [];
-  let refused = entries.length - taken.length;
-  for (let at = 0; at < taken.length; at += BATCH) {
-    const batch = taken.slice(at, at + BATCH);
-    for (const [index, errno] of createBatch(transport, batch, at)) {
-      const entry = batch[index];
-      if (entry !== undefined && errno === EEXIST) present.push(entry);
-      else refused += 1;
-    }
-  }
-  const socket = createRouteSocket(transport);
-  refused += present.filter((entry) => !settle(socket, entry, replace)).length;
+type Loader = { transport: Transport; socket: RouteSocket; addresses: Addresses; replace: boolean };
+
+function writeEntries(loader: Loader, entries: readonly ConntrackEntry[]): { loaded: number; refused: number } {
+  const portable = entries.map(planTravel).filter((entry) => entry !== undefined);
+  const created = requestBatch(
+    loader.transport,
+    portable.map((entry) => planCreate(loader, entry)),
+  );
+  const present = portable.filter((_entry, at) => created[at]?.errno === EEXIST);
+  const failed = created.filter(({ errno }) => errno !== 0 && errno !== EEXIST).length;
+  const stuck = settleSameFlows(loader, present).filter((entry) => !settle(loader, entry)).length;
+  const refused = entries.length - portable.length + failed + stuck;
   return { loaded: entries.length - refused, refused };
 }
 
-/**
- * Sends a batch in one datagram and returns errno by place for those that failed: the kernel answers each failure, and by
- * its acknowledgement the last, so that 64 entries cost two system calls and not 128.
- */
-function createBatch(transport: Transport, batch: readonly ConntrackEntry[], at: number): Map<number, number> {
-  const first = at + 1;
-  const last = at + batch.length;
-  const flags = NLM.request | NLM_NEW.create | NLM_NEW.exclusive;
-  const messages = batch.map((entry, index) => {
-    const seq = first + index;
-    const acked = seq === last ? flags | NLM.ack : flags;
-    return encodeMessage({ type: CTNL.new, flags: acked, seq, portId: 0, payload: encodeNew(entry) });
-  });
-  transport.send(Buffer.concat(messages));
-  const failed = new Map<number, number>();
-  for (;;) {
-    for (const message of decodeMessages(transport.receive(true))) {
-      if (message.type !== NLMSG.error || message.seq < first || message.seq > last) continue;
-      const { errno } = parseAcknowledgement(message);
-      if (errno !== 0) failed.set(message.seq - first, errno);
-      if (message.seq === last) return failed;
-    }
+/** What most entries of a second load are: there, the same. Returns those that need a closer look. */
+function settleSameFlows(loader: Loader, present: readonly ConntrackEntry[]): ConntrackEntry[] {
+  const { transport, addresses, replace } = loader;
+  const gets = present.map((entry) => planGet(loader, entry, entry.original));
+  const found = requestBatch(transport, gets).map(({ message }) => message && decodeConntrack(message, addresses));
+  const left: ConntrackEntry[] = [];
+  const changes: { entry: ConntrackEntry; request: BatchRequest }[] = [];
+  for (const [at, entry] of present.entries()) {
+    const there = found[at];
+    if (there === undefined || !isSameFlow(there, entry)) left.push(entry);
+    else if (replace) changes.push({ entry, request: planChange(loader, entry, there.status) });
   }
+  const changed = requestBatch(
+    transport,
+    changes.map(({ request }) => request),
+  );
+  return [...left, ...changes.filter((_change, at) => changed[at]?.errno !== 0).map(({ entry }) => entry)];
 }
 
 /**
@@ -140,44 +149,45 @@ function createBatch(transport: Transport, batch: readonly ConntrackEntry[], at:
  * different one that holds a tuple of this flow was made by packets before the entry came, with the translation that
  * the rules gave them; it goes. Says whether the entry is in place.
  */
-function settle(socket: RouteSocket, entry: ConntrackEntry, replace: boolean): boolean {
+function settle(loader: Loader, entry: ConntrackEntry): boolean {
+  const { socket, replace } = loader;
   for (let tries = 0; tries < MAX_SETTLING; tries += 1) {
-    const there = findEntry(socket, entry, entry.original) ?? findEntry(socket, entry, entry.reply);
-    if (there !== undefined && !replace) return isSameFlow(there, entry);
-    if (there !== undefined && isSameFlow(there, entry)) return tryChange(socket, entry, there.status);
+    const there = findEntry(loader, entry, entry.original) ?? findEntry(loader, entry, entry.reply);
+    const same = there !== undefined && isSameFlow(there, entry);
+    if (there !== undefined && !replace) return same;
+    if (same) return tryRequest(socket, planChange(loader, entry, there.status));
     if (there !== undefined) removeEntry(socket, there);
-    if (tryCreate(socket, entry)) return true;
+    if (tryRequest(socket, planCreate(loader, entry))) return true;
   }
   return false;
 }
 
+function planCreate({ addresses }: Loader, entry: ConntrackEntry): BatchRequest {
+  return { type: CTNL.new, flags: NLM_NEW.create | NLM_NEW.exclusive, payload: encodeNew(entry, addresses) };
+}
+
 /** A flow that has seen an answer, or is assured, stays so: the kernel refuses to take either back. */
-function tryChange(socket: RouteSocket, entry: ConntrackEntry, status: number): boolean {
-  const payload = encodeChange({ ...entry, status: entry.status | status });
-  return attempt(() => socket.request({ type: CTNL.new, payload, what: 'change a tracked flow' }));
+function planChange({ addresses }: Loader, entry: ConntrackEntry, status: number): BatchRequest {
+  return { type: CTNL.new, payload: encodeChange({ ...entry, status: entry.status | status }, addresses) };
 }
 
-function tryCreate(socket: RouteSocket, entry: ConntrackEntry): boolean {
-  const flags = NLM_NEW.create | NLM_NEW.exclusive;
-  return attempt(() =>
-    socket.request({ type: CTNL.new, flags, payload: encodeNew(entry), what: 'add a tracked flow' }),
-  );
+function planGet({ addresses }: Loader, entry: ConntrackEntry, tuple: ConntrackTuple): BatchRequest {
+  return { type: CTNL.get, payload: encodeQuery(entry, tuple, addresses) };
 }
 
-function attempt(action: () => void): boolean {
+function tryRequest(socket: RouteSocket, request: BatchRequest): boolean {
   try {
-    action();
+    socket.request({ ...request, what: 'write a tracked flow' });
     return true;
   } catch (error) {
-    if (error instanceof NetlinkError && error.errno > 0) return false;
+    if (error instanceof NetlinkError && !LOST.has(error.code)) return false;
     throw error;
   }
 }
 
-function findEntry(socket: RouteSocket, entry: ConntrackEntry, tuple: ConntrackTuple): ConntrackEntry | undefined {
+function findEntry(loader: Loader, entry: ConntrackEntry, tuple: ConntrackTuple): ConntrackEntry | undefined {
   try {
-    const payload = encodeQuery(entry, tuple);
-    return decodeConntrack(socket.get({ type: CTNL.get, payload, what: 'read a tracked flow' }));
+    return decodeConntrack(loader.socket.get({ ...planGet(loader, entry, tuple), what: 'read a tracked flow' }));
   } catch (error) {
     if (error instanceof NetlinkError && error.class === 'not-found') return undefined;
     throw error;
