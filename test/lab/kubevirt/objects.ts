@@ -163,7 +163,7 @@ export type Pod = {
 
 export type KubeNode = {
   metadata: Meta;
-  spec?: { unschedulable?: boolean };
+  spec?: { unschedulable?: boolean; taints?: { key: string; effect: string; value?: string }[] };
   status?: { capacity?: Record<string, string> };
 };
 export type Nad = { metadata: Meta; spec?: { config?: string } };
@@ -175,6 +175,9 @@ export type MigrationConfiguration = {
   completionTimeoutPerGiB?: number;
   allowPostCopy?: boolean;
   allowWorkloadDisruption?: boolean;
+  nodeDrainTaintKey?: string;
+  parallelMigrationsPerCluster?: number;
+  parallelOutboundMigrationsPerNode?: number;
   [field: string]: unknown;
 };
 
@@ -189,7 +192,12 @@ export type BindingPlugin = {
 export type KubeVirt = {
   metadata: Meta;
   spec: {
-    configuration?: { network?: { binding?: Record<string, BindingPlugin> }; migrations?: MigrationConfiguration };
+    configuration?: {
+      network?: { binding?: Record<string, BindingPlugin> };
+      migrations?: MigrationConfiguration;
+      developerConfiguration?: { featureGates?: string[] };
+    };
+    workloadUpdateStrategy?: { workloadUpdateMethods?: string[] };
   };
   status?: { phase?: string };
 };

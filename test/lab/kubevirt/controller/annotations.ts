@@ -1,6 +1,9 @@
 import { formatPodInterface } from '../names.ts';
 import type { BindingPlugin, Interface, Network, Vmi } from '../objects.ts';
 
+/** Multus' list of a pod's networks. */
+export const NETWORKS = 'k8s.v1.cni.cncf.io/networks';
+
 const NOT_COPIED = [
   'kubectl.kubernetes.io',
   'kubevirt.io/storage-observed-api-version',
@@ -54,16 +57,28 @@ function meshAnnotations(vmi: Vmi): Record<string, string> {
 
 /** KubeVirt pkg/network/multus/annotation.go. */
 function multusAnnotations(vmi: Vmi, plugins: Readonly<Record<string, BindingPlugin>>): Record<string, string> {
-  const interfaces = new Map((vmi.spec.domain.devices.interfaces ?? []).map((nic) => [nic.name, nic]));
-  const networks = (vmi.spec.networks ?? []).filter((network) => interfaces.get(network.name)?.state !== 'absent');
-  const main = networks.find((network) => network.multus?.default === true)?.multus?.networkName;
-  const selections = networks.flatMap((network) =>
-    deriveSelections(vmi.metadata.namespace ?? '', network, { nic: interfaces.get(network.name), plugins }),
-  );
+  const main = listPresent(vmi).find((network) => network.multus?.default === true)?.multus?.networkName;
+  const networks = deriveNetworks(vmi, plugins);
   return {
     ...(main === undefined ? {} : { 'v1.multus-cni.io/default-network': main }),
-    ...(selections.length === 0 ? {} : { 'k8s.v1.cni.cncf.io/networks': JSON.stringify(selections) }),
+    ...(networks === undefined ? {} : { [NETWORKS]: networks }),
   };
+}
+
+/** Multus' list for the VMI's spec as it is now, which a live launcher's is rewritten to; undefined when it is empty. */
+export function deriveNetworks(vmi: Vmi, plugins: Readonly<Record<string, BindingPlugin>>): string | undefined {
+  const interfaces = new Map((vmi.spec.domain.devices.interfaces ?? []).map((nic) => [nic.name, nic]));
+  const selections = listPresent(vmi).flatMap((network) =>
+    deriveSelections(vmi.metadata.namespace ?? '', network, { nic: interfaces.get(network.name), plugins }),
+  );
+  return selections.length === 0 ? undefined : JSON.stringify(selections);
+}
+
+function listPresent(vmi: Vmi): Network[] {
+  const absent = new Set(
+    (vmi.spec.domain.devices.interfaces ?? []).flatMap((nic) => (nic.state === 'absent' ? [nic.name] : [])),
+  );
+  return (vmi.spec.networks ?? []).filter((network) => !absent.has(network.name));
 }
 
 type Nic = { nic: Interface | undefined; plugins: Readonly<Record<string, BindingPlugin>> };

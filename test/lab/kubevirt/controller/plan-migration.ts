@@ -14,6 +14,7 @@ import {
 } from '../objects.ts';
 import { isSame } from './conditions.ts';
 import type { Context, Note, Observed, Write } from './plan.ts';
+import { mustWait } from './plan-automatic.ts';
 import { findCurrentPod, withPhaseTime } from './plan-vmi.ts';
 import { renderTarget } from './render.ts';
 
@@ -23,21 +24,6 @@ const NON_ROOT = 'kubevirt.io/nonroot';
 const UNSCHEDULABLE_TIMEOUT = 'kubevirt.io/migrationUnschedulablePodTimeoutSeconds';
 const UNSCHEDULABLE_SECONDS = 300;
 const BEFORE_HAND_OFF = ['Pending', 'Scheduling', 'Scheduled'];
-
-/** Migration settings of a KubeVirt CR that says nothing about them. */
-const CONFIGURATION = {
-  allowAutoConverge: false,
-  allowPostCopy: false,
-  allowWorkloadDisruption: false,
-  bandwidthPerMigration: '0',
-  completionTimeoutPerGiB: 150,
-  nodeDrainTaintKey: 'kubevirt.io/drain',
-  parallelMigrationsPerCluster: 5,
-  parallelOutboundMigrationsPerNode: 2,
-  progressTimeout: 150,
-  unsafeMigrationOverride: false,
-  utilityVolumesTimeout: 150,
-};
 
 /** One migration with what surrounds it. */
 type Job = { migration: Vmim; vmi: Vmi; observed: Observed; context: Context; target: Pod | undefined };
@@ -182,13 +168,18 @@ function planTarget(job: Job): Write | undefined {
   if (findCondition(vmi.status.conditions, 'LiveMigratable')?.status !== 'True') {
     return fail(job, 'VMI is not live-migratable');
   }
-  if (observed.pods.filter((pod) => !isDown(pod)).length !== 1) return undefined;
+  if (isBlocked(job)) return undefined;
   const marked = planNonRootMark(vmi);
   const source = observed.nodes.find((node) => node.metadata.name === vmi.status?.nodeName);
   if (marked !== undefined || source === undefined) return marked;
   const pod = renderTarget(vmi, migration, source, context);
   const message = `Created migration target pod ${pod.metadata.generateName}`;
   return { verb: 'create', kind: 'Pod', object: pod, note: noteOn(migration, 'SuccessfulCreate', message) };
+}
+
+function isBlocked({ migration, vmi, observed, context }: Job): boolean {
+  if (observed.pods.filter((pod) => !isDown(pod)).length !== 1) return true;
+  return mustWait(migration, vmi.status?.nodeName ?? '', observed, context);
 }
 
 /** virt-controller marks a VMI at its first migration; only targets show it. */
@@ -226,7 +217,7 @@ function deriveState({ migration, vmi, observed, context, target }: Job): Migrat
   if (source === undefined || target === undefined || targetNode === undefined) return undefined;
   return {
     migrationUid: identityOf(migration).uid,
-    migrationConfiguration: { ...CONFIGURATION, ...context.migrations },
+    migrationConfiguration: context.settings.migrations,
     sourceNode: vmi.status?.nodeName ?? '',
     sourcePod: identityOf(source).name,
     targetNode,

@@ -14,7 +14,14 @@ import { deriveVmi, generationOf, VM_FINALIZER, vmOwner, withGeneration } from '
 import type { Context, Note, Observed, Write } from './plan.ts';
 
 type Strategy = 'Always' | 'Halted' | 'RerunOnFailure' | 'Manual' | 'Once';
-const COPIED = ['LiveMigratable', 'StorageLiveMigratable', 'PodScheduled', 'Paused'];
+const COPIED = [
+  'LiveMigratable',
+  'StorageLiveMigratable',
+  'PodScheduled',
+  'Paused',
+  'MigrationRequired',
+  'EvictionRequested',
+];
 const BACKOFF_SECONDS = [10, 20, 40, 80, 160, 300];
 
 /** What the VM's owner wants, in its new or its old form. */
@@ -197,9 +204,16 @@ export function formatSeconds(ms: number): string {
 
 function derivePrintable(vm: Vm, vmi: Vmi | undefined, context: Context): string {
   if (isDeleting(vm)) return 'Terminating';
-  if (vmi === undefined || isFinal(vmi)) {
-    return deriveStartFailure(vm, vmi, context).startFailure === undefined ? 'Stopped' : 'CrashLoopBackOff';
-  }
+  return vmi === undefined ? printStopped(vm, vmi, context) : printPresent(vm, vmi, context);
+}
+
+function printStopped(vm: Vm, vmi: Vmi | undefined, context: Context): string {
+  return deriveStartFailure(vm, vmi, context).startFailure === undefined ? 'Stopped' : 'CrashLoopBackOff';
+}
+
+/** A migration that never ended is still shown of a VMI that has. */
+function printPresent(vm: Vm, vmi: Vmi, context: Context): string {
+  if (isFinal(vmi)) return isMigrating(vmi) ? 'Migrating' : printStopped(vm, vmi, context);
   if (isDeleting(vmi)) return 'Stopping';
   return vmi.status?.phase === 'Running' ? printRunning(vmi) : printStarting(vmi);
 }
@@ -229,8 +243,13 @@ function deriveConditions(vm: Vm, vmi: Vmi | undefined, now: string): Condition[
   );
   const ready = vmi === undefined ? missing('VMI does not exist', 'VMINotExists') : readyOf(vmi);
   const copied = COPIED.flatMap((type) => findCondition(vmi?.status?.conditions, type) ?? []);
-  const kept = vmi === undefined ? present : present.filter(({ type }) => !COPIED.includes(type));
+  const kept = vmi === undefined ? present : present.filter((one) => !COPIED.includes(one.type) && !isOld(one, vmi));
   return [...withCondition(kept, { ...ready, type: 'Ready' }, now), ...copied];
+}
+
+/** A VMI that was made after RestartRequired has what the template says. */
+function isOld({ type, lastTransitionTime }: Condition, { metadata }: Vmi): boolean {
+  return type === 'RestartRequired' && (metadata.creationTimestamp ?? '') > (lastTransitionTime ?? '');
 }
 
 function readyOf(vmi: Vmi): Condition {

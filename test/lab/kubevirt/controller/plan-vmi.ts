@@ -19,6 +19,7 @@ import { parseNadName } from './annotations.ts';
 import { isSame, withCondition } from './conditions.ts';
 import { initialStatus, VM_FINALIZER, VMI_FINALIZER, withDefaults } from './defaults.ts';
 import type { Context, Observed, Write } from './plan.ts';
+import { parseList, planNetworks, refreshInterfaces, withMigrationRequired } from './plan-nics.ts';
 import { renderLauncher } from './render.ts';
 
 const KIND = 'VirtualMachineInstance';
@@ -50,12 +51,12 @@ export function planVmi(observed: Observed, context: Context): Write | undefined
   if (vmi.status?.phase === undefined) return admit(vmi, context);
   const current = findCurrentPod(vmi, pods);
   if (vmi.status.phase === 'Pending' && pods.length === 0) return planLauncher(vmi, observed, context);
-  return (
-    planGate(current, context) ??
-    planVmiUpdate(vmi, observed, context) ??
-    planPodLabel(vmi, current) ??
-    planReadyMark(vmi, pods)
-  );
+  const marked = planGate(vmi, current, context) ?? planNetworks(vmi, current, context);
+  return marked ?? planVmiUpdate(vmi, observed, context) ?? planMarks(vmi, pods, current);
+}
+
+function planMarks(vmi: Vmi, pods: readonly Pod[], current: Pod | undefined): Write | undefined {
+  return planPodLabel(vmi, current) ?? planReadyMark(vmi, pods);
 }
 
 /** What virt-api's webhook does to a VMI that nobody's VM made. */
@@ -95,14 +96,21 @@ function reportMissingNad(vmi: Vmi, nad: string, { now }: Context): Write | unde
   return { verb: 'update', kind: KIND, object: { ...vmi, status: { ...vmi.status, conditions } } };
 }
 
-/** The readiness gate is set only on the pod of the VMI's present node. */
-function planGate(pod: Pod | undefined, { now }: Context): Write | undefined {
-  const conditions = pod?.status?.conditions ?? [];
-  if (pod === undefined || isDown(pod) || findCondition(conditions, UNPAUSED) !== undefined) return undefined;
+/** The readiness gate is set only on the pod of the VMI's present node, and says whether the guest is paused. */
+function planGate(vmi: Vmi, pod: Pod | undefined, { now }: Context): Write | undefined {
+  if (pod === undefined || isDown(pod)) return undefined;
+  const conditions = pod.status?.conditions ?? [];
+  const gate = deriveGate(findCondition(vmi.status?.conditions, 'Paused')?.status === 'True');
+  if (findCondition(conditions, UNPAUSED)?.status === gate.status) return undefined;
+  const others = conditions.filter(({ type }) => type !== UNPAUSED);
   const times = { lastProbeTime: now, lastTransitionTime: now };
-  const text = { reason: 'NotPaused', message: 'the virtual machine is not paused' };
-  const status = { ...pod.status, conditions: [...conditions, { type: UNPAUSED, status: 'True', ...times, ...text }] };
+  const status = { ...pod.status, conditions: [...others, { ...gate, ...times }] };
   return { verb: 'status', kind: 'Pod', object: { ...pod, status } };
+}
+
+function deriveGate(paused: boolean): Condition {
+  if (paused) return { type: UNPAUSED, status: 'False', reason: 'Paused', message: 'the virtual machine is paused' };
+  return { type: UNPAUSED, status: 'True', reason: 'NotPaused', message: 'the virtual machine is not paused' };
 }
 
 function planPodLabel(vmi: Vmi, pod: Pod | undefined): Write | undefined {
@@ -136,7 +144,8 @@ function planVmiUpdate(vmi: Vmi, observed: Observed, context: Context): Write | 
   return isSame(next, vmi) ? undefined : { verb: 'update', kind: KIND, object: next };
 }
 
-function deriveStatus(vmi: Vmi, pods: readonly Pod[], { now, image }: Context): VmiStatus {
+function deriveStatus(vmi: Vmi, pods: readonly Pod[], context: Context): VmiStatus {
+  const { now, image } = context;
   const current = findCurrentPod(vmi, pods);
   const phase = derivePhase(vmi, current);
   const { activePods: _, ...kept } = vmi.status ?? {};
@@ -145,9 +154,10 @@ function deriveStatus(vmi: Vmi, pods: readonly Pod[], { now, image }: Context): 
     ...kept,
     phase,
     ...(active.length === 0 ? {} : { activePods: Object.fromEntries(active) }),
-    conditions: deriveConditions(vmi, current, phase, now),
+    conditions: deriveConditions(vmi, current, phase, context),
     ...describePod(current, image),
     ...(phase === 'Scheduled' && kept.phase === 'Scheduling' ? describePlace(vmi, current) : {}),
+    ...(phase === 'Running' ? describeNics(vmi, current) : {}),
   };
   return withPhaseTime(status, kept.phase, now);
 }
@@ -163,6 +173,11 @@ function describePlace(vmi: Vmi, pod: Pod | undefined): Partial<VmiStatus> {
   const nodeName = pod?.spec.nodeName;
   if (pod === undefined || nodeName === undefined) return {};
   return { interfaces: deriveInterfaces(vmi, pod), migrationTransport: 'Unix', nodeName };
+}
+
+function describeNics(vmi: Vmi, pod: Pod | undefined): Partial<VmiStatus> {
+  if (pod === undefined || vmi.status?.interfaces === undefined) return {};
+  return { interfaces: refreshInterfaces(vmi, pod, NETWORK_STATUS) };
 }
 
 export function withPhaseTime<
@@ -188,13 +203,24 @@ function deriveEarlyPhase(phase: string, pod: Pod): string {
   return phase === 'Scheduling' && areContainersReady(pod) ? 'Scheduled' : phase;
 }
 
-function deriveConditions(vmi: Vmi, pod: Pod | undefined, phase: string, now: string): Condition[] {
+function deriveConditions(vmi: Vmi, pod: Pod | undefined, phase: string, context: Context): Condition[] {
+  const { now } = context;
   const present = (vmi.status?.conditions ?? []).filter(
     ({ type }) => type !== 'PodScheduled' && type !== 'Synchronized',
   );
   const scheduled = findCondition(pod?.status?.conditions, 'PodScheduled');
   const unscheduled = scheduled?.status === 'False' ? [copyCondition(scheduled)] : [];
-  return [...withCondition(present, { type: 'Ready', ...deriveReady(pod, phase) }, now), ...unscheduled];
+  const ready = withCondition(present, { type: 'Ready', ...deriveReady(pod, phase) }, now);
+  const evicted = withEvictionRequested(ready, vmi, now);
+  return [...withMigrationRequired(evicted, vmi, pod, context), ...unscheduled];
+}
+
+function withEvictionRequested(conditions: Condition[], vmi: Vmi, now: string): Condition[] {
+  const type = 'EvictionRequested';
+  if (vmi.status?.evacuationNodeName === undefined) return conditions.filter((one) => one.type !== type);
+  if (findCondition(conditions, type) !== undefined) return conditions;
+  const times = { lastProbeTime: now, lastTransitionTime: now };
+  return [...conditions, { type, status: 'True', reason: type, message: 'VMI is marked for eviction', ...times }];
 }
 
 /** A pod's condition without the fields that a VMI's condition does not have and the API server would drop. */
@@ -229,11 +255,9 @@ function deriveReady(pod: Pod | undefined, phase: string): Omit<Condition, 'type
   };
 }
 
-type NetworkStatus = { interface?: string; default?: boolean };
-
 /** The first form of `status.interfaces`: pod interfaces, and which of them Multus reports as plugged. */
 function deriveInterfaces(vmi: Vmi, pod: Pod): VmiInterface[] {
-  const reported = parseNetworkStatus(pod.metadata.annotations?.[NETWORK_STATUS]);
+  const reported = parseList(pod.metadata.annotations?.[NETWORK_STATUS]);
   const primary = reported.find((entry) => entry.default === true)?.interface ?? 'eth0';
   const all = (vmi.spec.networks ?? []).map((network): VmiInterface => {
     const isPrimary = network.pod !== undefined || network.multus?.default === true;
@@ -242,16 +266,6 @@ function deriveInterfaces(vmi: Vmi, pod: Pod): VmiInterface[] {
     return { name: network.name, podInterfaceName, ...(plugged ? { infoSource: 'multus-status' } : {}) };
   });
   return all.toSorted((a, b) => Number(b.podInterfaceName === primary) - Number(a.podInterfaceName === primary));
-}
-
-function parseNetworkStatus(text: string | undefined): NetworkStatus[] {
-  if (text === undefined) return [];
-  try {
-    const value: unknown = JSON.parse(text);
-    return Array.isArray(value) ? (value as NetworkStatus[]) : [];
-  } catch {
-    return [];
-  }
 }
 
 /** Deletion: launchers first, then the phase, then the finalizers once no launcher is left in the API. */

@@ -1,7 +1,10 @@
-import type { BindingPlugin, KubeNode, MigrationConfiguration, Pod, Vm, Vmi, Vmim } from '../objects.ts';
+import type { BindingPlugin, KubeNode, Pod, Vm, Vmi, Vmim } from '../objects.ts';
+import { planAutomatic, planCollection, type Traffic } from './plan-automatic.ts';
 import { planMigrations } from './plan-migration.ts';
+import { planLiveUpdate } from './plan-template.ts';
 import { planVm, planVmStatus } from './plan-vm.ts';
 import { planVmi } from './plan-vmi.ts';
+import type { Settings } from './settings.ts';
 
 /** All that the controller half knows about one VM name: a plain record out of the caches. */
 export type Observed = {
@@ -14,6 +17,8 @@ export type Observed = {
   nodes: readonly KubeNode[];
   /** `namespace/name` of every NAD. */
   nads: ReadonlySet<string>;
+  /** Migrations of the whole cluster that are under way. */
+  traffic: Traffic;
 };
 
 /** What is fixed for one turn. `now` is RFC 3339 in whole seconds. */
@@ -23,8 +28,7 @@ export type Context = {
   /** Seconds for `--qemu-timeout` of a launcher made in this turn. */
   qemuTimeout: number;
   plugins: Readonly<Record<string, BindingPlugin>>;
-  /** What the KubeVirt CR says about migrations; the rest is KubeVirt's defaults. */
-  migrations?: MigrationConfiguration | undefined;
+  settings: Settings;
 };
 
 export type Kind = 'VirtualMachine' | 'VirtualMachineInstance' | 'VirtualMachineInstanceMigration' | 'Pod';
@@ -32,7 +36,7 @@ export type Note = { on: Kind; name: string; type: 'Normal' | 'Warning'; reason:
 
 /** One write to the API; `update` replaces the object, `status` its status subresource. */
 export type Write =
-  | { verb: 'create'; kind: Kind; object: Vmi | Pod; note?: Note }
+  | { verb: 'create'; kind: Kind; object: Vmi | Vmim | Pod; note?: Note }
   | { verb: 'update' | 'status'; kind: Kind; object: Vm | Vmi | Vmim | Pod; note?: Note }
   | { verb: 'delete'; kind: Kind; name: string; namespace: string; uid: string; note?: Note };
 
@@ -42,10 +46,16 @@ export type Write =
  * then what the VM's status says about them.
  */
 export function planNext(observed: Observed, context: Context): Write | undefined {
+  // Migrations go with their VMI, before another VMI of that name comes.
+  const dissolved = observed.vmi === undefined ? planMigrations(observed, context) : undefined;
   return (
+    dissolved ??
     planVm(observed, context) ??
+    planLiveUpdate(observed, context) ??
     planVmi(observed, context) ??
     planMigrations(observed, context) ??
+    planAutomatic(observed, context) ??
+    planCollection(observed) ??
     planVmStatus(observed, context)
   );
 }

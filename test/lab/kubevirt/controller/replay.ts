@@ -1,5 +1,7 @@
 import type { FlowObject, FlowStep } from '../flows.ts';
 import {
+  type Condition,
+  findCondition,
   identityOf,
   type KubeNode,
   LABEL,
@@ -10,8 +12,11 @@ import {
   type Vm,
   type Vmi,
   type Vmim,
+  type VmiStatus,
 } from '../objects.ts';
 import { type Context, type Kind, type Observed, planNext, type Write } from './plan.ts';
+import { deriveTraffic } from './plan-automatic.ts';
+import { deriveSettings } from './settings.ts';
 
 /** Replays a recorded flow against the planner: the API server, and everybody but the controllers, played from the record. */
 export type World = Map<string, FlowObject>;
@@ -50,7 +55,7 @@ export function play(world: World, step: FlowStep): void {
     const own = world.get(keyOf(recorded));
     if (own === undefined) {
       if (isMadeByOthers(step, recorded)) world.set(keyOf(recorded), asCreated(recorded));
-    } else playOn(own as Any & FlowObject, recorded as Any & FlowObject);
+    } else playOn(own as Any & FlowObject, recorded as Any & FlowObject, step.writer);
   }
   for (const change of step.changes.filter((one) => one.type === 'DELETED' && one.kind === 'Pod'))
     dropNamed(world, change);
@@ -74,6 +79,7 @@ function playDeletions(world: World, step: FlowStep): void {
 
 function isMadeByOthers(step: FlowStep, object: FlowObject): boolean {
   if (object.kind === 'Pod') return false;
+  if (object.kind === 'VirtualMachineInstanceMigration') return !object.metadata?.name?.startsWith('kubevirt-');
   if (object.kind !== 'VirtualMachineInstance') return true;
   return (object.metadata?.ownerReferences ?? []).length === 0 && step.step !== '';
 }
@@ -99,17 +105,21 @@ const HANDLER_STATE = [
   'mode',
 ];
 
-function playOn(own: Any & FlowObject, recorded: Any & FlowObject): void {
+function playOn(own: Any & FlowObject, recorded: Any & FlowObject, writer: string): void {
   const { deletionTimestamp } = recorded.metadata;
   if (deletionTimestamp !== undefined && isDeletedByUser(own)) own.metadata.deletionTimestamp = deletionTimestamp;
-  if (own.kind === 'VirtualMachine') {
-    Object.assign(own, { spec: recorded.spec });
-    own.metadata.generation = recorded.metadata.generation;
-    const { stateChangeRequests } = (recorded.status ?? {}) as { stateChangeRequests?: unknown[] };
-    if (stateChangeRequests?.length === 2) Object.assign(own.status ?? {}, { stateChangeRequests });
-  }
+  if (own.kind === 'VirtualMachine') playOnVm(own, recorded, writer);
   if (own.kind === 'Pod') playOnPod(own as unknown as Pod, recorded as unknown as Pod);
-  if (own.kind === 'VirtualMachineInstance') playOnVmi(own as unknown as Vmi, recorded as unknown as Vmi);
+  if (own.kind === 'VirtualMachineInstance') playOnVmi(own as unknown as Vmi, recorded as unknown as Vmi, writer);
+}
+
+/** A VM's spec is its owner's; what KubeVirt takes out of its template after an unplug is for the plan to do. */
+function playOnVm(own: Any & FlowObject, recorded: Any & FlowObject, writer: string): void {
+  const { template } = (own.spec ?? {}) as { template?: unknown };
+  Object.assign(own, { spec: writer.startsWith('user') ? recorded.spec : { ...recorded.spec, template } });
+  own.metadata.generation = recorded.metadata.generation;
+  const { stateChangeRequests } = (recorded.status ?? {}) as { stateChangeRequests?: unknown[] };
+  if (stateChangeRequests?.length === 2) Object.assign(own.status ?? {}, { stateChangeRequests });
 }
 
 /** Launchers, and the VMIs of VMs, are deleted by the controllers. */
@@ -132,14 +142,32 @@ function playOnPod(own: Pod, recorded: Pod): void {
 const HANDLER_PHASES = ['Running', 'Succeeded'];
 const HANDLED_PHASES = ['Scheduled', 'Running'];
 
-function playOnVmi(own: Vmi, recorded: Vmi): void {
+function playOnVmi(own: Vmi, recorded: Vmi, writer: string): void {
   own.status ??= {};
-  const { phase = '' } = recorded.status ?? {};
-  if (HANDLER_PHASES.includes(phase) && HANDLED_PHASES.includes(own.status.phase ?? '')) {
-    own.status.phase = phase;
+  const { evacuationNodeName } = recorded.status ?? {};
+  // What virt-api's webhook for evictions writes.
+  if (writer.startsWith('user') && evacuationNodeName !== undefined) Object.assign(own.status, { evacuationNodeName });
+  if (writer.includes('virt-handler')) playHandler(own, own.status, recorded);
+}
+
+function playHandler(own: Vmi, status: VmiStatus, recorded: Vmi): void {
+  const { phase = '', migrationState, conditions = [] } = recorded.status ?? {};
+  if (HANDLER_PHASES.includes(phase) && HANDLED_PHASES.includes(status.phase ?? '')) {
+    status.phase = phase;
     playReport(own, recorded);
   }
-  playMigration(own.status.migrationState, recorded.status?.migrationState);
+  playMigration(own.status?.migrationState, migrationState);
+  playEnd(own.status ?? {}, conditions);
+}
+
+/** A guest that runs on the target needs no migration any more, and once its VMI has moved it is not evacuated. */
+function playEnd(own: VmiStatus, recorded: readonly Condition[]): void {
+  const { targetNodeDomainReadyTimestamp: ready, endTimestamp } = own.migrationState ?? {};
+  const required = 'MigrationRequired';
+  if (ready !== undefined && findCondition(recorded, required) === undefined) {
+    own.conditions = (own.conditions ?? []).filter((one) => one.type !== required);
+  }
+  if (endTimestamp !== undefined) delete own.evacuationNodeName;
 }
 
 /** What virt-handler reports of a guest: interfaces, conditions, and where it is. */
@@ -147,7 +175,7 @@ function playReport(own: Vmi, recorded: Vmi): void {
   const now = recorded.status ?? {};
   const fields = ['interfaces', 'machine', 'migrationMethod', 'selinuxContext', 'nodeName'] as const;
   const known = fields.filter((field) => now[field] !== undefined).map((field) => [field, now[field]]);
-  const handlers = ['LiveMigratable', 'StorageLiveMigratable'];
+  const handlers = ['LiveMigratable', 'StorageLiveMigratable', 'Paused'];
   const rest = (own.status?.conditions ?? []).filter((one) => !handlers.includes(one.type));
   const conditions = [...rest, ...(now.conditions ?? []).filter((one) => handlers.includes(one.type))];
   own.status = { ...own.status, ...Object.fromEntries(known), conditions };
@@ -177,10 +205,10 @@ function isWrittenByController(
 }
 
 /** Runs the planner against the world until it has nothing to do, as the API server would answer it. */
-export function settle(world: World, step: FlowStep): void {
+export function settle(world: World, step: FlowStep, now = step.time): void {
   for (let turn = 0; turn < TURNS; turn += 1) {
     const write = names(world)
-      .map((name) => planNext(observe(world, name), contextOf(step)))
+      .map((name) => planNext(observe(world, name), contextOf(now)))
       .find((one) => one !== undefined);
     if (write === undefined) return;
     perform(world, step, write);
@@ -196,8 +224,17 @@ function names(world: World): string[] {
   return [...new Set(all)];
 }
 
-function contextOf(step: FlowStep): Context {
-  return { now: step.time, image: IMAGE, qemuTimeout: 300, plugins: {} };
+/** Gates, strategies and limits of the KubeVirt CR under which the flows were recorded. */
+const SETTINGS = deriveSettings({
+  metadata: {},
+  spec: {
+    configuration: { developerConfiguration: { featureGates: ['LiveUpdateNADRef'] } },
+    workloadUpdateStrategy: { workloadUpdateMethods: ['LiveMigrate'] },
+  },
+});
+
+function contextOf(now: string): Context {
+  return { now, image: IMAGE, qemuTimeout: 300, plugins: {}, settings: SETTINGS };
 }
 
 function observe(world: World, name: string): Observed {
@@ -213,6 +250,7 @@ function observe(world: World, name: string): Observed {
     migrations: jobs as unknown as Vmim[],
     nodes: ['node1', 'node2', 'node3', 'node4'].map((node): KubeNode => ({ metadata: { name: node, labels: {} } })),
     nads: new Set(['default/biz', 'default/biznew', 'default/hotnet']),
+    traffic: deriveTraffic(jobs as unknown as Vmim[], () => vmi),
   };
 }
 

@@ -9,6 +9,7 @@ import {
 import { type Cache, type Client, createCache } from '../client.ts';
 import {
   EVENT,
+  findCondition,
   KUBEVIRT,
   type KubeNode,
   type KubeVirt,
@@ -26,8 +27,10 @@ import {
   type Vmim,
 } from '../objects.ts';
 import { type Context, type Kind, type Note, type Observed, planNext, type Write } from './plan.ts';
+import { deriveTraffic, type Traffic } from './plan-automatic.ts';
 import { isFinalMigration } from './plan-migration.ts';
 import { formatSeconds } from './plan-vm.ts';
+import { deriveSettings } from './settings.ts';
 
 type Caches = {
   VirtualMachine: Cache<Vm>;
@@ -106,7 +109,15 @@ function observe(caches: Caches, key: string): Observed {
     migrations: caches.VirtualMachineInstanceMigration.store.list().filter(ours),
     nodes: caches.nodes.store.list(),
     nads: new Set(caches.nads.store.list().map(keyOf)),
+    traffic: listTraffic(caches),
   };
+}
+
+function listTraffic(caches: Caches): Traffic {
+  const migrations = caches.VirtualMachineInstanceMigration.store.list();
+  return deriveTraffic(migrations, ({ metadata, spec }) =>
+    caches.VirtualMachineInstance.store.get(`${metadata.namespace ?? ''}/${spec.vmiName}`),
+  );
 }
 
 function contextOf(caches: Caches, image: string): Context {
@@ -116,13 +127,15 @@ function contextOf(caches: Caches, image: string): Context {
     image,
     qemuTimeout: 240 + Math.floor(Math.random() * 120),
     plugins: kubevirt?.spec.configuration?.network?.binding ?? {},
-    migrations: kubevirt?.spec.configuration?.migrations,
+    settings: deriveSettings(kubevirt),
   };
 }
 
-/** Backoffs and time limits pass without any object changing. */
-function waitsForTime({ vm, migrations }: Observed): boolean {
-  return vm?.status?.startFailure !== undefined || migrations.some((migration) => !isFinalMigration(migration));
+/** Backoffs and time limits pass without any object changing, and so do the places of other migrations get free. */
+function waitsForTime({ vm, vmi, migrations }: Observed): boolean {
+  if (vm?.status?.startFailure !== undefined || vmi?.status?.evacuationNodeName !== undefined) return true;
+  if (findCondition(vmi?.status?.conditions, 'MigrationRequired') !== undefined) return true;
+  return migrations.some((migration) => !isFinalMigration(migration));
 }
 
 async function apply(client: Client, caches: Caches, write: Write): Promise<void> {
