@@ -11,6 +11,7 @@ import {
   installNodeHalf,
   requestToken,
 } from './install.ts';
+import { installWebhooks } from './webhooks.ts';
 
 export const LAUNCHER_IMAGE = 'lab.local/virt-launcher:1';
 const PROCESSES = { controller: 'kubevirt-controller', handler: 'kubevirt-handler' } as const;
@@ -31,7 +32,8 @@ export async function startKubevirt(lab: LabState, mode: KubevirtMode): Promise<
     const kubeconfig = await writeKubeconfig(lab, CONTROLLER_ACCOUNT, token);
     const main = join(import.meta.dirname, 'controller/main.ts');
     await stopProcess(lab, PROCESSES.controller);
-    const argv = [process.execPath, main, kubeconfig, LAUNCHER_IMAGE];
+    const { cert, key } = await installWebhooks(admin, lab);
+    const argv = [process.execPath, main, kubeconfig, LAUNCHER_IMAGE, lab.apiserver.host, cert, key];
     await startProcess(lab, { name: PROCESSES.controller, argv });
   } finally {
     await admin.transport.close();
