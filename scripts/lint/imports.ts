@@ -2,7 +2,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 
 /** What is in src/plan itself is what its folders share; they stand on one another in this order. */
-const PLAN = ['src/plan', 'src/plan/networks', 'src/plan/wishes', 'src/plan/requests', 'src/plan/ports'];
+const PLAN = [
+  'src/plan',
+  'src/plan/networks',
+  'src/plan/wishes',
+  'src/plan/requests',
+  'src/plan/ports',
+  'src/plan/migration-network',
+];
 const UNDER_PLAN = ['src/api', 'src/migration', 'src/ipam', 'types:src/ovn'];
 
 /** Which folder may import which; `types:` means type-only imports. DESIGN.md section 9 is the source. */
@@ -21,6 +28,13 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/plan/wishes': UNDER_PLAN,
   'src/plan/requests': [...UNDER_PLAN, 'src/plan', 'src/plan/networks', 'src/plan/wishes'],
   'src/plan/ports': [...UNDER_PLAN, 'src/plan', 'src/plan/networks', 'src/plan/requests', 'types:src/plan/wishes'],
+  'src/plan/migration-network': [
+    ...UNDER_PLAN,
+    'src/plan',
+    'src/plan/networks',
+    'src/plan/requests',
+    'src/plan/wishes',
+  ],
   'src/operator': ['src/api', ...PLAN, 'src/migration', 'src/ipam', 'src/kube', 'src/ovn', 'src/ovsdb'],
   'src/launcher-hook': ['src/api', ...PLAN, 'src/ipam', 'src/kube'],
   'src/cni/daemon': ['src/api', 'src/cni/protocol.ts', ...PLAN, 'src/kube', 'src/ovs', 'src/ovsdb', 'src/netlink'],

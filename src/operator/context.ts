@@ -1,6 +1,14 @@
-import type { IPAMClaim, Node, Pod, VirtualMachine, VirtualMachineInstance } from '../api/objects.ts';
+import type {
+  IPAMClaim,
+  KubeVirt,
+  NetworkAttachmentDefinition,
+  Node,
+  Pod,
+  VirtualMachine,
+  VirtualMachineInstance,
+} from '../api/objects.ts';
 import type { Problem } from '../api/problem.ts';
-import type { IPPool, LogicalPort, Subnet, Vpc } from '../api/types.gen.ts';
+import type { IPPool, LogicalPort, MigrationNetwork, Subnet, Vpc } from '../api/types.gen.ts';
 import type { Pool } from '../ipam/pool.ts';
 import type { Clock, EventRecorder, KubeObject, Logger, Metrics, Resource } from '../kube/index.ts';
 import type { Bindings } from '../ovn/bindings.ts';
@@ -26,6 +34,9 @@ export type Context = {
     readonly pods: Resource<Pod>;
     readonly vms: Resource<VirtualMachine>;
     readonly vmis: Resource<VirtualMachineInstance>;
+    readonly migrationNetworks: Resource<MigrationNetwork>;
+    readonly kubevirts: Resource<KubeVirt>;
+    readonly nads: Resource<NetworkAttachmentDefinition>;
   };
   readonly ownWrites: OwnWrites;
   readonly nb: NbClient;

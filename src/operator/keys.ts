@@ -3,11 +3,12 @@ import type { LogicalPort } from '../api/types.gen.ts';
 
 /**
  * One key is one unit of work: `vm/<ns>/<name>` for everything of a VM or VMI of that name, `pod/<ns>/<name>` for a pod
- * that is no launcher, `subnet/<name>`, `node/<name>`, `vpc/<name>`, `ippool/<name>`, and `rows/<owner>` for rows whose owner is gone.
+ * that is no launcher, `subnet/<name>`, `node/<name>`, `vpc/<name>`, `ippool/<name>`, `migrationnetwork/<name>`, and
+ * `rows/<owner>` for rows whose owner is gone.
  */
 export type Key =
   | { readonly kind: 'vm' | 'pod'; readonly namespace: string; readonly name: string }
-  | { readonly kind: 'subnet' | 'node' | 'vpc' | 'ippool' | 'rows'; readonly name: string };
+  | { readonly kind: 'subnet' | 'node' | 'vpc' | 'ippool' | 'migrationnetwork' | 'rows'; readonly name: string };
 
 export const formatWorkloadKey = (kind: 'vm' | 'pod', namespace: string, name: string): string =>
   `${kind}/${namespace}/${name}`;
@@ -33,7 +34,7 @@ export function parseKey(text: string): Key {
 }
 
 function isPlain(kind: string): kind is Exclude<Key['kind'], 'vm' | 'pod'> {
-  return ['subnet', 'node', 'vpc', 'ippool', 'rows'].includes(kind);
+  return ['subnet', 'node', 'vpc', 'ippool', 'migrationnetwork', 'rows'].includes(kind);
 }
 
 /** The key that a pod belongs to: its VMI's when one controls it. */

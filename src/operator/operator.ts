@@ -1,6 +1,14 @@
 import { KINDS } from '../api/group.ts';
-import type { IPAMClaim, Node, Pod, VirtualMachine, VirtualMachineInstance } from '../api/objects.ts';
-import type { IPPool, LogicalPort, Subnet, Vpc } from '../api/types.gen.ts';
+import type {
+  IPAMClaim,
+  KubeVirt,
+  NetworkAttachmentDefinition,
+  Node,
+  Pod,
+  VirtualMachine,
+  VirtualMachineInstance,
+} from '../api/objects.ts';
+import type { IPPool, LogicalPort, MigrationNetwork, Subnet, Vpc } from '../api/types.gen.ts';
 import type { RandomBytes } from '../ipam/allocate.ts';
 import {
   type Clock,
@@ -126,6 +134,9 @@ function createContext(options: OperatorOptions): Context {
       pods: createResource<Pod>(transport, KINDS.pod),
       vms: createResource<VirtualMachine>(transport, KINDS.vm),
       vmis: createResource<VirtualMachineInstance>(transport, KINDS.vmi),
+      migrationNetworks: createResource<MigrationNetwork>(transport, KINDS.migrationNetwork),
+      kubevirts: createResource<KubeVirt>(transport, KINDS.kubevirt),
+      nads: createResource<NetworkAttachmentDefinition>(transport, KINDS.nad),
     },
     nb,
     bindings,

@@ -2,6 +2,7 @@ import type { Outcome } from '../kube/index.ts';
 import type { Turn } from './context.ts';
 import { runIpPoolTurn } from './ip-pool/turn.ts';
 import { parseKey } from './keys.ts';
+import { runMigrationNetworkTurn } from './migration-network/turn.ts';
 import { runVpcTurn } from './network/turn.ts';
 import { runNodeTurn } from './node/turn.ts';
 import { observePod } from './pod/observe.ts';
@@ -26,6 +27,8 @@ export function reconcile(turn: Turn, text: string): Promise<Outcome> {
       return runVpcTurn(turn, key.name);
     case 'ippool':
       return runIpPoolTurn(turn, key.name);
+    case 'migrationnetwork':
+      return runMigrationNetworkTurn(turn, key.name);
     case 'rows':
       return runRowsTurn(turn, key.name);
   }

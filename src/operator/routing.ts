@@ -7,6 +7,7 @@ import type { Row } from '../ovsdb/values.ts';
 import { isHandedOver } from '../plan/ports/claim-status.ts';
 import type { Context } from './context.ts';
 import { formatWorkloadKey, getPodKey, getPortKey } from './keys.ts';
+import { routeMigrationNetworks } from './migration-network/route.ts';
 import { routeCounts, routeNetworks } from './route-networks.ts';
 
 /** Takes keys of work that is due, some of them later. */
@@ -21,6 +22,7 @@ export function routeChanges(context: Context, inbox: Inbox, wake: Wake): () => 
     ...routeTenants(context, inbox, wake),
     ...routeNetworks(context, inbox, wake),
     ...routeOvn(context, inbox),
+    ...routeMigrationNetworks(context, inbox),
   ];
   return () => {
     for (const end of ends) end();

@@ -180,6 +180,7 @@ function listEverything(state: TermState): Set<string> {
     ...world.subnets.store.list().map((subnet) => `subnet/${subnet.metadata.name}`),
     ...world.vpcs.store.list().map((vpc) => `vpc/${vpc.metadata.name}`),
     ...world.ipPools.store.list().map((pool) => `ippool/${pool.metadata.name}`),
+    ...world.migrationNetworks.store.list().map((network) => `migrationnetwork/${network.metadata.name}`),
     ...world.nodes.store.list().map((node) => `node/${node.metadata.name}`),
     ...world.vms.store.list().map(nameKey),
     ...world.vmis.store.list().map(nameKey),

@@ -1,4 +1,13 @@
-import type { Namespace, Node, Pod, VirtualMachine, VirtualMachineInstance, VmiSpec } from '../api/objects.ts';
+import { KUBEVIRT, NETWORK_STATUS } from '../api/annotations.ts';
+import type {
+  KubeVirt,
+  Namespace,
+  Node,
+  Pod,
+  VirtualMachine,
+  VirtualMachineInstance,
+  VmiSpec,
+} from '../api/objects.ts';
 import type { ObjectMeta } from '../api/types.gen.ts';
 import type { KubeObject } from '../kube/index.ts';
 
@@ -20,9 +29,37 @@ export function trimPod(raw: Raw): Pod {
   return compact({
     apiVersion,
     kind,
-    metadata: trimMeta(metadata, isReadLabel),
+    metadata: { ...trimMeta(metadata, isReadLabel), ...keepHandler(metadata) },
     spec: compact({ nodeName: spec?.nodeName, hostNetwork: spec?.hostNetwork }),
     status: compact({ phase: status?.phase }),
+  });
+}
+
+/** More than a virt-handler with some networks has; what claims to be one may be anybody's pod. */
+const MOST_STATUS = 8192;
+
+/** Of a virt-handler also what it is, and what networks it got. */
+function keepHandler(metadata: ObjectMeta): Partial<ObjectMeta> {
+  const { labels = {}, annotations = {} } = metadata;
+  if (labels[KUBEVIRT.app] !== KUBEVIRT.handler) return {};
+  const status = annotations[NETWORK_STATUS];
+  const isKept = status !== undefined && status.length <= MOST_STATUS;
+  return {
+    labels: pick(labels, (key) => isReadLabel(key) || key === KUBEVIRT.app),
+    annotations: pick(annotations, (key) => isReadAnnotation(key) || (isKept && key === NETWORK_STATUS)),
+  };
+}
+
+/** What it says about migrations. */
+export function trimKubevirt(raw: Raw): KubeVirt {
+  const { apiVersion, kind, metadata, spec } = raw as KubeVirt;
+  const { migrations } = spec?.configuration ?? {};
+  const { network, bandwidthPerMigration } = migrations ?? {};
+  return compact({
+    apiVersion,
+    kind,
+    metadata: trimMeta(metadata),
+    spec: migrations && { configuration: { migrations: compact({ network, bandwidthPerMigration }) } },
   });
 }
 

@@ -2,6 +2,7 @@ import { KINDS } from '../api/group.ts';
 import {
   findKubevirtOwner,
   type IPAMClaim,
+  type KubeVirt,
   type Namespace,
   type NetworkAttachmentDefinition,
   type Node,
@@ -10,11 +11,12 @@ import {
   type VirtualMachineInstance,
   type VirtualMachineInstanceMigration,
 } from '../api/objects.ts';
-import type { IPPool, LogicalPort, Subnet, Vpc } from '../api/types.gen.ts';
+import type { IPPool, LogicalPort, MigrationNetwork, Subnet, Vpc } from '../api/types.gen.ts';
 import type { Clock, KubeObject, Logger, Metrics, Random, Transport } from '../kube/index.ts';
+import { isHandler } from '../plan/migration-network/handlers.ts';
 import { formatWorkloadKey, getPodKey, getPortKey } from './keys.ts';
 import { type Watch, watchAlways, watchWhenServed } from './optional-watch.ts';
-import { trimAny, trimNamespace, trimNode, trimPod, trimVm, trimVmi } from './trim.ts';
+import { trimAny, trimKubevirt, trimNamespace, trimNode, trimPod, trimVm, trimVmi } from './trim.ts';
 
 /** Everything of Kubernetes that the operator reads. Names of indexes: `key` is the workload's key. */
 export type World = {
@@ -30,6 +32,8 @@ export type World = {
   readonly vmims: Watch<VirtualMachineInstanceMigration>;
   readonly nads: Watch<NetworkAttachmentDefinition>;
   readonly ipamClaims: Watch<IPAMClaim>;
+  readonly migrationNetworks: Watch<MigrationNetwork>;
+  readonly kubevirts: Watch<KubeVirt>;
 };
 
 export type WorldOptions = {
@@ -46,6 +50,10 @@ const BY_KEY = 'key';
 const BY_CONFLICT = 'conflict';
 /** Ports that an IPAMClaim speaks for, as `<namespace>/<claim>`. */
 const BY_CLAIM = 'claim';
+/** virt-handlers by namespace. */
+const BY_HANDLER = 'handler';
+/** VMIs of which virt-handler has told where their memory goes; all under ''. */
+const BY_TARGET = 'target';
 
 /** The caches; they follow nothing before `startWorld`. */
 export function createWorld(options: WorldOptions): World {
@@ -67,11 +75,24 @@ export function createWorld(options: WorldOptions): World {
     subnets: watchAlways<Subnet>({ ...options, kind: KINDS.subnet, decode: trimAny<Subnet> }),
     vpcs: watchAlways<Vpc>({ ...options, kind: KINDS.vpc, decode: trimAny<Vpc> }),
     ipPools: watchAlways<IPPool>({ ...options, kind: KINDS.ipPool, decode: trimAny<IPPool> }),
-    pods: watchAlways<Pod>({ ...options, kind: KINDS.pod, decode: trimPod, indexers: { [BY_KEY]: listVmKeys } }),
+    pods: watchAlways<Pod>({
+      ...options,
+      kind: KINDS.pod,
+      decode: trimPod,
+      indexers: {
+        [BY_KEY]: listVmKeys,
+        [BY_HANDLER]: (pod) => (isHandler(pod) ? [pod.metadata.namespace ?? ''] : []),
+      },
+    }),
     nodes: watchAlways<Node>({ ...options, kind: KINDS.node, decode: trimNode }),
     namespaces: watchAlways<Namespace>({ ...options, kind: KINDS.namespace, decode: trimNamespace }),
     vms: watchWhenServed<VirtualMachine>({ ...options, kind: KINDS.vm, decode: trimVm }),
-    vmis: watchWhenServed<VirtualMachineInstance>({ ...options, kind: KINDS.vmi, decode: trimVmi }),
+    vmis: watchWhenServed<VirtualMachineInstance>({
+      ...options,
+      kind: KINDS.vmi,
+      decode: trimVmi,
+      indexers: { [BY_TARGET]: ({ status }) => (status?.migrationState?.targetNodeAddress ? [''] : []) },
+    }),
     vmims: watchWhenServed<VirtualMachineInstanceMigration>({
       ...options,
       kind: KINDS.vmim,
@@ -84,6 +105,13 @@ export function createWorld(options: WorldOptions): World {
       decode: trimAny<NetworkAttachmentDefinition>,
     }),
     ipamClaims: watchWhenServed<IPAMClaim>({ ...options, kind: KINDS.ipamClaim, decode: trimAny<IPAMClaim> }),
+    // Not there after an upgrade whose CRDs nobody has applied.
+    migrationNetworks: watchWhenServed<MigrationNetwork>({
+      ...options,
+      kind: KINDS.migrationNetwork,
+      decode: trimAny<MigrationNetwork>,
+    }),
+    kubevirts: watchWhenServed<KubeVirt>({ ...options, kind: KINDS.kubevirt, decode: trimKubevirt }),
   };
 }
 

@@ -26,6 +26,8 @@ export type ChassisInfo = {
   readonly encaps: readonly { readonly type: string; readonly ip: string }[];
   /** What a packet of a pod may have on this node's uplink, in bytes, where the node tells it. */
   readonly mtu?: number;
+  /** The interface of the node that its tunnels leave by, where the node tells it. */
+  readonly uplink?: string;
 };
 
 /** The read side of the Southbound database. */
@@ -117,16 +119,29 @@ function formatChassis(sb: SbClient, row: ChassisRow): ChassisInfo {
     const encap = sb.rows(SB.Encap).get(uuid);
     return encap === undefined ? [] : [{ type: encap.type, ip: encap.ip }];
   });
-  const mtu = parseMtu(row.other_config.get(CMS_OPTIONS) ?? '');
-  return { name: row.name, hostname: row.hostname, encaps, ...(mtu === undefined ? {} : { mtu }) };
+  const told = row.other_config.get(CMS_OPTIONS) ?? '';
+  const [mtu, uplink] = [parseMtu(told), parseOption(told, UPLINK_OPTION)];
+  return {
+    name: row.name,
+    hostname: row.hostname,
+    encaps,
+    ...(mtu === undefined ? {} : { mtu }),
+    ...(uplink === undefined ? {} : { uplink }),
+  };
 }
 
 /** ovn-controller(8): a list for the management system, from the chassis' own `external_ids`, which we fill. */
 const CMS_OPTIONS = 'ovn-cms-options';
 const MTU_OPTION = /^mooring-mtu=([1-9][0-9]{2,4})$/;
 
+/** Linux names of interfaces have at most 15 bytes. */
+const UPLINK_OPTION = /^mooring-uplink=([A-Za-z0-9._-]{1,15})$/;
+
+const parseOption = (options: string, pattern: RegExp): string | undefined =>
+  splitNames(options).flatMap((option) => pattern.exec(option.trim())?.[1] ?? [])[0];
+
 function parseMtu(options: string): number | undefined {
-  const mtu = splitNames(options).flatMap((option) => MTU_OPTION.exec(option.trim())?.[1] ?? [])[0];
+  const mtu = parseOption(options, MTU_OPTION);
   return mtu === undefined || Number(mtu) > 65_535 ? undefined : Number(mtu);
 }
 

@@ -31,6 +31,8 @@ export const COLLECTIONS = {
   vmis: 'kubevirt.io/v1/virtualmachineinstances',
   vmims: 'kubevirt.io/v1/virtualmachineinstancemigrations',
   nads: 'k8s.cni.cncf.io/v1/network-attachment-definitions',
+  migrationNetworks: 'mooring.dev/v1alpha1/migrationnetworks',
+  kubevirts: 'kubevirt.io/v1/kubevirts',
   ipamClaims: 'k8s.cni.cncf.io/v1alpha1/ipamclaims',
 } as const;
 
