@@ -25,6 +25,8 @@ export async function ensureLab(root: string, environment: NodeJS.ProcessEnv): P
 export async function installChart(context: Context): Promise<void> {
   const { lab, root } = context;
   await runCommand([process.execPath, join(root, 'test/lab/lab.ts'), 'images'], { timeoutMs: 600_000 });
+  // Helm installs CRDs once and never changes them (docs/install.md, upgrades).
+  await kubectl(lab, ['apply', '--server-side', '--force-conflicts', '-f', join(root, 'crds')]);
   const helm = [lab.bin.helm, 'upgrade', '--install', 'mooring', join(root, 'charts/mooring')];
   const flags = ['--namespace', RELEASE_NAMESPACE, '--create-namespace', '-f', join(root, 'test/lab/values.yaml')];
   await runCommand([...helm, ...flags, '--wait', '--timeout', '4m'], {

@@ -1,5 +1,5 @@
 import { KINDS } from '../../../src/api/group.ts';
-import { parseLspName } from '../../../src/api/names.ts';
+import { formatLspName, parseLspName } from '../../../src/api/names.ts';
 import type { LogicalPort } from '../../../src/api/types.gen.ts';
 import { createReflector, type KubeObject, type Reflector, systemClock } from '../../../src/kube/index.ts';
 import { createBindings } from '../../../src/ovn/bindings.ts';
@@ -27,6 +27,8 @@ export type Scope = { readonly namespace: string; readonly vmi: string };
 export type Recorder = AsyncDisposable & {
   /** Everything that was seen from `since` on (ms since the epoch), in the order of seeing. */
   listMarks(since: number): Mark[];
+  /** What both databases say of a NIC's port now, in the words of the marks. */
+  describe(nic: string): { readonly northbound: string; readonly southbound: string };
   /** Resolves with the first mark from `since` on that `check` takes; rejects after `timeoutMs`. */
   expectMark(what: string, since: number, check: (mark: Mark) => boolean, timeoutMs?: number): Promise<Mark>;
 };
@@ -45,8 +47,10 @@ export async function startRecorder(lab: LabState, scope: Scope): Promise<Record
     if (labels.length > 0) for (const look of [...waiters]) look();
   };
   const client = await createClient(lab.adminKubeconfig, 'timeline');
-  const ends = [await watchObjects(client, scope, note), await watchDatabases(lab, scope, note)];
+  const databases = await watchDatabases(lab, scope, note);
+  const ends = [await watchObjects(client, scope, note), databases.end];
   return {
+    describe: databases.describe,
     listMarks: (since) => marks.filter(({ at }) => at >= since),
     expectMark: (what, since, check, timeoutMs = TIMEOUT_MS) => {
       const find = () => marks.find((mark) => mark.at >= since && check(mark));
@@ -119,7 +123,9 @@ function follow<T extends KubeObject>(
   });
 }
 
-async function watchDatabases(lab: LabState, scope: Scope, note: Note): Promise<End> {
+type Databases = { readonly end: End; readonly describe: Recorder['describe'] };
+
+async function watchDatabases(lab: LabState, scope: Scope, note: Note): Promise<Databases> {
   const nb = createNbClient({ remotes: listRemotes(lab, CENTRAL_PORTS.nb) });
   const sb = createSbClient({ remotes: listRemotes(lab, CENTRAL_PORTS.sb) });
   const bindings = createBindings(sb);
@@ -134,7 +140,17 @@ async function watchDatabases(lab: LabState, scope: Scope, note: Note): Promise<
   bindings.onPortChange((names) => {
     for (const name of names) tell('Southbound', name, describeBinding(bindings.findPortBinding(name)));
   });
-  return () => Promise.all([nb.client.stop(), sb.client.stop()]);
+  return {
+    end: () => Promise.all([nb.client.stop(), sb.client.stop()]),
+    describe: (nic) => {
+      const name = formatLspName({ ownerKind: 'VirtualMachine', namespace: scope.namespace, owner: scope.vmi, nic });
+      const row = [...nb.client.table('Logical_Switch_Port').values()].find((candidate) => candidate.name === name);
+      return {
+        northbound: describeOptions(row?.options as ReadonlyMap<string, string> | undefined),
+        southbound: describeBinding(bindings.findPortBinding(name)),
+      };
+    },
+  };
 }
 
 const listRemotes = ({ nodes }: LabState, port: number): string[] =>
