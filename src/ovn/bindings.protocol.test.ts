@@ -142,6 +142,20 @@ describe('the MTU of a chassis', () => {
   });
 });
 
+describe('the uplink of a chassis', () => {
+  it.each<[string, string, string | undefined]>([
+    ['told', 'mooring-mtu=8900,mooring-uplink=bond0.100', 'bond0.100'],
+    ['not told', 'mooring-mtu=8900', undefined],
+    ['longer than an interface can be called', 'mooring-uplink=abcdefghijklmnop', undefined],
+    ['no name of an interface', 'mooring-uplink=a/b', undefined],
+  ])('%s', async (_cause, options, expected) => {
+    const { node1 } = await setUp();
+    const config = wireMap([['ovn-cms-options', options]]);
+    await write(updateOp('Chassis', whereUuid(node1), { other_config: config }));
+    expect(bindings.listChassis()[0]?.uplink).toBe(expected);
+  });
+});
+
 describe('changes', () => {
   it('name the ports that came, changed, went, or whose chassis got another name', async () => {
     const heard: string[][] = [];

@@ -66,13 +66,18 @@ async function stop(): Promise<void> {
 const readOptions = async () =>
   (await vsctl('get', 'Open_vSwitch', '.', 'external_ids:ovn-cms-options')).replaceAll('"', '');
 
-it('a node tells what its uplink takes less the tunnel, and leaves what others tell in the same place', async () => {
+it('a node tells its uplink and what that takes less the tunnel, and leaves what others tell in the same place', async () => {
   await start();
-  expect(await readOptions()).toBe('mooring-mtu=1400');
-  await vsctl('set', 'Open_vSwitch', '.', 'external_ids:ovn-cms-options="enable-chassis-as-gw,mooring-mtu=1400,x=1"');
+  expect(await readOptions()).toBe('mooring-mtu=1400,mooring-uplink=underlay');
+  await vsctl(
+    'set',
+    'Open_vSwitch',
+    '.',
+    'external_ids:ovn-cms-options="enable-chassis-as-gw,mooring-mtu=1400,mooring-uplink=old,x=1"',
+  );
   await stop();
   await enter('ip', 'link', 'set', 'underlay', 'mtu', '9000');
   await enter('ip', 'link', 'set', 'far', 'mtu', '9000');
   await start();
-  expect(await readOptions()).toBe('enable-chassis-as-gw,x=1,mooring-mtu=8900');
+  expect(await readOptions()).toBe('enable-chassis-as-gw,x=1,mooring-mtu=8900,mooring-uplink=underlay');
 });
