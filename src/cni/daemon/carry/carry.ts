@@ -3,7 +3,7 @@ import type { Context } from '../context.ts';
 import { createIdentity } from './identity.ts';
 import { type Incoming, startIncoming } from './incoming.ts';
 import { type Outgoing, startOutgoing } from './outgoing.ts';
-import { type Carries, type Carry, formatCarryKey, isCommitted, planCarries } from './plan.ts';
+import { type Carry, formatCarryKey, isCommitted, planCarries } from './plan.ts';
 import { createPresence } from './presence.ts';
 import { LIMITS } from './protocol.ts';
 import { findInternalIp, type Registry } from './published.ts';
@@ -54,18 +54,17 @@ export function createCarrier({ context, random, registry, port }: CarrierOption
       if (!cluster.hasSynced()) return { requeueAfterMs: 1000 };
       const ports = cluster.listPorts();
       const wanted = planCarries(ports, journal.list(), node);
-      const isPresent = await presence.ensure(hasNews(running, wanted), signal);
       await Promise.all([
         stopUnwanted(running.outgoing, wanted.outgoing),
         stopUnwanted(running.incoming, wanted.incoming, (carry) => tellIfLost(self, carry, ports)),
       ]);
-      for (const carry of wanted.outgoing) startMissing(running.outgoing, carry, () => startOutgoing(self, carry));
-      for (const carry of wanted.incoming.slice(0, LIMITS.sessions)) {
-        startMissing(running.incoming, carry, () => startIncoming(self, carry));
-      }
-      if (wanted.incoming.some((carry) => !running.incoming.has(formatCarryKey(carry)))) {
-        return { requeueAfterMs: PENDING_MS };
-      }
+      const outgoing = listMissing(running.outgoing, wanted.outgoing, Number.POSITIVE_INFINITY);
+      const incoming = listMissing(running.incoming, wanted.incoming, LIMITS.sessions);
+      // When something begins it is worth a look whether others still find us.
+      const isPresent = await presence.ensure(incoming.length + outgoing.length > 0, signal);
+      for (const carry of outgoing) running.outgoing.set(formatCarryKey(carry), startOutgoing(self, carry));
+      for (const carry of incoming) running.incoming.set(formatCarryKey(carry), startIncoming(self, carry));
+      if (running.incoming.size < wanted.incoming.length) return { requeueAfterMs: PENDING_MS };
       return isPresent ? { done: true } : { requeueAfterMs: ABSENT_MS };
     },
     stop: async () => {
@@ -74,16 +73,10 @@ export function createCarrier({ context, random, registry, port }: CarrierOption
   };
 }
 
-/** Whether something begins: then it is worth a look whether others still find us. */
-function hasNews(running: Running, { incoming, outgoing }: Carries): boolean {
-  const isNew = (map: ReadonlyMap<string, unknown>) => (carry: Carry) => !map.has(formatCarryKey(carry));
-  return incoming.some(isNew(running.incoming)) || outgoing.some(isNew(running.outgoing));
-}
-
-function startMissing<T>(running: Map<string, T>, carry: Carry, start: () => T): void {
-  const key = formatCarryKey(carry);
-  // Without a namespace there is no finished attachment on this node yet.
-  if (!running.has(key) && carry.netnsPaths.length > 0) running.set(key, start());
+/** What is to begin, as far as there is room. Without a namespace there is no finished attachment on this node yet. */
+function listMissing(running: ReadonlyMap<string, unknown>, wanted: readonly Carry[], most: number): Carry[] {
+  const missing = wanted.filter((carry) => carry.netnsPaths.length > 0 && !running.has(formatCarryKey(carry)));
+  return missing.slice(0, Math.max(0, most - running.size));
 }
 
 async function stopUnwanted<T extends { stop(): Promise<void> }>(

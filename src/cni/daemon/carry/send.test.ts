@@ -1,0 +1,140 @@
+import { describe, expect, it } from 'vitest';
+import { eventually } from '../../../kube/testing/eventually.ts';
+import { createFakeClock } from '../../../kube/testing/fake-clock.ts';
+import { LIMITS, parseMessage } from './protocol.ts';
+import { sendFlows, type Table } from './send.ts';
+import { formatFlow, PORT_IP } from './testing/records.ts';
+
+/** A source whose table and time a test sets. */
+function startSource(table: Table) {
+  const clock = createFakeClock();
+  const abort = new AbortController();
+  const said: string[] = [];
+  const state = { table, reads: 0, readingMs: 0, hold: Promise.resolve() };
+  const done = sendFlows({
+    ips: [PORT_IP],
+    readTable: async () => {
+      state.reads += 1;
+      clock.advance(state.readingMs);
+      return state.table;
+    },
+    write: async (text) => {
+      said.push(text);
+      await state.hold;
+    },
+    clock,
+    signal: abort.signal,
+  });
+  const kinds = () => said.map((line) => parseMessage(line.trimEnd()).kind);
+  const rested = (ms: number) => eventually(`a rest of ${ms} ms`, () => clock.pending().includes(ms));
+  return { ...{ clock, abort, said, state, done, kinds, rested } };
+}
+
+const tableOf = (...ports: number[]): Table => ({ entries: ports.map((port) => formatFlow(port)), truncated: false });
+
+describe('the source', () => {
+  it('tells the table, that it was whole, and then only what changes', async () => {
+    const source = startSource(tableOf(1, 2));
+    await source.rested(LIMITS.readMs);
+    expect(source.kinds()).toEqual(['entries', 'whole']);
+    source.clock.advance(LIMITS.readMs);
+    await source.rested(LIMITS.readMs);
+    expect(source.kinds()).toHaveLength(2);
+    source.state.table = tableOf(1, 2, 3);
+    source.clock.advance(LIMITS.readMs);
+    await eventually('news', () => source.said.length === 3);
+    expect(parseMessage(source.said[2]?.trimEnd() ?? '')).toMatchObject({ entries: [formatFlow(3)] });
+    source.abort.abort(new Error('over'));
+    await expect(source.done).rejects.toThrow('over');
+  });
+
+  it.each([
+    ['an empty table', { entries: [], truncated: false }, true],
+    [
+      'a table with nothing of the port',
+      { entries: [formatFlow(1, { reply: formatFlow(1).original })], truncated: false },
+      true,
+    ],
+    ['a table that was cut', { entries: [], truncated: true }, false],
+  ])('says so of %s', async (_cause, table, complete) => {
+    const source = startSource(table);
+    await source.rested(LIMITS.readMs);
+    expect(source.said.map((line) => parseMessage(line.trimEnd()))).toEqual([{ kind: 'whole', complete }]);
+    source.abort.abort(new Error('over'));
+    await expect(source.done).rejects.toThrow('over');
+  });
+
+  it('rests nine times as long as a reading took', async () => {
+    const source = startSource(tableOf(1));
+    source.state.readingMs = 80;
+    await source.rested(LIMITS.readMs);
+    source.clock.advance(LIMITS.readMs);
+    await source.rested(80 * LIMITS.rest);
+    expect(source.state.reads).toBe(2);
+    source.abort.abort(new Error('over'));
+    await expect(source.done).rejects.toThrow('over');
+  });
+
+  it('does not read on while the other end takes nothing', async () => {
+    const source = startSource(tableOf(1));
+    const held = Promise.withResolvers<void>();
+    source.state.hold = held.promise;
+    await eventually('the first line', () => source.said.length === 1);
+    source.clock.advance(60_000);
+    expect(source.state.reads).toBe(1);
+    expect(source.said).toHaveLength(1);
+    held.resolve();
+    await eventually('the rest', () => source.said.length === 2);
+    source.abort.abort(new Error('over'));
+    await expect(source.done).rejects.toThrow('over');
+  });
+
+  it('keeps to the budget with a table that never rests', async () => {
+    const source = startSource({ entries: [], truncated: false });
+    const change = () => {
+      const timeoutSeconds = 100 + source.state.reads;
+      const flows = Array.from({ length: 20_000 }, (_, index) =>
+        formatFlow(index + 1, { timeoutSeconds, mark: source.state.reads + 1 }),
+      );
+      source.state.table = { entries: flows, truncated: false };
+    };
+    const begun = source.clock.now();
+    await source.rested(LIMITS.readMs);
+    for (let turn = 0; turn < 3; turn += 1) {
+      change();
+      const reads = source.state.reads;
+      await eventually('the next reading', () => {
+        source.clock.advance(source.clock.pending()[0] ?? 0);
+        return source.state.reads > reads;
+      });
+    }
+    const bytes = Buffer.byteLength(source.said.join(''));
+    const allowed = LIMITS.bytes + ((source.clock.now() - begun) / 1000) * LIMITS.bytesPerSecond;
+    expect(bytes).toBeGreaterThan(LIMITS.bytes);
+    expect(bytes).toBeLessThanOrEqual(allowed + 2 ** 16);
+    source.abort.abort(new Error('over'));
+    await expect(source.done).rejects.toThrow('over');
+  });
+
+  it('says something now and then when nothing is new', async () => {
+    const source = startSource(tableOf(1));
+    for (let ms = 0; ms <= LIMITS.idleMs; ms += LIMITS.readMs) {
+      await source.rested(LIMITS.readMs);
+      source.clock.advance(LIMITS.readMs);
+    }
+    await source.rested(LIMITS.readMs);
+    expect(source.kinds()).toEqual(['entries', 'whole', 'idle']);
+    source.abort.abort(new Error('over'));
+    await expect(source.done).rejects.toThrow('over');
+  });
+
+  it.each(['readTable', 'write'])('ends with the error of %s', async (step) => {
+    const fail = async () => Promise.reject(new Error('broken'));
+    const options = {
+      ...{ ips: [PORT_IP], clock: createFakeClock(), signal: new AbortController().signal },
+      readTable: step === 'readTable' ? fail : async () => tableOf(1),
+      write: step === 'write' ? fail : async () => undefined,
+    };
+    await expect(sendFlows(options)).rejects.toThrow('broken');
+  });
+});
