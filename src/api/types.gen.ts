@@ -91,6 +91,10 @@ export interface LogicalPortSpec {
    */
   madeFor?: string;
   /**
+   * The network, as namespace/name, by which pods are to carry the NIC; a pod that has another one says so in its attachment
+   */
+  nad?: string;
+  /**
    * Name of the Subnet; empty while none can be told
    */
   subnet: string;

@@ -3,6 +3,8 @@ import type { KubeObject } from '../../src/kube/index.ts';
 import type { FakeApiServer } from '../../src/kube/testing/fake-api-server.ts';
 import { COLLECTIONS } from './stage.ts';
 
+type LauncherExtra = { node?: string; job?: string; forged?: boolean; annotations?: Record<string, string> };
+
 /** Makes, changes and deletes the objects that users, KubeVirt and the kubelet would. */
 export function createCast({ storage }: FakeApiServer) {
   const own = (kind: string, name: string, uid: string | undefined) => [
@@ -47,12 +49,13 @@ export function createCast({ storage }: FakeApiServer) {
         status: { phase: 'Scheduling' },
       } as KubeObject),
     /** A launcher that KubeVirt knows, unless it is `forged`. */
-    launcher: (name: string, vmi: KubeObject, extra: { node?: string; job?: string; forged?: boolean } = {}) => {
+    launcher: (name: string, vmi: KubeObject, extra: LauncherExtra = {}) => {
       const pod = storage.create(COLLECTIONS.pods, {
         metadata: {
           name,
           namespace: 'a',
           labels: extra.job === undefined ? {} : { 'kubevirt.io/migrationJobUID': extra.job },
+          ...(extra.annotations === undefined ? {} : { annotations: extra.annotations }),
           ownerReferences: own('VirtualMachineInstance', vmi.metadata?.name ?? '', uidOf(vmi)),
         },
         spec: extra.node === undefined ? {} : { nodeName: extra.node },

@@ -12,6 +12,7 @@ import type { Seen } from '../port/seen.ts';
 import { completePlan, findClusterUid, isKeptByClaim } from '../port/wishes.ts';
 
 const FINAL: readonly (string | undefined)[] = ['Succeeded', 'Failed'];
+const NOT_HELD: Pick<Seen, 'stateOf' | 'stateOfNew'> = { stateOf: () => UNATTACHED, stateOfNew: () => UNATTACHED };
 const NO_PLAN: RequestPlan = { requests: [], problems: [] };
 
 /**
@@ -36,7 +37,7 @@ export function observePod(context: Context, namespace: string, name: string): S
   };
   const lives = { ...describeCluster(context), launchers: [], kubevirtKnown: true };
   if (pod === undefined) {
-    return { ...base, lives, plan: NO_PLAN, stateOf: () => UNATTACHED, leaving: true, mayWait: () => true };
+    return { ...base, lives, plan: NO_PLAN, ...NOT_HELD, leaving: true, mayWait: () => true };
   }
   const final = FINAL.includes(pod.status?.phase);
   const deleting = pod.metadata.deletionTimestamp !== undefined;
@@ -44,7 +45,9 @@ export function observePod(context: Context, namespace: string, name: string): S
     ...base,
     lives: { ...lives, pod: { uid: pod.metadata.uid ?? '', deleting, final } },
     plan: planPod(context, pod, ports),
-    stateOf: (port) => (final ? UNATTACHED : deriveState(pod, port)),
+    ...(final
+      ? NOT_HELD
+      : { stateOf: (port) => deriveState(pod, port), stateOfNew: () => deriveState(pod, undefined) }),
     leaving: deleting || final,
     regarding: { ...pod, apiVersion: 'v1', kind: 'Pod' },
     mayWait: () => !pod.spec?.nodeName,

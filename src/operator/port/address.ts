@@ -1,8 +1,10 @@
 import type { LogicalPort } from '../../api/types.gen.ts';
 import type { Change } from '../../ipam/changes.ts';
 import type { Lease } from '../../ipam/pool.ts';
+import { describeNetwork } from '../../plan/ports/beside.ts';
 import { findChange } from '../../plan/ports/change.ts';
 import type { Kept } from '../../plan/ports/ports.ts';
+import type { NicRequest } from '../../plan/requests/types.ts';
 import { reportProblem, type Turn } from '../context.ts';
 import { getHolder } from './live.ts';
 import { makeAddressRequest } from './reserve.ts';
@@ -15,13 +17,14 @@ export type Address = { readonly lease?: Lease; readonly pending?: string };
  * What is asked for otherwise than it is: nothing of a port that somebody holds moves; of another one the new address is
  * held beside the old until OVN has it. What cannot be had leaves everything as it is.
  */
-export function planAddress(turn: Turn, seen: Seen, { port, request, problem }: Kept): Address {
+export function planAddress(turn: Turn, seen: Seen, kept: Kept): Address {
+  const { port, request, problem } = kept;
   if (problem !== undefined) return { pending: `what is asked for now cannot be had: ${problem.message}` };
   const asked = request === undefined ? undefined : findChange(port, request);
   const holder = getHolder(port);
   if (asked === undefined || request === undefined) {
     dropChange(turn, port);
-    return {};
+    return describeMove(seen, kept);
   }
   if (seen.stateOf(port).holds.length > 0) {
     return { pending: `${asked} is asked for and takes effect when no pod holds the port, as after a stop` };
@@ -33,6 +36,19 @@ export function planAddress(turn: Turn, seen: Seen, { port, request, problem }: 
   }
   if (seen.regarding !== undefined) reportProblem(turn, seen.regarding, 'Allocating', lease.problem);
   return { pending: `${asked} is asked for and cannot be had: ${lease.problem.message}` };
+}
+
+function describeMove(seen: Seen, { port, request, superseded }: Kept): Address {
+  const wanted = superseded ?? (isOnOther(seen, port, request) ? request : undefined);
+  if (wanted === undefined) return {};
+  return { pending: `${describeNetwork(wanted)} is asked for; a live migration or a restart brings it` };
+}
+
+/** A launcher carries the port by another network than the one asked for, though it leads to the same subnet. */
+function isOnOther({ carriage }: Seen, port: LogicalPort, request: NicRequest | undefined): boolean {
+  const nad = request?.nad;
+  const living = (carriage?.carriersOf(port) ?? []).filter(({ final }) => !final);
+  return nad !== undefined && living.some((carrying) => carrying.nad !== undefined && carrying.nad !== nad);
 }
 
 /** What was asked for before and reserved, and is not asked for any more. */

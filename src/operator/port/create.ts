@@ -33,7 +33,7 @@ export async function createFailed(turn: Turn, seen: Seen, failed: PortsPlan['fa
       namespace: seen.namespace,
       owner,
       request: { nic },
-      attachments: planDoubtful(seen.stateOf(undefined), seen.carrierOf(nic)),
+      attachments: planDoubtful(seen.stateOfNew(nic), seen.carrierOf(nic)),
       clusterUid: findClusterUid(turn),
     });
     const port = await turn.api.ports.create(wanted, { signal: turn.signal }).catch((error: unknown) => {
@@ -45,10 +45,11 @@ export async function createFailed(turn: Turn, seen: Seen, failed: PortsPlan['fa
 }
 
 async function createPort(turn: Turn, seen: Seen, item: Reserved): Promise<LogicalPort> {
-  const { owner, request, lease, holder } = item;
-  const attachments = planAttachments(seen.stateOf(undefined), request);
+  const { owner, request, lease, holder, madeFor } = item;
+  const attachments = planAttachments(seen.stateOfNew(request.nic), request);
   const clusterUid = findClusterUid(turn);
-  const wanted = makeLogicalPort({ namespace: seen.namespace, owner, request, lease, attachments, clusterUid });
+  const { namespace } = seen;
+  const wanted = makeLogicalPort({ namespace, owner, request, lease, attachments, clusterUid, madeFor });
   if (lease !== undefined) turn.pending.set(holder, { key: seen.key, subnet: request.subnet });
   try {
     const port = await turn.api.ports.create(wanted, { signal: turn.signal });

@@ -14,7 +14,12 @@ import type { Seen } from './seen.ts';
 type Owner = LogicalPort['spec']['owner'];
 
 /** One NIC that needs an address: a port that is still to be made, or one that only says why it has none. */
-export type Need = { readonly owner: Owner; readonly request: NicRequest; readonly port?: LogicalPort };
+export type Need = {
+  readonly owner: Owner;
+  readonly request: NicRequest;
+  readonly port?: LogicalPort;
+  readonly madeFor?: string;
+};
 
 /** A need with its address, or with what is in the way. */
 export type Reserved = Need & { readonly holder: string; readonly lease?: Lease; readonly problem?: Problem };
@@ -36,11 +41,14 @@ export function makeAddressRequest(namespace: string, holder: string, request: N
 
 /** The NICs of a turn that need an address now. */
 export function listNeeds(seen: Seen, plan: PortsPlan): Need[] {
-  const waiting = plan.keep.flatMap(({ port, owner, request, role }) =>
-    isUnallocated(port) && request !== undefined && role === 'live' ? [{ port, owner, request }] : [],
-  );
+  const waiting = plan.keep.flatMap(({ port, owner, request, role, superseded }) => {
+    const isDue = role === 'live' && superseded === undefined && isUnallocated(port);
+    return isDue && request !== undefined ? [{ port, owner, request, ...placeOf(port) }] : [];
+  });
   return [...waiting, ...plan.create].filter(({ request }) => !seen.mayWait(request.subnet));
 }
+
+const placeOf = ({ spec: { madeFor } }: LogicalPort) => (madeFor === undefined ? {} : { madeFor });
 
 /**
  * Reserves addresses for all NICs that need one, or for none: a machine with half of its NICs cannot start, and must not
@@ -90,5 +98,5 @@ function listPredecessors({ world }: Turn, namespace: string, { ipamClaim }: Nic
 const addLease = <T>(need: T, lease: Lease | undefined): (T & { lease: Lease })[] =>
   lease === undefined ? [] : [{ ...need, lease }];
 
-export const formatHolder = ({ namespace }: Seen, { owner, request }: Pick<Need, 'owner' | 'request'>): string =>
-  `${namespace}/${formatPortName(namespace, owner, request.nic)}`;
+export const formatHolder = ({ namespace }: Seen, { owner, request, madeFor }: Omit<Need, 'port'>): string =>
+  `${namespace}/${formatPortName(namespace, owner, { nic: request.nic, madeFor })}`;

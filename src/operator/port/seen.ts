@@ -1,6 +1,7 @@
 import type { LogicalPort } from '../../api/types.gen.ts';
 import type { KubeObject } from '../../kube/index.ts';
 import type { MigrationState } from '../../migration/input.ts';
+import type { Carriage } from '../../plan/ports/carriage.ts';
 import type { Carrier } from '../../plan/ports/logical-port.ts';
 import type { Lives } from '../../plan/ports/ownership.ts';
 import type { RequestPlan } from '../../plan/requests/types.ts';
@@ -18,7 +19,11 @@ export type Seen = {
   readonly ports: readonly LogicalPort[];
   readonly plan: RequestPlan;
   /** Where a port belongs now, and who holds it. */
-  readonly stateOf: (port: LogicalPort | undefined) => MigrationState;
+  readonly stateOf: (port: LogicalPort) => MigrationState;
+  /** The same for the port that is still to be made for a NIC. */
+  readonly stateOfNew: (nic: string) => MigrationState;
+  /** Which port of a NIC each launcher carries; absent where a NIC has one port only. */
+  readonly carriage?: Carriage;
   /** How pods carry a NIC, also one whose request cannot be understood. */
   readonly carrierOf: (nic: string) => Carrier | undefined;
   /** Nothing of the owner runs or is about to. */
@@ -33,3 +38,11 @@ export type Seen = {
   /** True while an address need not be chosen yet (`allocate: OnFirstStart`, a pod without a node). */
   readonly mayWait: (subnet: string) => boolean;
 };
+
+/** A carrier with the networks of those launchers that were made with another one. */
+export function addNads({ carriage }: Seen, port: LogicalPort, carrier: Carrier): Carrier {
+  const nads = (carriage?.carriersOf(port) ?? []).flatMap(({ podUID, nad }) =>
+    nad === undefined ? [] : [[podUID, nad] as const],
+  );
+  return nads.length === 0 ? carrier : { ...carrier, nads: new Map(nads) };
+}

@@ -14,7 +14,7 @@ import type { Turn } from '../context.ts';
 import { planAddress } from './address.ts';
 import { getHolder, type Live } from './live.ts';
 import type { Reserved } from './reserve.ts';
-import type { Seen } from './seen.ts';
+import { addNads, type Seen } from './seen.ts';
 import { findClusterUid } from './wishes.ts';
 
 export type Update = {
@@ -57,7 +57,7 @@ async function updateUnallocated(turn: Turn, seen: Seen, { kept, reserved, froze
     const written = await write(turn, port, { owner, request, ...describeLack(seen, kept) });
     return { port: written, role, ...(problem === undefined ? {} : { problem }) };
   }
-  const attachments = planAttachments(seen.stateOf(port), request);
+  const attachments = planAttachments(seen.stateOf(port), addNads(seen, port, request));
   const written = await write(turn, port, { owner, attachments, request, lease });
   turn.log.info({ port: getHolder(port), ips: lease.ips, mac: lease.mac }, 'address reserved');
   return { port: written, role };
@@ -66,15 +66,18 @@ async function updateUnallocated(turn: Turn, seen: Seen, { kept, reserved, froze
 /** The subnet is that of the request, so that its changes wake the port; without a request it keeps no subnet in use. */
 function describeLack(seen: Seen, { port, request }: Kept): Pick<PortChange, 'subnet' | 'attachments'> {
   const state = seen.stateOf(port);
-  if (request !== undefined) return { subnet: request.subnet, attachments: planDoubtful(state, request) };
-  return { subnet: '', attachments: planDoubtful(state, seen.carrierOf(port.spec.nic)) };
+  if (request !== undefined) {
+    return { subnet: request.subnet, attachments: planDoubtful(state, addNads(seen, port, request)) };
+  }
+  const carrier = seen.carrierOf(port.spec.nic);
+  return { subnet: '', attachments: planDoubtful(state, carrier && addNads(seen, port, carrier)) };
 }
 
 /** While something else is pending, pods carry the NIC as they did when they began to. */
 function listAttachments(seen: Seen, { port, request }: Kept, isPending: boolean) {
   const asked: Carrier | undefined = request ?? seen.carrierOf(port.spec.nic);
   const carrier = isPending ? (findLastCarrier(port) ?? asked) : (asked ?? findLastCarrier(port));
-  return carrier === undefined ? [] : planAttachments(seen.stateOf(port), carrier);
+  return carrier === undefined ? [] : planAttachments(seen.stateOf(port), addNads(seen, port, carrier));
 }
 
 /** Where the NIC was carried last, when its spec is not there any more to say so. */

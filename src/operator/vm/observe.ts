@@ -7,10 +7,17 @@ import {
 } from '../../api/objects.ts';
 import type { LogicalPort } from '../../api/types.gen.ts';
 import { deriveMigration } from '../../migration/derive.ts';
-import type { LauncherRecord, MigrationInput } from '../../migration/input.ts';
+import type { LauncherRecord, MigrationInput, MigrationState } from '../../migration/input.ts';
 import { parseLauncher, parseVmi, parseVmim } from '../../migration/parse.ts';
+import { type Carriage, type Carrying, deriveCarriage } from '../../plan/ports/carriage.ts';
 import type { Carrier } from '../../plan/ports/logical-port.ts';
-import { deriveStanding, type Lives, listTrustedLaunchers, servesVmi } from '../../plan/ports/ownership.ts';
+import {
+  deriveStanding,
+  deriveStandingAmong,
+  type Lives,
+  listTrustedLaunchers,
+  servesVmi,
+} from '../../plan/ports/ownership.ts';
 import { listClaimReferences } from '../../plan/requests/claims.ts';
 import { type ClaimReferences, planVmRequests } from '../../plan/requests/requests.ts';
 import type { RequestContext, RequestPlan } from '../../plan/requests/types.ts';
@@ -22,6 +29,7 @@ import { makeRequestContext } from '../port/request-context.ts';
 import type { Seen } from '../port/seen.ts';
 import { completePlan, findClusterUid, isKeptByClaim } from '../port/wishes.ts';
 import { isKubevirtKnown } from '../world.ts';
+import { listLauncherNetworks } from './launcher-networks.ts';
 
 /** A VM, its VMI, their launchers, migrations and ports, as one record. A bare VMI has no VM. */
 export function observeVm(context: Context, namespace: string, name: string): Seen {
@@ -37,20 +45,31 @@ export function observeVm(context: Context, namespace: string, name: string): Se
   const input: MigrationInput = { ...(vmi === undefined ? {} : { vmi: parseVmi(vmi) }), vmims, launchers };
   const regarding = describeObject(vm, vmi);
   const references = listReferences(context, namespace, launchers);
-  const plan = planRequests({ vm, vmi }, makeRequestContext(context, namespace), references);
+  const asked = planRequests({ vm, vmi }, makeRequestContext(context, namespace), references);
+  const plan = completePlan(context, asked, { namespace, ports });
+  const carrierOf = (nic: string) => findCarrier(vmi?.spec ?? vm?.spec?.template?.spec, namespace, nic);
+  const carriage = deriveCarriage({
+    ports,
+    plan,
+    carrierOf,
+    launchers: listNetworks(context, namespace, input),
+    isOver: (port) => deriveStandingAmong(port, ports, lives) === 'orphaned',
+  });
+  const observation = { lives, input, carriage };
   return {
     key,
     namespace,
     name,
     lives,
     ports,
-    plan: completePlan(context, plan, { namespace, ports }),
-    carrierOf: (nic) => findCarrier(vmi?.spec ?? vm?.spec?.template?.spec, namespace, nic),
+    plan,
+    carriage,
+    carrierOf,
     stopped: (vmi === undefined || isFinal(vmi)) && launchers.every((launcher) => launcher.final),
     leaving: false,
     claimExists: isKeptByClaim(context, namespace, key),
-    stateOf: (port) =>
-      deriveMigration({ ...selectInput(port, lives, input), ...findBinding(context, port), held: listHeld(port) }),
+    stateOf: (port) => deriveState(context, port, observation),
+    stateOfNew: (nic) => deriveMigration({ ...input, carriers: listUids(carriage.newcomersOf(nic)) }),
     ...(regarding === undefined ? {} : { regarding }),
     versions: { vm: vm?.metadata.resourceVersion, vmi: vmi?.metadata.resourceVersion },
     mayWait: (subnet) => vmi === undefined && world.subnets.store.get(subnet)?.spec.allocate === 'OnFirstStart',
@@ -107,20 +126,39 @@ function describeLives(
   };
 }
 
+type Observation = { readonly lives: Lives; readonly input: MigrationInput; readonly carriage: Carriage };
+
+function deriveState(context: Context, port: LogicalPort, { lives, input, carriage }: Observation): MigrationState {
+  return deriveMigration({
+    ...selectInput(port, lives, input),
+    ...findBinding(context, port),
+    held: listHeld(port),
+    carriers: listUids(carriage.carriersOf(port)),
+  });
+}
+
+const listUids = (carrying: readonly Carrying[]): string[] => carrying.map(({ podUID }) => podUID);
+
+/** Where the guest is does not depend on the port. */
+function listNetworks({ world }: Context, namespace: string, input: MigrationInput) {
+  const findPod = ({ name }: LauncherRecord) => world.pods.store.get(`${namespace}/${name}`);
+  return listLauncherNetworks(input.launchers, findPod, deriveMigration(input).node);
+}
+
 /** A port of an earlier life belongs where that life's launchers still are, not where the present VMI is. */
-function selectInput(port: LogicalPort | undefined, lives: Lives, input: MigrationInput): MigrationInput {
-  if (port === undefined || deriveStanding(port, lives) !== 'held' || servesVmi(port, lives)) return input;
+function selectInput(port: LogicalPort, lives: Lives, input: MigrationInput): MigrationInput {
+  if (deriveStanding(port, lives) !== 'held' || servesVmi(port, lives)) return input;
   const holders = new Set(port.spec.attachments?.map((attachment) => attachment.podUID));
   return { vmims: [], launchers: input.launchers.filter((launcher) => holders.has(launcher.uid)) };
 }
 
 /** Who held the port when it was last written. */
-function listHeld(port: LogicalPort | undefined) {
-  return (port?.spec.attachments ?? []).map(({ podUID, podName, node }) => ({ uid: podUID, name: podName, node }));
+function listHeld(port: LogicalPort) {
+  return (port.spec.attachments ?? []).map(({ podUID, podName, node }) => ({ uid: podUID, name: podName, node }));
 }
 
-function findBinding({ bindings }: Context, port: LogicalPort | undefined): Pick<MigrationInput, 'binding'> {
-  const binding = port && bindings.findPortBinding(formatPortLsp(port));
+function findBinding({ bindings }: Context, port: LogicalPort): Pick<MigrationInput, 'binding'> {
+  const binding = bindings.findPortBinding(formatPortLsp(port));
   if (binding === undefined) return {};
   const { chassis, activated } = binding;
   return { binding: { activated, ...(chassis === undefined ? {} : { chassis }) } };

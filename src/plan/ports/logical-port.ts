@@ -10,7 +10,12 @@ type Owner = LogicalPort['spec']['owner'];
 type Attachment = NonNullable<LogicalPort['spec']['attachments']>[number];
 
 /** On which interface, and by which network, a pod carries a NIC. */
-export type Carrier = { readonly interface: string; readonly nad?: string };
+export type Carrier = {
+  readonly interface: string;
+  readonly nad?: string;
+  /** Networks of pods that were made with another one, by UID: a guest may be on its way from one to the other. */
+  readonly nads?: ReadonlyMap<string, string>;
+};
 
 const OWNER_API: Record<Owner['kind'], string> = {
   VirtualMachine: 'kubevirt.io/v1',
@@ -19,15 +24,21 @@ const OWNER_API: Record<Owner['kind'], string> = {
 };
 
 /** The name of the LogicalPort of one NIC. */
-export function formatPortName(namespace: string, owner: Owner, nic: string): string {
-  return formatLogicalPortName({ ownerKind: owner.kind, namespace, owner: owner.name, nic });
+export function formatPortName(namespace: string, owner: Owner, { nic, madeFor }: Place): string {
+  const key = { ownerKind: owner.kind, namespace, owner: owner.name, nic };
+  return formatLogicalPortName(madeFor === undefined ? key : { ...key, madeFor });
 }
+
+/** A NIC, and for a port beside the one that it has, the subnet that this is for. */
+export type Place = { readonly nic: string; readonly madeFor?: string | undefined };
 
 export type NewPort = {
   readonly namespace: string;
   readonly owner: Owner;
   /** What is asked for; of a request that cannot be understood, only the NIC. */
   readonly request: NicRequest | Pick<NicRequest, 'nic'>;
+  /** The subnet that it is made for beside the NIC's present port. */
+  readonly madeFor?: string | undefined;
   /** Absent while no address can be given: such a port only says why, to users and to the node of its pod. */
   readonly lease?: Lease | undefined;
   readonly attachments: readonly Attachment[];
@@ -36,13 +47,13 @@ export type NewPort = {
 
 /** A new LogicalPort: the reservation. Its owner reference lets the garbage collector find it; the finalizer keeps it until we released it. */
 export function makeLogicalPort(port: NewPort): LogicalPort {
-  const { namespace, owner, request, lease, attachments, clusterUid } = port;
+  const { namespace, owner, request, lease, attachments, clusterUid, madeFor } = port;
   const full = 'subnet' in request ? request : undefined;
   return {
     apiVersion: API_VERSION,
     kind: 'LogicalPort',
     metadata: {
-      name: formatPortName(namespace, owner, request.nic),
+      name: formatPortName(namespace, owner, { nic: request.nic, madeFor }),
       namespace,
       labels: makeLabels(owner, attachments),
       ...makeAnnotations(clusterUid),
@@ -52,6 +63,7 @@ export function makeLogicalPort(port: NewPort): LogicalPort {
     spec: {
       owner,
       nic: request.nic,
+      ...(madeFor === undefined ? {} : { madeFor }),
       subnet: '',
       ips: [],
       mac: '',
@@ -83,13 +95,14 @@ type Nullable<T> = { [K in keyof T]: T[K] | null };
 
 /** What of a request is recorded as it is, and follows it at any time; null is absence. */
 function makeTerms(request: NicRequest) {
-  const { binding, releasePolicy, securityGroups, routes, ipamClaim } = request;
+  const { binding, releasePolicy, securityGroups, routes, ipamClaim, nad } = request;
   return {
     ...(binding === undefined ? {} : { binding }),
     ...(releasePolicy === undefined ? {} : { releasePolicy }),
     securityGroups: securityGroups === undefined ? null : [...securityGroups],
     routes: routes === undefined ? null : routes.map((route) => ({ ...route })),
     ipamClaim: ipamClaim ?? null,
+    nad: nad ?? null,
   };
 }
 
@@ -112,14 +125,17 @@ export function planDoubtful(state: MigrationState, carrier: Carrier | undefined
 
 /** The attachments of one NIC: each launcher that holds the port, on the interface that carries the NIC. */
 export function planAttachments(state: MigrationState, carrier: Carrier): Attachment[] {
-  return state.holds.map(({ launcher, role }) => ({
-    podName: launcher.name,
-    podUID: launcher.uid,
-    node: launcher.node,
-    interface: carrier.interface,
-    ...(carrier.nad === undefined ? {} : { nad: carrier.nad }),
-    role,
-  }));
+  return state.holds.map(({ launcher, role }) => {
+    const nad = carrier.nads?.get(launcher.uid) ?? carrier.nad;
+    return {
+      podName: launcher.name,
+      podUID: launcher.uid,
+      node: launcher.node,
+      interface: carrier.interface,
+      ...(nad === undefined ? {} : { nad }),
+      role,
+    };
+  });
 }
 
 export type PortChange = {

@@ -63,6 +63,18 @@ export function deriveStanding(port: LogicalPort, lives: Lives): Standing {
   return lives.kubevirtKnown ? judgeGuest(port, lives) : 'held';
 }
 
+/**
+ * The same of one port among those of its name. Nobody holds a port yet that was made for a network, or a NIC, that the
+ * next launcher is to have: it stands as those of its owner do that the guest runs on.
+ */
+export function deriveStandingAmong(port: LogicalPort, ports: readonly LogicalPort[], lives: Lives): Standing {
+  const own = deriveStanding(port, lives);
+  if (own !== 'orphaned' || port.spec.owner.kind === 'Pod' || (port.spec.attachments ?? []).length > 0) return own;
+  const siblings = ports.filter((other) => other !== port && other.spec.owner.uid === port.spec.owner.uid);
+  const standings = siblings.map((sibling) => deriveStanding(sibling, lives));
+  return standings.find((standing) => standing === 'held' || standing === 'adoptable') ?? own;
+}
+
 function judgeGuest(port: LogicalPort, lives: Lives): Standing {
   const { owner } = port.spec;
   if (isOwned(owner, lives)) return 'owned';

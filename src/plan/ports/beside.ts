@@ -1,0 +1,54 @@
+import type { LogicalPort } from '../../api/types.gen.ts';
+import type { NicRequest } from '../requests/types.ts';
+import type { Kept } from './ports.ts';
+
+type Owner = LogicalPort['spec']['owner'];
+type Present = { readonly keep: readonly Kept[]; readonly release: readonly LogicalPort[] };
+
+/**
+ * Under which name a missing port is made: the NIC's own, or beside the port that launchers still carry that of its
+ * subnet. Undefined while the place is taken by a port that is leaving, as one of an earlier life.
+ */
+export function choosePlace(
+  { nic, subnet }: NicRequest,
+  { kind }: Owner,
+  { keep, release }: Present,
+): { madeFor?: string } | undefined {
+  const isOfNic = ({ spec }: LogicalPort) => spec.nic === nic && spec.owner.kind === kind;
+  const standing = keep.flatMap(({ port }) => (isOfNic(port) ? [port] : []));
+  const leaving = release.filter(({ spec }) => spec.nic === nic);
+  if (standing.length === 0) return leaving.length === 0 ? {} : undefined;
+  const isTaken = (ports: readonly LogicalPort[], place: string | undefined) =>
+    ports.some(({ spec }) => spec.madeFor === place);
+  const place = [undefined, subnet].find((candidate) => !isTaken(standing, candidate));
+  const isFree = place !== undefined || !isTaken(standing, undefined);
+  if (!isFree || isTaken(leaving, place)) return undefined;
+  return place === undefined ? {} : { madeFor: place };
+}
+
+/**
+ * What is asked of a port that another is to take the place of: to stay as it is, with all that follows at any time, as
+ * security groups do.
+ */
+export function describeSuperseded({ spec }: LogicalPort, request: NicRequest): NicRequest {
+  const { nic, binding, releasePolicy, securityGroups, absent } = request;
+  const { subnet, routes, ipamClaim, ipamOnly, nad = spec.attachments?.[0]?.nad } = spec;
+  return {
+    nic,
+    interface: request.interface,
+    subnet,
+    absent,
+    ...(binding === undefined ? {} : { binding }),
+    ...(releasePolicy === undefined ? {} : { releasePolicy }),
+    ...(securityGroups === undefined ? {} : { securityGroups }),
+    ...(routes === undefined ? {} : { routes }),
+    ...(ipamClaim === undefined ? {} : { ipamClaim }),
+    ...(nad === undefined ? {} : { nad }),
+    ...(ipamOnly === true ? { ipamOnly } : {}),
+  };
+}
+
+/** The network of a request in words. */
+export function describeNetwork({ subnet, nad }: NicRequest): string {
+  return nad === undefined ? `subnet ${subnet}` : `subnet ${subnet} on network ${nad}`;
+}

@@ -1,0 +1,190 @@
+import type { LogicalPort } from '../../api/types.gen.ts';
+import type { NicRequest, RequestPlan } from '../requests/types.ts';
+import { PRIMARY_INTERFACE } from '../requests/types.ts';
+import type { Carrier } from './logical-port.ts';
+
+/** A launcher, with the networks that it was made with. */
+export type LauncherNetworks = {
+  readonly uid: string;
+  readonly final: boolean;
+  /** It is where the guest runs, or is about to start. */
+  readonly home: boolean;
+  /** NADs as `<namespace>/<name>`, by the pod's interface; undefined when the pod does not tell. */
+  readonly nads: ReadonlyMap<string, string> | undefined;
+};
+
+/** One launcher that carries a NIC through a port, and the NAD by which it does. */
+export type Carrying = Pick<LauncherNetworks, 'final' | 'home'> & { readonly podUID: string; readonly nad?: string };
+
+/** Which port of a NIC each launcher carries. Two ports of one NIC are there while its network changes by migration. */
+export type Carriage = {
+  /** The port that serves what is asked for the NIC now; undefined when it is still to be made. */
+  readonly findHome: (nic: string) => LogicalPort | undefined;
+  /** Launchers of any phase that carry the NIC through this port. */
+  readonly carriersOf: (port: LogicalPort) => readonly Carrying[];
+  /** Those that will carry the port that is still to be made for the NIC. */
+  readonly newcomersOf: (nic: string) => readonly Carrying[];
+};
+
+export type CarriageInput = {
+  readonly ports: readonly LogicalPort[];
+  readonly plan: RequestPlan;
+  /** Trusted launchers only: what they say decides which port goes where. */
+  readonly launchers: readonly LauncherNetworks[];
+  /** How the guest's spec has the NIC carried, also one whose request cannot be understood. */
+  readonly carrierOf: (nic: string) => Carrier | undefined;
+  /** Ports of a life that is over: only where there is no other do they stand for a NIC. */
+  readonly isOver?: (port: LogicalPort) => boolean;
+};
+
+/** What is known of one NIC while its launchers are told apart. */
+type Nic = {
+  readonly name: string;
+  readonly ports: readonly LogicalPort[];
+  readonly request: NicRequest | undefined;
+  readonly asked: Carrier | undefined;
+  readonly home: LogicalPort | undefined;
+};
+
+/**
+ * Says for each launcher which of a NIC's ports it carries. A launcher that was given a port keeps it as long as it has
+ * the interface at all: its annotation may be rewritten to a network that only the next launcher will have, and the
+ * guest would lose the port it runs on. Another launcher carries the port of the NAD that its annotation names. One
+ * that says nothing, as without Multus, carries what is asked for. Pure.
+ */
+export function deriveCarriage(input: CarriageInput): Carriage {
+  const byPort = new Map<LogicalPort, Carrying[]>();
+  const newcomers = new Map<string, Carrying[]>();
+  const homes = new Map<string, LogicalPort>();
+  const names = new Set([...input.ports, ...input.plan.requests.map((spec) => ({ spec }))].map(({ spec }) => spec.nic));
+  for (const { nic } of input.plan.problems) names.add(nic);
+  for (const name of names) {
+    const nic = describeNic(name, input);
+    if (nic.home !== undefined) homes.set(name, nic.home);
+    for (const launcher of input.launchers) {
+      const load = findLoad(nic, launcher);
+      if (load === undefined) continue;
+      const carrying = describe(launcher, load);
+      if (load.port === 'new') newcomers.set(name, [...(newcomers.get(name) ?? []), carrying]);
+      else byPort.set(load.port, [...(byPort.get(load.port) ?? []), carrying]);
+    }
+  }
+  return {
+    findHome: (nic) => homes.get(nic),
+    carriersOf: (port) => byPort.get(port) ?? [],
+    newcomersOf: (nic) => newcomers.get(nic) ?? [],
+  };
+}
+
+function describe({ uid: podUID, final, home }: LauncherNetworks, { nad }: Load): Carrying {
+  return { podUID, final, home, ...(nad === undefined ? {} : { nad }) };
+}
+
+/** True when a launcher that has not ended carries the NIC through this port. */
+export const isCarried = (carriage: Carriage, port: LogicalPort): boolean =>
+  carriage.carriersOf(port).some(({ final }) => !final);
+
+function describeNic(name: string, input: CarriageInput): Nic {
+  const all = input.ports.filter(({ spec }) => spec.nic === name);
+  const lasting = all.filter((port) => input.isOver?.(port) !== true);
+  const ports = (lasting.length > 0 ? lasting : all).toSorted(compareNames);
+  const request = input.plan.requests.find(({ nic }) => nic === name);
+  const living = new Set(input.launchers.flatMap(({ uid, final }) => (final ? [] : uid)));
+  const home = findHome(ports, request, living);
+  return { name, ports: all, request, asked: request ?? input.carrierOf(name), home };
+}
+
+/** The NIC's first port before those that were made beside it. */
+function compareNames({ spec: a }: LogicalPort, { spec: b }: LogicalPort): number {
+  const [left, right] = [a.madeFor ?? '', b.madeFor ?? ''];
+  return left < right ? -1 : Number(left > right);
+}
+
+const listHolds = ({ spec }: LogicalPort, living: ReadonlySet<string>) =>
+  (spec.attachments ?? []).filter(({ podUID }) => living.has(podUID));
+
+/**
+ * The port of the subnet that is asked for. Where there is none, a port that no launcher holds changes its address; one
+ * that is held does not, and stands for the NIC as long as the network is the same: another network is another port.
+ */
+function findHome(
+  ports: readonly LogicalPort[],
+  request: NicRequest | undefined,
+  living: ReadonlySet<string>,
+): LogicalPort | undefined {
+  const held = ports.filter((port) => listHolds(port, living).length > 0);
+  if (request === undefined) return held[0] ?? ports[0];
+  const fitting = ports.filter((port) => serves(port, request));
+  const found = fitting.find((port) => held.includes(port)) ?? fitting[0];
+  if (found !== undefined || held.length === 0) return found ?? ports[0];
+  return held.find((port) => !isElsewhere(port, request, living));
+}
+
+function serves({ spec }: LogicalPort, request: NicRequest): boolean {
+  return spec.subnet === request.subnet && (spec.ipamOnly === true) === (request.ipamOnly === true);
+}
+
+/** Every launcher that holds the port does so through another network than the one asked for. */
+function isElsewhere(port: LogicalPort, { nad }: NicRequest, living: ReadonlySet<string>): boolean {
+  if (nad === undefined || port.spec.ips.length === 0) return false;
+  return listHolds(port, living).every((hold) => hold.nad !== undefined && hold.nad !== nad);
+}
+
+/** What a launcher carries of a NIC: the port, or the one that is to be made. */
+type Load = { readonly port: LogicalPort | 'new'; readonly nad: string | undefined };
+
+function findLoad(nic: Nic, launcher: LauncherNetworks): Load | undefined {
+  const held = findHeld(nic.ports, launcher);
+  const name = held?.hold.interface ?? nic.asked?.interface;
+  const told = name === undefined ? undefined : findTold(launcher, name);
+  // The pod has no such interface; or the NIC is in no list any more, and the pod says nothing.
+  if (told === null || (told === undefined && nic.asked === undefined)) return undefined;
+  return held === undefined ? choose(nic, launcher, told) : { port: held.port, nad: held.hold.nad };
+}
+
+/** What a launcher says of an interface, and whether the guest is there. */
+type Told = { readonly nad: string; readonly home: boolean };
+
+/** What a launcher that was given no port yet carries. */
+function choose(nic: Nic, { home }: LauncherNetworks, told: string | undefined): Load | undefined {
+  const port = told === undefined ? findAsked(nic) : findNamed(nic, { nad: told, home });
+  return port && { port, nad: told ?? nic.asked?.nad };
+}
+
+function findHeld(ports: readonly LogicalPort[], { uid, nads }: LauncherNetworks) {
+  const holds = ports.flatMap((port) =>
+    (port.spec.attachments ?? []).flatMap((hold) => (hold.podUID === uid ? [{ port, hold }] : [])),
+  );
+  return holds.find(({ hold }) => hold.nad !== undefined && nads?.get(hold.interface) === hold.nad) ?? holds[0];
+}
+
+/** The NAD of an interface; null when the pod has no such interface, undefined when it cannot be told. */
+function findTold({ nads }: LauncherNetworks, name: string): string | null | undefined {
+  if (nads === undefined || (name === PRIMARY_INTERFACE && !nads.has(name))) return undefined;
+  return nads.get(name) ?? null;
+}
+
+/** What is asked for: the port that serves it, or the one that is to be made. */
+function findAsked({ asked, request, home }: Nic): LogicalPort | 'new' | undefined {
+  if (asked === undefined) return undefined;
+  return home ?? (request?.absent === true ? undefined : 'new');
+}
+
+function findNamed(nic: Nic, { nad, home }: Told): LogicalPort | 'new' | undefined {
+  const known = nic.ports.find((port) => port !== nic.home && listNads(port).includes(nad));
+  if (nic.asked?.nad !== nad) return known ?? findLeft(nic, { nad, home });
+  // Of a request that cannot be granted nobody knows whether its network is that of the present port.
+  if (nic.request === undefined && nic.ports.length > 0) return nic.ports.find((port) => listNads(port).includes(nad));
+  return findAsked(nic);
+}
+
+/** A guest that is back where it had the NIC's only port, by a network that nothing but its launcher still names. */
+function findLeft({ home, ports }: Nic, told: Told): LogicalPort | undefined {
+  const isKnown = home !== undefined && listNads(home).includes(told.nad);
+  return isKnown || (told.home && ports.length === 1) ? home : undefined;
+}
+
+const listNads = ({ spec }: LogicalPort): (string | undefined)[] => [
+  spec.nad,
+  ...(spec.attachments ?? []).map((hold) => hold.nad),
+];
