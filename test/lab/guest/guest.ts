@@ -6,8 +6,13 @@ import { join } from 'node:path';
 import { formatGroupCommand, GUEST_CGROUP } from '../process.ts';
 import type { GuestImage } from './image.ts';
 
-/** One NIC of a guest: the tap device that is there already, the MAC that the guest sees, its MTU. */
-export type GuestNic = { tap: string; mac: string; mtu?: number };
+/**
+ * One NIC of a guest: the tap device that is there already, the MAC that the guest sees, its MTU, and the PCIe port that
+ * it sits in, which by default is its place in the list.
+ */
+export type GuestNic = { tap: string; mac: string; mtu?: number; slot?: number };
+/** NICs that a guest has room for. */
+export const SLOTS = 8;
 
 export type GuestOptions = {
   image: GuestImage;
@@ -47,6 +52,7 @@ export function deriveArguments(options: GuestOptions): string[] {
     ...['-m', formatMemory(options.memoryMiB ?? 128), '-nodefaults', '-no-user-config', '-display', 'none'],
     ...['-chardev', `socket,id=con,path=${paths.console},server=on,wait=off,logfile=${paths.console}.log`],
     ...['-serial', 'chardev:con', '-qmp', `unix:${paths.qmp},server=on,wait=off`],
+    ...Array.from({ length: SLOTS }, formatPort).flat(),
     ...options.nics.flatMap(formatNic),
     ...['-kernel', options.image.kernel, '-initrd', options.image.initrd, '-append', KERNEL_ARGUMENTS],
     ...incoming,
@@ -62,12 +68,43 @@ function formatMemory(mebibytes: number): string {
   return `${mebibytes * 1024 - 8}K`;
 }
 
-function formatNic(nic: GuestNic, index: number): string[] {
-  const mtu = nic.mtu === undefined ? '' : `,host_mtu=${nic.mtu}`;
+/** Only what sits in a PCIe port of its own can be plugged and unplugged while the guest runs. */
+function formatPort(_: unknown, slot: number): string[] {
   return [
-    ...['-netdev', `tap,id=net${index},ifname=${nic.tap},script=no,downscript=no,vhost=off,vnet_hdr=off`],
-    ...['-device', `virtio-net-pci,netdev=net${index},id=nic${index},mac=${nic.mac}${mtu},romfile=`],
+    '-device',
+    `pcie-root-port,id=port${slot},chassis=${slot + 1},slot=${slot + 1},addr=0x${(slot + 4).toString(16)}`,
   ];
+}
+
+function formatNic(nic: GuestNic, index: number): string[] {
+  const { netdev, device } = deriveDevices({ ...nic, slot: nic.slot ?? index });
+  return ['-netdev', formatOptions('type', netdev), '-device', formatOptions('driver', device)];
+}
+
+/** A NIC's two halves with the words of QMP's `netdev_add` and `device_add`, which the command line takes as well. */
+export function deriveDevices(nic: GuestNic & { slot: number }): { netdev: DeviceOptions; device: DeviceOptions } {
+  const { slot, tap, mac, mtu } = nic;
+  const quiet = { script: 'no', downscript: 'no', vhost: false, vnet_hdr: false };
+  return {
+    netdev: { type: 'tap', id: `net${slot}`, ifname: tap, ...quiet },
+    device: {
+      driver: 'virtio-net-pci',
+      netdev: `net${slot}`,
+      id: `nic${slot}`,
+      bus: `port${slot}`,
+      mac,
+      ...(mtu === undefined ? {} : { host_mtu: mtu }),
+      romfile: '',
+    },
+  };
+}
+
+type DeviceOptions = Record<string, string | number | boolean>;
+
+function formatOptions(first: string, { [first]: head, ...rest }: DeviceOptions): string {
+  const words = { true: 'on', false: 'off' } as Record<string, string>;
+  const options = Object.entries(rest).map(([key, value]) => `${key}=${words[String(value)] ?? value}`);
+  return [head, ...options].join(',');
 }
 
 /** Starts QEMU inside `netns`, apart from this process, and returns its pid, which is also written to the pid file. */
