@@ -1,0 +1,85 @@
+/** Kubernetes objects of the benchmark, as plain values. */
+export const NAMESPACE = 'bench-migration';
+export const SUBNET = 'bench-migration';
+export const BINDINGS = ['bridge', 'managedTap', 'masquerade'] as const;
+export type Binding = (typeof BINDINGS)[number];
+
+export const CLIENTS = { app: 'bench-client' };
+const ON_SUBNET = { 'ovn.kubernetes.io/logical_switch': SUBNET };
+const MIGRATABLE = { 'kubevirt.io/allow-pod-bridge-network-live-migration': 'true' };
+
+/** KubeVirt's addresses behind masquerade (pkg/network/link, GenerateMasqueradeGatewayAndVmIPAddrs). */
+export const BEHIND_NAT = { guest6: 'fd10:0:2::2/120', gateway6: 'fd10:0:2::1' };
+
+export const vmNameOf = (binding: Binding): string => binding.toLowerCase();
+
+/** One network of both families, so that every guest is probed by both. */
+export function formatSubnet(): object {
+  return {
+    apiVersion: 'mooring.dev/v1alpha1',
+    kind: 'Subnet',
+    metadata: { name: SUBNET },
+    spec: { cidrBlock: '10.61.0.0/24,fd00:61::/64', enableDHCP: true, enableIPv6RA: true },
+  };
+}
+
+/** A pod on each node to probe from. */
+export function formatClients(): object {
+  const sleep = {
+    name: 'main',
+    image: 'lab.local/busybox:1',
+    imagePullPolicy: 'IfNotPresent',
+    command: ['/bin/sh', '-c', 'while :; do sleep 3600; done'],
+  };
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'DaemonSet',
+    metadata: { name: 'client', namespace: NAMESPACE },
+    spec: {
+      selector: { matchLabels: CLIENTS },
+      template: {
+        metadata: { labels: CLIENTS, annotations: ON_SUBNET },
+        spec: { terminationGracePeriodSeconds: 0, tolerations: [{ operator: 'Exists' }], containers: [sleep] },
+      },
+    },
+  };
+}
+
+const WAYS: Readonly<Record<Binding, object>> = {
+  bridge: { bridge: {} },
+  managedTap: { binding: { name: 'managedtap' } },
+  masquerade: { masquerade: {} },
+};
+
+/** A running VM with one NIC on the pod network, which is the benchmark's own subnet. */
+export function formatVm(binding: Binding): object {
+  return {
+    apiVersion: 'kubevirt.io/v1',
+    kind: 'VirtualMachine',
+    metadata: { name: vmNameOf(binding), namespace: NAMESPACE },
+    spec: {
+      runStrategy: 'Always',
+      template: {
+        metadata: { annotations: { ...ON_SUBNET, ...MIGRATABLE } },
+        spec: {
+          terminationGracePeriodSeconds: 0,
+          domain: {
+            cpu: { cores: 1 },
+            memory: { guest: '128Mi' },
+            devices: { interfaces: [{ name: 'default', ...WAYS[binding] }] },
+          },
+          networks: [{ name: 'default', pod: {} }],
+        },
+      },
+    },
+  };
+}
+
+export function formatMigration(name: string, vm: string) {
+  return {
+    apiVersion: 'kubevirt.io/v1',
+    kind: 'VirtualMachineInstanceMigration',
+    metadata: { name, namespace: NAMESPACE },
+    spec: { vmiName: vm },
+  };
+}

@@ -1,0 +1,124 @@
+import { type Aborted, abortMigration, WAYS } from './abort.ts';
+import type { Block } from './blocks.ts';
+import { planWindows, type Span } from './gaps.ts';
+import { judgeMigration, judgeNoise, type MigrationFigures, type NoiseSample, windowOf } from './judge.ts';
+import { migrate, tidyUp } from './migrate.ts';
+import { awaitAnswers, awaitRecorded, type Probing, startProbing } from './probing.ts';
+import type { Stage, Subject } from './stage.ts';
+import { round } from './stats.ts';
+import { type Strategy, setStrategy } from './strategy.ts';
+
+/** Everything that a run has seen. */
+export type Seen = {
+  readonly migrations: MigrationFigures[];
+  readonly noise: NoiseSample[];
+  readonly aborts: Aborted[];
+  /** Migrations that did not do what was asked of them, as sentences. */
+  readonly failures: string[];
+};
+
+type Turn = { readonly stage: Stage; readonly subject: Subject; readonly probing: Probing; readonly seen: Seen };
+
+/** Carries out all blocks. A migration that fails is noted, and the next one begins from what is there. */
+export async function runBlocks(stage: Stage, blocks: readonly Block[], seen: Seen): Promise<void> {
+  let strategy: Strategy | undefined;
+  for (const [index, block] of blocks.entries()) {
+    if (block.strategy !== strategy) {
+      stage.context.say(`strategy ${block.strategy}`);
+      await setStrategy(stage.context, block.strategy);
+      ({ strategy } = block);
+    }
+    const subject = stage.subjects.find(({ binding }) => binding === block.binding);
+    if (subject === undefined) throw new Error(`no VM with ${block.binding}`);
+    await using probing = await startProbing(stage, subject);
+    await runBlock({ stage, subject, probing, seen }, block, index);
+  }
+}
+
+async function runBlock(turn: Turn, block: Block, index: number): Promise<void> {
+  const { stage, subject, seen } = turn;
+  for (let count = 0; count < block.migrations; count += 1) {
+    const name = `${subject.name}-${index + 1}-${count + 1}`;
+    await attempt(turn, name, () => measure(turn, block, name));
+  }
+  for (let count = 0; count < block.aborts; count += 1) {
+    const name = `${subject.name}-${index + 1}-abort-${count + 1}`;
+    await attempt(turn, name, async () => {
+      const way = WAYS[(index + count) % WAYS.length] ?? 'deleted';
+      const aborted = await abortMigration(stage, subject, { name, way });
+      seen.aborts.push(aborted);
+      stage.context.say(`  ${name} ${way}: back on ${aborted.source} after ${aborted.rollbackMs} ms`);
+    });
+  }
+  await listen(turn, block);
+}
+
+/** Does one thing and leaves the VM with one launcher and answering, whatever came of it. */
+async function attempt(turn: Turn, name: string, work: () => Promise<void>): Promise<void> {
+  const { stage, subject, probing, seen } = turn;
+  try {
+    await work();
+  } catch (error) {
+    const failure = `${name}: ${error instanceof Error ? error.message : String(error)}`;
+    seen.failures.push(failure);
+    stage.context.say(`  FAILED ${failure}`);
+  }
+  await tidyUp(stage, subject, name);
+  await awaitAnswers(stage, subject, probing.recording);
+}
+
+async function measure({ stage, subject, probing, seen }: Turn, block: Block, name: string): Promise<void> {
+  const { recording } = probing;
+  recording.forgetBefore(Date.now());
+  const moved = await migrate(stage, subject, name);
+  await awaitRecorded(recording, windowOf(moved).to);
+  const { strategy, binding } = block;
+  const nodes = stage.clients.map(({ node }) => node);
+  const addressChanged = hasChanged(stage, subject);
+  const figures = judgeMigration(moved, {
+    ...{ name, strategy, binding, nodes, addressChanged },
+    records: recording.read(),
+  });
+  seen.migrations.push(figures);
+  stage.context.say(`  ${formatMigration(figures)}`);
+}
+
+/** What LogicalPort and VMI say now, against what the VM got first. */
+function hasChanged({ witness }: Stage, { name, port, ipv4, ipv6, mac }: Subject): boolean {
+  const spec = witness.findPort(port)?.spec;
+  const told = witness.findVmi(name)?.status?.interfaces?.[0];
+  const now = [spec?.mac, ...(spec?.ips.toSorted() ?? []), told?.mac, told?.ipAddress];
+  return now.join() !== [mac, ...[ipv4, ipv6].toSorted(), mac, ipv4].join();
+}
+
+/** Without migrations: as many windows of the same length, which overlap by a half. */
+async function listen({ stage, subject, probing, seen }: Turn, { binding }: Block): Promise<void> {
+  const own = seen.migrations.filter((one) => one.binding === binding);
+  const length = own.reduce((sum, { windowMs }) => sum + windowMs, 0) / own.length;
+  const count = own.length - seen.noise.filter((one) => one.binding === binding).length / (stage.clients.length * 2);
+  if (own.length === 0 || count < 1) return;
+  await awaitAnswers(stage, subject, probing.recording);
+  const from = Date.now();
+  const span: Span = { from, to: from + (length * (count + 1)) / 2 };
+  probing.recording.forgetBefore(from);
+  await awaitRecorded(probing.recording, span.to);
+  const places = stage.clients.length;
+  const records = probing.recording.read();
+  seen.noise.push(...judgeNoise(records, planWindows(span, count, length), { binding, places }));
+}
+
+/** One line for the progress. */
+function formatMigration(figures: MigrationFigures): string {
+  const { name, strategy, source, target, flows, tcp } = figures;
+  const worst = flows.reduce((a, b) => (b.gapMs > a.gapMs ? b : a));
+  const resets = tcp.reduce((sum, one) => sum + one.resets, 0);
+  const parts = [
+    `gap ${worst.gapMs} ms (${worst.place} IPv${worst.family}${worst.handOver ? '' : ', not of the hand-over'})`,
+    `paused ${figures.pausedMs}, QEMU ${figures.qemuDowntimeMs}, cold ${worst.coldMs ?? '?'}, beyond ${worst.beyondMs}`,
+    `commit ${figures.commitMs} ms`,
+    ...(resets === 0 ? [] : [`${resets} RESETS`]),
+    ...(figures.addressChanged ? ['ADDRESS CHANGED'] : []),
+    `${round(figures.seconds, 1)} s`,
+  ];
+  return `${name} ${source} -> ${target} by ${strategy}: ${parts.join('; ')}`;
+}
