@@ -88,31 +88,42 @@ async function attempt(self: Self, carry: Carry, { onWhole, signal }: Attempt): 
   const { port, clock } = self;
   const call = { address: peer.address, port, localAddress: own.address, psk, introduction };
   const socket = await callSource(call, clock, signal);
-  const endSession = limitSession(self, socket, signal);
+  const session = limitSession(self, socket, signal);
   try {
     return await receiveFlows({
-      chunks: socket,
+      chunks: session.chunks,
       ips: carry.ips,
       load: (entries) => load(self, carry, entries),
       onWhole,
       clock,
     });
   } finally {
-    endSession();
+    session.end();
   }
 }
 
-/** Silence, half an hour, or the end of the migration end it. */
-function limitSession({ clock }: Self, socket: TLSSocket, signal: AbortSignal): () => void {
+/** What a socket brings, until silence, half an hour, or the end of the migration end it. */
+function limitSession({ clock }: Self, socket: TLSSocket, signal: AbortSignal) {
   const end = () => void socket.destroy(new Error('the session was ended'));
   const timer = clock.schedule(LIMITS.sessionMs, end);
-  socket.setTimeout(LIMITS.silenceMs, end);
+  let silence = clock.schedule(LIMITS.silenceMs, end);
   signal.addEventListener('abort', end, { once: true });
   if (signal.aborted) end();
-  return () => {
-    timer.cancel();
-    signal.removeEventListener('abort', end);
-    socket.destroy();
+  const listen = async function* (): AsyncGenerator<Uint8Array> {
+    for await (const chunk of socket as AsyncIterable<Uint8Array>) {
+      silence.cancel();
+      yield chunk;
+      silence = clock.schedule(LIMITS.silenceMs, end);
+    }
+  };
+  return {
+    chunks: listen(),
+    end: () => {
+      timer.cancel();
+      silence.cancel();
+      signal.removeEventListener('abort', end);
+      socket.destroy();
+    },
   };
 }
 

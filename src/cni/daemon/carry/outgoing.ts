@@ -64,7 +64,7 @@ type Target = { readonly peer: Peer; readonly psk: Buffer };
 /** Reads what the target's agent has published, until it has. */
 function createTarget(self: Self, carry: Carry, signal: AbortSignal) {
   let found: Target | undefined;
-  let lookedAt = self.clock.now();
+  let lookedAt = Number.NEGATIVE_INFINITY;
   const look = async (): Promise<void> => {
     for (let failures = 1; !signal.aborted; failures += 1) {
       const next: unknown = await findTarget(self, carry, signal).catch((error: unknown) => error);
