@@ -122,6 +122,8 @@ export function formatKubelet(lab: Pick<LabState, 'pki'>, node: Pick<LabNode, 'n
     // A demo starts many pods at once; the default of 5 a second would be its bottleneck.
     registryPullQPS: 0,
     serializeImagePulls: false,
+    // Tests kill programs often: one that is killed for the tenth time starts again as soon as the first one did.
+    crashLoopBackOff: { maxContainerRestartPeriod: '1s' },
     shutdownGracePeriod: '0s',
   };
   return `${JSON.stringify(config, null, 2)}\n`;
