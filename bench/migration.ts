@@ -100,7 +100,7 @@ async function measureAll(settings: Settings, seen: Seen, say: (line: string) =>
   } catch (error) {
     seen.failures.push(`the run ended early: ${error instanceof Error ? error.message : String(error)}`);
   } finally {
-    await setStrategy(stage.context, 'gate');
+    if (settings.blocks.some(({ strategy }) => strategy !== 'gate')) await setStrategy(stage.context, 'gate');
   }
 }
 

@@ -21,7 +21,7 @@ type Turn = { readonly stage: Stage; readonly subject: Subject; readonly probing
 
 /** Carries out all blocks. A migration that fails is noted, and the next one begins from what is there. */
 export async function runBlocks(stage: Stage, blocks: readonly Block[], seen: Seen): Promise<void> {
-  let strategy: Strategy | undefined;
+  let strategy: Strategy = 'gate'; // the chart's own
   for (const [index, block] of blocks.entries()) {
     if (block.strategy !== strategy) {
       stage.context.say(`strategy ${block.strategy}`);
@@ -84,7 +84,7 @@ async function measure({ stage, subject, probing, seen }: Turn, block: Block, na
 }
 
 /** What LogicalPort and VMI say now, against what the VM got first. */
-function hasChanged({ witness }: Stage, { name, port, ipv4, ipv6, mac }: Subject): boolean {
+export function hasChanged({ witness }: Stage, { name, port, ipv4, ipv6, mac }: Subject): boolean {
   const spec = witness.findPort(port)?.spec;
   const told = witness.findVmi(name)?.status?.interfaces?.[0];
   const now = [spec?.mac, ...(spec?.ips.toSorted() ?? []), told?.mac, told?.ipAddress];

@@ -75,7 +75,7 @@ export async function openStage({ root, env, bindings, say }: StageOptions): Pro
   await applyThings(context, [formatClients(), ...bindings.map(formatVm)]);
   const client = await createClient(lab.adminKubeconfig, 'bench');
   cleanup.defer(() => client.transport.close());
-  const central = lab.nodes[0]?.underlayIp ?? '';
+  const central = lab.nodes[0]?.mgmtIp ?? '';
   const remotes = { nb: `tcp:${central}:6641`, sb: `tcp:${central}:6642` };
   const witness = cleanup.use(await createWitness({ client, ...remotes, namespace: NAMESPACE }));
   const clients = await awaitClients(context);

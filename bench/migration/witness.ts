@@ -24,6 +24,8 @@ export type Witness = AsyncDisposable & {
   forget(): void;
 };
 
+const CONNECT_MS = 30_000;
+
 export type WitnessOptions = {
   readonly client: Client;
   readonly nb: string;
@@ -99,8 +101,12 @@ function createNotes() {
       if (now !== undefined) return now;
       const { promise, resolve, reject } = Promise.withResolvers<T>();
       const look = (): void => {
-        const value = check();
-        if (value !== undefined) resolve(value);
+        try {
+          const value = check();
+          if (value !== undefined) resolve(value);
+        } catch (error) {
+          reject(error); // not into the watch that woke us
+        }
       };
       const timer = setTimeout(() => reject(new Error(`${what}: not within ${seconds} s`)), seconds * 1000);
       waiters.add(look);
@@ -146,7 +152,8 @@ async function followDatabases(remotes: { nb: string; sb: string }, notes: Notes
   });
   nb.client.start();
   sb.client.start();
-  await Promise.all([nb.client.whenLive(), sb.client.whenLive()]);
+  const limit = AbortSignal.timeout(CONNECT_MS);
+  await Promise.all([nb.client.whenLive(limit), sb.client.whenLive(limit)]);
   return { stop: () => Promise.all([nb.client.stop(), sb.client.stop()]) };
 }
 
