@@ -4,9 +4,10 @@ import { ensureObject, type KubeObject, type ResourceKind } from '../../../src/k
 import { CRD } from '../../kube/crds.ts';
 import { waitFor } from '../command.ts';
 import type { Client } from './client.ts';
+import { DAEMON_SET, formatDaemonSet } from './handler/daemon-set.ts';
+import { NAMESPACE } from './names.ts';
 import { KUBEVIRT } from './objects.ts';
 
-export const NAMESPACE = 'kubevirt';
 export const HANDLER_ACCOUNT = 'kubevirt-handler';
 export const CONTROLLER_ACCOUNT = 'kubevirt-controller';
 const CRD_DIR = join(import.meta.dirname, '../../fixtures/kubevirt-v1.8.4/crds-v1.8.4');
@@ -29,6 +30,7 @@ const HANDLER_RULES: Rule[] = [
   { apiGroups: [''], resources: ['pods'], verbs: READ },
   { apiGroups: [''], resources: ['nodes', 'nodes/status'], verbs: ['get', 'list', 'watch', 'patch'] },
   { apiGroups: [''], resources: ['events'], verbs: ['create', 'patch'] },
+  { apiGroups: ['apps'], resources: ['daemonsets'], verbs: [...READ, 'patch'] },
 ];
 const CONTROLLER_RULES: Rule[] = [
   { apiGroups: ['kubevirt.io'], resources: ['*'], verbs: WRITE },
@@ -38,11 +40,15 @@ const CONTROLLER_RULES: Rule[] = [
   { apiGroups: ['k8s.cni.cncf.io'], resources: ['network-attachment-definitions'], verbs: READ },
 ];
 
-/** What the node half needs wherever the controllers come from: its account, its rights, the CRD of NADs. */
+/**
+ * What the node half needs wherever the controllers come from: its account, its rights, the CRD of NADs, and the
+ * virt-handler pods that carry its migration traffic. Their annotations are left alone: virt-operator's part sees to them.
+ */
 export async function installNodeHalf(client: Client): Promise<void> {
   await ensureCrds(client, [NAD_CRD]);
   await ensure(client, NAMESPACES, { metadata: { name: NAMESPACE, labels: PRIVILEGED } });
   await ensureAccount(client, HANDLER_ACCOUNT, HANDLER_RULES);
+  await ensure(client, DAEMON_SET, formatDaemonSet());
 }
 
 /** What the controller half needs besides: KubeVirt's CRDs, its account, and a KubeVirt CR. */
@@ -95,14 +101,15 @@ async function ensureAccount(client: Client, name: string, rules: Rule[]): Promi
   });
 }
 
+/** A KubeVirt CR is made once and then belongs to the lab's user. */
 async function ensureKubevirt(client: Client): Promise<void> {
   const ref = { name: 'kubevirt', namespace: NAMESPACE };
   const configuration = {
     evictionStrategy: 'LiveMigrate',
     network: { binding: { managedtap: { domainAttachmentType: 'managedTap', migration: {} } } },
-    migrations: { network: 'migration' },
   };
-  await ensure(client, KUBEVIRT, { metadata: ref, spec: { configuration } });
+  const known = await client.resource(KUBEVIRT).find(ref);
+  if (known === undefined) await ensure(client, KUBEVIRT, { metadata: ref, spec: { configuration } });
   const status = { phase: 'Deployed', defaultArchitecture: 'amd64', observedKubeVirtVersion: 'v1.8.4' };
   await client.resource(KUBEVIRT).patchStatus(ref, { status });
 }

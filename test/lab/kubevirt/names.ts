@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto';
 
+/** Namespace of KubeVirt's own pods and of its CR. */
+export const NAMESPACE = 'kubevirt';
+
 /** Links of one VM NIC inside the launcher's netns (KubeVirt pkg/network/link/names.go, pkg/network/namescheme). */
 export type LinkNames = { pod: string; nic: string; bridge: string; tap: string; dummyPeer: string };
 

@@ -1,9 +1,14 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { QmpEvent } from '../../guest/qmp.ts';
+import type { GuestRecord } from './record.ts';
 
 /**
  * Measured times of one migration in ms. `qemuDowntimeMs` is QEMU's own figure (`query-migrate`, downtime);
- * `guestPausedMs` is from the source's STOP event to the target's RESUME event. Times of events are since the epoch.
+ * `guestPausedMs` is from the source's STOP event (`stoppedAt`) to the target's RESUME event (`resumedAt`), by QEMU's
+ * own timestamps: ms since the epoch with microseconds as fractions, all of one clock. `transferredBytes` is all that
+ * QEMU sent; it went from the source virt-handler's `fromAddress` to the target's `address`. `status` is QEMU's last
+ * word (`completed`, `failed`, `cancelled`).
  */
 export type MigrationFigures = {
   uid: string;
@@ -13,6 +18,9 @@ export type MigrationFigures = {
   totalMs?: number;
   setupMs?: number;
   transferredBytes?: number;
+  status?: string;
+  address?: string;
+  fromAddress?: string;
   stoppedAt?: number;
   resumedAt?: number;
   guestPausedMs?: number;
@@ -27,6 +35,26 @@ export function findFiguresPath(labDir: string, uid: string): string {
 export function findFigures(labDir: string, uid: string): MigrationFigures | undefined {
   const path = findFiguresPath(labDir, uid);
   return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as MigrationFigures) : undefined;
+}
+
+const ENDS = ['completed', 'failed', 'cancelled'];
+
+/**
+ * Notes an event of QEMU that tells of a migration: STOP and the end of the copy at its source while it lasts, RESUME at
+ * its target. A guest that its user pauses before or after is no migration's.
+ */
+export function recordEvent(labDir: string, record: GuestRecord, { event, data, at }: QmpEvent): void {
+  const { migrationUid: uid, namespace, vmi, stage } = record;
+  if (uid === undefined) return;
+  const identity = { uid, namespace, vmi };
+  if (stage === 'incoming') {
+    if (event === 'RESUME') saveFigures(labDir, { ...identity, resumedAt: at });
+    return;
+  }
+  if (findFigures(labDir, uid)?.status !== undefined) return;
+  if (event === 'STOP') saveFigures(labDir, { ...identity, stoppedAt: at });
+  const status = String(data.status);
+  if (event === 'MIGRATION' && ENDS.includes(status)) saveFigures(labDir, { ...identity, status });
 }
 
 /** Adds to a migration's figures. */

@@ -1,37 +1,13 @@
 import { findCurrentPod } from '../controller/plan-vmi.ts';
 import { isDeleting, isDown, isFinal, LABEL, type MigrationState, type Pod, type Vmi } from '../objects.ts';
+import { isPauseWanted, planPause } from './pause.ts';
+import { aborted, deriveTerms, planCopy } from './plan-copy.ts';
+import { planPlug } from './plan-plug.ts';
 import type { GuestRecord } from './record.ts';
+import type { Action, Guest, NodeView } from './view.ts';
 
-/** One guest of this node as the node knows it: its record and what QEMU says now. */
-export type Guest = {
-  record: GuestRecord;
-  pod: Pod | undefined;
-  alive: boolean;
-  /** QEMU's run state (`query-status`), undefined when it does not answer. */
-  run: string | undefined;
-  /** State of the last outgoing migration (`query-migrate`). */
-  migrate: string | undefined;
-};
-
-/** All that the handler of one node knows about one VMI name. */
-export type NodeView = {
-  node: string;
-  vmi: Vmi | undefined;
-  /** Launchers of the VMI on this node. */
-  pods: readonly Pod[];
-  guests: readonly Guest[];
-};
-
-type Stamp = 'startTimestamp' | 'endTimestamp' | 'targetNodeDomainReadyTimestamp';
-
-/** What the handler does next. `note` and `move` write the VMI's migrationState; `stamps` get the present time. */
-export type Action =
-  | { do: 'boot' | 'receive'; pod: Pod }
-  | { do: 'shutdown' | 'reap' | 'forget' | 'give-up' | 'publish' | 'settle-in' | 'report' | 'cancel'; guest: Guest }
-  | { do: 'send'; guest: Guest; state: MigrationState }
-  | { do: 'end'; phase: 'Succeeded' | 'Failed' }
-  | { do: 'note'; change: Partial<MigrationState>; stamps?: readonly Stamp[] }
-  | { do: 'move' | 'drop-label' };
+/** How long a launcher lives on without its QEMU. */
+const LAUNCHER_END_MS = 3000;
 
 /** The next thing to do on a node for one VMI, or undefined while something else must happen first. */
 export function planNode(view: NodeView): Action | undefined {
@@ -91,7 +67,17 @@ function planOwner(view: NodeView, vmi: Vmi): Action | undefined {
   if (!guest.alive) return planDeath(vmi, guest, deleted);
   if (deleted) return { do: 'shutdown', guest };
   if (guest.record.stage === 'incoming') return { do: 'settle-in', guest };
-  return planSource(view, vmi, guest) ?? { do: 'report', guest };
+  return planGuest(view, vmi, guest);
+}
+
+function planGuest(view: NodeView, vmi: Vmi, guest: Guest): Action {
+  if (hasLeft(vmi, guest)) return { do: 'end', phase: 'Failed' };
+  return planSource(view, vmi, guest) ?? planPause(vmi, guest) ?? planPlug(vmi, guest) ?? { do: 'report', guest };
+}
+
+/** The guest ran on the target, and the target is lost: it exists nowhere any more. */
+function hasLeft(vmi: Vmi, guest: Guest): boolean {
+  return guest.run === 'postmigrate' && vmi.status?.migrationState?.failed === true;
 }
 
 /** A launcher that ended under a running guest: the VMI failed. */
@@ -118,23 +104,45 @@ function planTarget(view: NodeView, vmi: Vmi, state: MigrationState): Action | u
   const pod = view.pods.find((one) => one.metadata.name === state.targetPod);
   if (pod === undefined || isDown(pod) || isDeleting(vmi)) return undefined;
   const guest = view.guests.find((one) => one.record.podName === state.targetPod);
-  return guest?.record.qemu === undefined ? { do: 'receive', pod } : planIncoming(state, guest);
+  return guest?.record.qemu === undefined ? { do: 'receive', pod } : planIncoming(view, vmi, state, guest);
 }
 
-function planIncoming(state: MigrationState, guest: Guest): Action | undefined {
-  if (guest.alive) return planReception(state, guest);
-  // Once the copy has begun, the source learns by itself that its peer is gone, or has asked for it by an abort.
-  const waits = state.startTimestamp !== undefined || guest.record.released === true;
-  return waits ? undefined : { do: 'give-up', guest };
+function planIncoming({ now }: NodeView, vmi: Vmi, state: MigrationState, guest: Guest): Action | undefined {
+  if (guest.alive) return planReception(vmi, state, guest);
+  const { released, missedAt } = guest.record;
+  if (released === true) return undefined;
+  // Once the copy has begun, the source learns by itself that its peer is gone, or has asked for it by an abort. A
+  // launcher without QEMU ends all the same.
+  if (state.startTimestamp === undefined) return { do: 'give-up', guest };
+  if (missedAt === undefined) return { do: 'miss', guest };
+  return now - missedAt > LAUNCHER_END_MS ? { do: 'give-up', guest } : undefined;
 }
 
-function planReception(state: MigrationState, guest: Guest): Action | undefined {
-  if (state.targetNodeAddress === undefined) return { do: 'publish', guest };
+function planReception(vmi: Vmi, state: MigrationState, guest: Guest): Action | undefined {
+  if (state.targetNodeAddress === undefined || hasLostRelay(state, guest)) return { do: 'publish', guest };
   if (state.startTimestamp === undefined) return undefined;
   if (state.targetNodeDomainDetected !== true) return { do: 'note', change: { targetNodeDomainDetected: true } };
-  if (guest.run !== 'running') return undefined;
-  if (state.targetNodeDomainReadyTimestamp !== undefined) return { do: 'move' };
-  return { do: 'note', change: {}, stamps: ['targetNodeDomainReadyTimestamp'] };
+  return planTakeover(vmi, state, guest);
+}
+
+/** A virt-handler that was started anew before the source came tells its new port. */
+function hasLostRelay(state: MigrationState, { relay, run, migrate }: Guest): boolean {
+  return !relay && state.startTimestamp === undefined && run === 'inmigrate' && migrate === undefined;
+}
+
+/** In post-copy the guest runs here before its memory has come. */
+function planTakeover(vmi: Vmi, state: MigrationState, guest: Guest): Action | undefined {
+  if (guest.run === 'running') return planOwnership(state, guest);
+  const still = guest.run === 'paused' && guest.migrate === 'completed';
+  if (!still) return undefined;
+  return isPauseWanted(vmi) ? planOwnership(state, guest) : { do: 'resume', guest };
+}
+
+function planOwnership(state: MigrationState, guest: Guest): Action | undefined {
+  if (state.targetNodeDomainReadyTimestamp === undefined) {
+    return { do: 'note', change: {}, stamps: ['targetNodeDomainReadyTimestamp'] };
+  }
+  return guest.migrate === 'postcopy-active' ? undefined : { do: 'move' };
 }
 
 /** The target's side once the VMI is here. */
@@ -148,31 +156,22 @@ function planArrival(view: NodeView, vmi: Vmi, state: MigrationState | undefined
 function planSource(view: NodeView, vmi: Vmi, guest: Guest): Action | undefined {
   const state = vmi.status?.migrationState;
   if (state?.sourceNode !== view.node || state.targetNodeAddress === undefined) return undefined;
-  if (state.failed === true || state.endTimestamp !== undefined) return undefined;
-  if (guest.record.migrationUid !== state.migrationUid) {
-    return state.abortRequested === true ? aborted() : { do: 'send', guest, state };
-  }
-  if (state.startTimestamp === undefined) {
-    return { do: 'note', change: { mode: 'PreCopy' }, stamps: ['startTimestamp'] };
-  }
-  return planCopy(state, guest);
+  const begun = guest.record.migrationUid === state.migrationUid;
+  if (state.failed === true) return begun && isCopying(guest) ? { do: 'cancel', guest } : undefined;
+  if (state.endTimestamp !== undefined) return undefined;
+  return begun ? planBegun(view, vmi, state, guest) : planStart(vmi, state, guest);
 }
 
-function planCopy(state: MigrationState, guest: Guest): Action | undefined {
-  if (guest.migrate === 'cancelled') return aborted();
-  if (guest.migrate === 'failed') {
-    return { do: 'note', change: { failed: true, failureReason: '' }, stamps: ['endTimestamp'] };
-  }
-  if (state.abortRequested !== true) return undefined;
-  if (guest.migrate === 'completed') {
-    return state.abortStatus === 'Failed' ? undefined : { do: 'note', change: { abortStatus: 'Failed' } };
-  }
-  return state.abortStatus === undefined
-    ? { do: 'note', change: { abortStatus: 'Aborting' } }
-    : { do: 'cancel', guest };
+function planStart(vmi: Vmi, state: MigrationState, guest: Guest): Action {
+  return state.abortRequested === true ? aborted(state, deriveTerms(vmi)) : { do: 'send', guest, state };
 }
 
-function aborted(): Action {
-  const change = { abortStatus: 'Succeeded', failed: true, failureReason: 'Live migration aborted ' };
-  return { do: 'note', change, stamps: ['endTimestamp'] };
+function planBegun(view: NodeView, vmi: Vmi, state: MigrationState, guest: Guest): Action | undefined {
+  if (state.startTimestamp !== undefined) return planCopy(vmi, state, guest, view.now);
+  return { do: 'note', change: { mode: 'PreCopy' }, stamps: ['startTimestamp'] };
+}
+
+/** Somebody else has declared the migration failed while QEMU still copies. */
+function isCopying({ migrate }: Guest): boolean {
+  return migrate === 'active' || migrate === 'setup';
 }

@@ -24,6 +24,8 @@ export type NicPlan = {
   gateway?: string;
   routes: { destination: string; gateway: string }[];
   ports: { port: number; protocol: 'tcp' | 'udp' }[];
+  /** False while QEMU has not got it: a NIC that was added to a running guest. */
+  plugged?: boolean;
 };
 
 /** What the node half remembers of one launcher, so that it can be restarted at any time. */
@@ -39,10 +41,13 @@ export type GuestRecord = {
   nics: NicPlan[];
   qemu?: Process;
   dhcp?: Process[];
-  relay?: Process & { port?: number };
+  /** The end of this side's migration traffic in the virt-handler pod; a target's also knows where it listens. */
+  relay?: Process & { port?: number; address?: string; network?: 'pod' | 'migration' };
   /** The migration that this guest last took part in. */
   migrationUid?: string;
   shutdownSince?: number;
+  /** When its QEMU was first missed during a migration, ms since the epoch. */
+  missedAt?: number;
   /** How the guest ended by itself, as QEMU said it. */
   ended?: 'Succeeded' | 'Failed';
   /** The launcher was told to end. */

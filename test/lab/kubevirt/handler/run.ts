@@ -18,17 +18,32 @@ import {
   VMI,
   type Vmi,
 } from '../objects.ts';
-import { cancel, forget, type NodeTools, reap, send, shutDown, startLauncher, takeFigures } from './actions.ts';
-import { saveFigures } from './figures.ts';
+import { forget, reap, shutDown, startLauncher } from './actions.ts';
+import { HANDLER_APP } from './daemon-set.ts';
+import { recordEvent } from './figures.ts';
+import { command, prepareTarget, send, takeFigures } from './migrate.ts';
 import { createMonitors, readGuest } from './monitors.ts';
 import { isAlive } from './netns.ts';
 import { beat, HEARTBEAT_MS, needsBeat } from './nodes.ts';
-import { type Action, type Guest, type NodeView, planNode } from './plan.ts';
+import { startOperator } from './operator.ts';
+import { isPauseWanted } from './pause.ts';
+import { planNode } from './plan.ts';
+import { deriveTerms } from './plan-copy.ts';
+import { plugNic, unplugNic } from './plug.ts';
+import { createHandlerPods } from './pod.ts';
 import { createRecords, type GuestRecord } from './record.ts';
 import { deriveMigratable, reportEnd, reportMoved, reportRunning, withoutTargetLabel } from './status.ts';
+import type { NodeTools } from './tools.ts';
+import type { Action, Guest, NodeView } from './view.ts';
 import { WiringError } from './wiring.ts';
 
-type Caches = { vmis: Cache<Vmi>; pods: Cache<Pod>; nodes: Cache<KubeNode>; kubevirts: Cache<KubeVirt> };
+type Caches = {
+  vmis: Cache<Vmi>;
+  pods: Cache<Pod>;
+  handlers: Cache<Pod>;
+  nodes: Cache<KubeNode>;
+  kubevirts: Cache<KubeVirt>;
+};
 type Handler = { client: Client; caches: Caches; tools: NodeTools };
 
 const TURNS = 30;
@@ -41,12 +56,14 @@ export async function startHandlers(client: Client, lab: LabState): Promise<void
   const caches: Caches = {
     vmis: createCache(client, VMI),
     pods: createCache(client, POD, `${LABEL.app}=virt-launcher`),
+    handlers: createCache(client, POD, `${LABEL.app}=${HANDLER_APP}`),
     nodes: createCache(client, NODE),
     kubevirts: createCache(client, KUBEVIRT),
   };
   for (const cache of Object.values(caches)) cache.start();
   keepNodes(client, caches.nodes, lab.nodes);
-  await Promise.all([caches.vmis, caches.pods, caches.kubevirts].map((cache) => cache.whenSynced()));
+  await startOperator(client, caches.kubevirts);
+  await Promise.all([caches.vmis, caches.pods, caches.handlers].map((cache) => cache.whenSynced()));
   await Promise.all(lab.nodes.map((node) => startHandler(client, caches, { lab, node, image })));
 }
 
@@ -75,7 +92,8 @@ async function startHandler(client: Client, caches: Caches, { lab, node, image }
     hear(handler, queue, { podUid, event }).catch((err: unknown) => client.log.warn({ err, podUid }, 'event lost'));
   });
   const plugins = () => caches.kubevirts.store.list()[0]?.spec.configuration?.network?.binding ?? {};
-  const tools: NodeTools = { labDir: lab.dir, node, image, records, monitors, plugins };
+  const traffic = createHandlerPods(node, () => caches.handlers.store.list());
+  const tools: NodeTools = { labDir: lab.dir, node, image, records, monitors, plugins, traffic };
   const handler: Handler = { client, caches, tools };
   caches.vmis.onChange(({ key }) => queue.add(key));
   caches.pods.onChange(({ object }) => {
@@ -104,14 +122,12 @@ async function hear(
   queue.addAfter(`${record.namespace}/${record.vmi}`, event.event === 'CLOSED' ? 50 : 0);
 }
 
-async function writeDown(tools: NodeTools, record: GuestRecord, { event, data, at }: QmpEvent): Promise<void> {
-  const { migrationUid: uid, namespace, vmi } = record;
-  if (event === 'SHUTDOWN')
-    await tools.records.save({ ...record, ended: data.guest === true ? 'Succeeded' : 'Failed' });
-  if (event === 'MIGRATION' && data.status === 'completed') await takeFigures(tools, record);
-  if (uid === undefined) return;
-  if (event === 'STOP') saveFigures(tools.labDir, { uid, namespace, vmi, stoppedAt: at });
-  if (event === 'RESUME') saveFigures(tools.labDir, { uid, namespace, vmi, resumedAt: at });
+async function writeDown(tools: NodeTools, record: GuestRecord, event: QmpEvent): Promise<void> {
+  if (event.event === 'SHUTDOWN') {
+    await tools.records.save({ ...record, ended: event.data.guest === true ? 'Succeeded' : 'Failed' });
+  }
+  recordEvent(tools.labDir, record, event);
+  if (event.event === 'MIGRATION' && event.data.status === 'completed') await takeFigures(tools, record);
 }
 
 async function runTurns(handler: Handler, key: string): Promise<Outcome> {
@@ -141,9 +157,9 @@ async function observe({ caches, tools }: Handler, key: string): Promise<NodeVie
     const alive = isAlive(record.qemu);
     const qmp = alive ? await tools.monitors.find(record.podUid, tools.records.dirOf(record.podUid)) : undefined;
     const known = qmp === undefined ? undefined : await readGuest(qmp).catch(() => undefined);
-    return { record, pod, alive, run: known?.run, migrate: known?.migrate };
+    return { record, pod, alive, run: known?.run, migrate: known?.migrate, relay: isAlive(record.relay) };
   });
-  return { node: tools.node.name, vmi, pods, guests: await Promise.all(guests) };
+  return { node: tools.node.name, now: Date.now(), vmi, pods, guests: await Promise.all(guests) };
 }
 
 /** Carries one action out. Returns undefined to go on at once, 0 to stop, or the ms after which to look again. */
@@ -175,15 +191,63 @@ async function actOn(handler: Handler, vmi: Vmi, action: Action): Promise<number
       return tryStart(handler, vmi, { pod: action.pod, migration: vmi.status?.migrationState });
     case 'shutdown':
       return shutDown(tools, action.guest, vmi.spec.terminationGracePeriodSeconds ?? 30);
-    case 'send':
-      return send(tools, action.guest, action.state);
-    case 'cancel':
-      await cancel(tools, action.guest);
-      return WAIT_MS;
     case 'settle-in':
       return tools.records.save({ ...action.guest.record, stage: 'booted' }).then(() => undefined);
+    case 'miss':
+      return tools.records.save({ ...action.guest.record, missedAt: Date.now() }).then(() => undefined);
+    case 'plug':
+    case 'unplug':
+      return actOnNic(handler, vmi, action);
+    default:
+      return actOnMigration(handler, vmi, action);
+  }
+}
+
+async function actOnMigration(handler: Handler, vmi: Vmi, action: Action): Promise<number | undefined> {
+  const { tools } = handler;
+  switch (action.do) {
+    case 'publish':
+      return publish(handler, vmi, action.guest);
+    case 'send': {
+      const { postCopy } = deriveTerms(vmi);
+      return (await send(tools, action.guest, { state: action.state, postCopy })) ? undefined : WAIT_MS;
+    }
+    case 'cancel':
+    case 'pause':
+    case 'resume':
+    case 'post-copy':
+      await command(tools, action.guest, COMMANDS[action.do]);
+      return WAIT_MS;
     default:
       return write(handler, vmi, action);
+  }
+}
+
+const COMMANDS = { cancel: 'migrate_cancel', pause: 'stop', resume: 'cont', 'post-copy': 'migrate-start-postcopy' };
+
+/** Tells the source where to send; waits while the node's virt-handler is not ready. */
+async function publish(handler: Handler, vmi: Vmi, guest: Guest): Promise<number | undefined> {
+  const relay = await prepareTarget(handler.tools, guest, deriveTerms(vmi).postCopy);
+  if (relay === undefined) return WAIT_MS;
+  const { address = '', network = 'pod', port = 0 } = relay;
+  const targetDirectMigrationNodePorts = { [port]: 49152 };
+  const change = { targetNodeAddress: address, migrationNetworkType: network, targetDirectMigrationNodePorts };
+  await update(handler, vmi, withState(vmi, change));
+  return undefined;
+}
+
+/** A NIC that cannot be wired is tried again, and the guest goes on without it. */
+async function actOnNic({ tools, client }: Handler, vmi: Vmi, action: Action & { do: 'plug' | 'unplug' }) {
+  try {
+    const done =
+      action.do === 'plug'
+        ? plugNic(tools, vmi, action.guest, action.name)
+        : unplugNic(tools, action.guest, action.nic);
+    return (await done) ? undefined : WAIT_MS;
+  } catch (error) {
+    if (!(error instanceof WiringError)) throw error;
+    client.log.warn({ err: error, vmi: vmi.metadata.name }, 'the NIC cannot be plugged');
+    return RECHECK_MS;
   }
 }
 
@@ -231,7 +295,8 @@ async function deriveWrite({ tools }: Handler, vmi: Vmi, action: Action): Promis
   switch (action.do) {
     case 'report': {
       const migratable = deriveMigratable(vmi, tools.plugins());
-      return reportRunning(vmi, action.guest.record.nics, { now: now(), migratable });
+      const paused = action.guest.run === 'paused' && isPauseWanted(vmi);
+      return reportRunning(vmi, action.guest.record.nics, { now: now(), migratable, paused });
     }
     case 'end':
       return reportEnd(vmi, action.phase, now());
@@ -239,13 +304,8 @@ async function deriveWrite({ tools }: Handler, vmi: Vmi, action: Action): Promis
       return reportMoved(vmi, tools.node.name, now());
     case 'drop-label':
       return withoutTargetLabel(vmi);
-    case 'publish': {
-      const { port = 0 } = action.guest.record.relay ?? {};
-      const change = { targetNodeAddress: tools.node.migrationIp, targetDirectMigrationNodePorts: { [port]: 49152 } };
-      return withState(vmi, change);
-    }
     case 'note':
-      return withState(vmi, await deriveChange(tools, vmi, action));
+      return withoutNeed(withState(vmi, await deriveChange(tools, vmi, action)));
     default:
       return vmi;
   }
@@ -255,6 +315,13 @@ function withState(vmi: Vmi, change: object): Vmi {
   const state = vmi.status?.migrationState;
   if (state === undefined) return vmi;
   return { ...vmi, status: { ...vmi.status, migrationState: { ...state, ...change } } };
+}
+
+/** What only a migration could bring is there once the guest runs on the target. */
+function withoutNeed(vmi: Vmi): Vmi {
+  if (vmi.status?.migrationState?.targetNodeDomainReadyTimestamp === undefined) return vmi;
+  const conditions = (vmi.status.conditions ?? []).filter(({ type }) => type !== 'MigrationRequired');
+  return { ...vmi, status: { ...vmi.status, conditions } };
 }
 
 async function deriveChange(tools: NodeTools, vmi: Vmi, action: Action & { do: 'note' }): Promise<object> {

@@ -100,4 +100,18 @@ describe('live migratable', () => {
     spec.networks = spec.networks?.filter((network) => network.pod === undefined) ?? [];
     expect(deriveMigratable({ ...bare, spec }, {}).status).toBe('True');
   });
+
+  it('of a guest that its user has paused equals the record, and takes it back', () => {
+    const flow = loadFlow('paused-vm');
+    const at = (name: string) => flow.find((step) => step.step === name)?.objects ?? [];
+    const find = (name: string) => at(name).find((one) => one.kind === 'VirtualMachineInstance') as Vmi;
+    const [before, recorded] = [find('running'), find('paused')];
+    const condition = (one: Vmi) => one.status?.conditions?.find(({ type }) => type === 'Paused');
+    const now = condition(recorded)?.lastProbeTime ?? '';
+    const options = { now, migratable: deriveMigratable(before, {}) };
+    const paused = reportRunning(before, [], { ...options, paused: true });
+    expect(condition(paused)).toEqual(condition(recorded));
+    expect(reportRunning(paused, [], { ...options, now: 'later', paused: true })).toEqual(paused);
+    expect(condition(reportRunning(paused, [], options))).toBeUndefined();
+  });
 });

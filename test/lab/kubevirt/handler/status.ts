@@ -9,6 +9,7 @@ import {
   type VmiSpec,
   type VmiStatus,
 } from '../objects.ts';
+import { reportPaused } from './pause.ts';
 import type { NicPlan } from './record.ts';
 
 /** Machine type that a node of the lab reports behind the alias q35, as in the recorded flows. */
@@ -18,11 +19,12 @@ const DOMAIN = 'domain';
 
 /** The VMI as the handler reports it once its guest runs (phase, interfaces, conditions, in KubeVirt's order). */
 export function reportRunning(vmi: Vmi, nics: readonly NicPlan[], options: ReportOptions): Vmi {
-  const { migratable } = options;
-  const conditions = [migratable, { type: 'StorageLiveMigratable', status: 'True' }].reduce<Condition[]>(
+  const { migratable, paused, now } = options;
+  const migration = [migratable, { type: 'StorageLiveMigratable', status: 'True' }].reduce<Condition[]>(
     (all, condition) => withNullTimes(all, condition),
     vmi.status?.conditions ?? [],
   );
+  const conditions = reportPaused(migration, paused === true, now);
   const status: VmiStatus = {
     ...vmi.status,
     phase: 'Running',
@@ -35,7 +37,8 @@ export function reportRunning(vmi: Vmi, nics: readonly NicPlan[], options: Repor
   return { ...vmi, status: withPhaseTime(status, vmi.status?.phase, options.now) };
 }
 
-export type ReportOptions = { now: string; migratable: Condition };
+/** `paused`: the guest stands still because its user wants it. */
+export type ReportOptions = { now: string; migratable: Condition; paused?: boolean };
 
 function withNullTimes(conditions: Condition[], next: Condition): Condition[] {
   if (findCondition(conditions, next.type)?.status === next.status) return conditions;
@@ -45,13 +48,21 @@ function withNullTimes(conditions: Condition[], next: Condition): Condition[] {
 
 /** `status.interfaces` with what the domain says: guest MAC, link state, and the pod's addresses as the guest's. */
 export function reportInterfaces(known: readonly VmiInterface[], nics: readonly NicPlan[]): VmiInterface[] {
-  const reported = nics.map((nic) =>
+  const plugged = nics.filter((nic) => nic.plugged !== false);
+  const reported = plugged.map((nic) =>
     reportInterface(
       known.find((one) => one.name === nic.name),
       nic,
     ),
   );
-  return reported.toSorted((a, b) => Number(isPrimary(b, nics)) - Number(isPrimary(a, nics)));
+  const others = known.filter((entry) => !plugged.some((nic) => nic.name === entry.name)).flatMap(reportUnplugged);
+  return [...reported, ...others].toSorted((a, b) => Number(isPrimary(b, nics)) - Number(isPrimary(a, nics)));
+}
+
+/** Of what the guest has not, or has no more, what Multus reports stays. */
+function reportUnplugged({ name, podInterfaceName, infoSource = '' }: VmiInterface): VmiInterface[] {
+  if (!infoSource.includes('multus-status')) return [];
+  return [{ name, ...(podInterfaceName && { podInterfaceName }), infoSource: 'multus-status' }];
 }
 
 function isPrimary(entry: VmiInterface, nics: readonly NicPlan[]): boolean {

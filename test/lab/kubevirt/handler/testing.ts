@@ -1,7 +1,20 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCommand, tryCommand } from '../../command.ts';
+import { startGuest } from '../../guest/guest.ts';
+import type { GuestImage } from '../../guest/image.ts';
+import type { VmiSpec } from '../objects.ts';
+import { findProcess, readPodNetwork, setUpNetwork, startDetached, startDhcp } from './netns.ts';
+import type { HandlerPod } from './pod.ts';
+import type { NicPlan, Process } from './record.ts';
+import { namesOf, planNics } from './wiring.ts';
+
+export const MAC = '02:00:00:aa:bb:05';
+export const BRIDGE: VmiSpec = {
+  domain: { devices: { interfaces: [{ name: 'default', bridge: {} }] } },
+  networks: [{ name: 'default', pod: {} }],
+};
 
 /** Network namespaces of one test, all deleted by `end`. Names carry the test's pid. */
 export type TestBed = {
@@ -10,8 +23,8 @@ export type TestBed = {
   outside: string;
   /** A launcher's netns with what a CNI leaves: `eth0` on br0. Returns its path. */
   addLauncher(name: string, options: { mac: string; address: string }): Promise<string>;
-  /** A node's netns with an address on the migration network. Returns its name. */
-  addNode(name: string, address: string): Promise<string>;
+  /** A virt-handler pod with an address on the migration network, and a process that stands for its program. */
+  addHandler(name: string, address: string): Promise<HandlerPod>;
   run(netns: string, ...argv: string[]): Promise<string>;
   end(): Promise<void>;
 };
@@ -73,11 +86,12 @@ export async function createTestBed(): Promise<TestBed> {
       ]);
       return `/run/netns/${netns}`;
     },
-    addNode: async (name, address) => {
+    addHandler: async (name, address) => {
       const netns = await add(name);
-      await plug(netns, 'br1', 'migration');
-      await ip(netns, [`addr add ${address}/24 dev migration`, 'link set migration up']);
-      return netns;
+      await plug(netns, 'br1', 'migration0');
+      await ip(netns, [`addr add ${address}/24 dev migration0`, 'link set migration0 up']);
+      const process = await startDetached(['sleep', '600'], join(dir, `${name}.log`));
+      return { process, netns: `/run/netns/${netns}`, address, network: 'migration' };
     },
     run: (netns, ...argv) => runCommand(['ip', 'netns', 'exec', netns, ...argv]),
     end: async () => {
@@ -85,4 +99,25 @@ export async function createTestBed(): Promise<TestBed> {
       rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** A guest in a launcher's netns; whoever starts it ends its processes. */
+export type Started = { dir: string; netns: string; nics: NicPlan[]; qemu: Process; processes: Process[] };
+
+type Wanted = { image: GuestImage; name: string; spec: VmiSpec; address: string; incoming?: boolean };
+
+/** Starts a guest behind KubeVirt's wiring, or one that waits for a migration on socket `mig` of its folder. */
+export async function startIn(bed: TestBed, wanted: Wanted): Promise<Started> {
+  const { image, name, spec, address } = wanted;
+  const netns = await bed.addLauncher(name, { mac: MAC, address });
+  const dir = join(bed.dir, name);
+  mkdirSync(dir);
+  const nics = planNics(spec, await readPodNetwork(netns), {});
+  await setUpNetwork(netns, nics);
+  const dhcp = await startDhcp(nics, { netns, dir, hostname: 'vm1', resolver: { servers: [], search: [] } });
+  const taps = nics.map((nic) => ({ tap: namesOf(nic).tap, mac: nic.mac, mtu: nic.mtu }));
+  const incoming = wanted.incoming === true ? { incoming: join(dir, 'mig') } : {};
+  const pid = await startGuest({ image, dir, netns, nics: taps, ...incoming });
+  const qemu = findProcess(pid) ?? { pid, start: '' };
+  return { dir, netns, nics, qemu, processes: [qemu, ...dhcp] };
 }
