@@ -11,6 +11,9 @@ type Panel = { readonly title: string; readonly series: readonly Series[] };
 const WIDTH = 480;
 const HEIGHT = 190;
 const GAP = 44;
+/** Below a panel: its axis and a line for each series. */
+const BELOW = 80;
+const ROW = HEIGHT + GAP + BELOW;
 const LEFT = 54;
 const TOP = 84;
 const LOW = 0.5;
@@ -30,10 +33,10 @@ export function formatPicture(seen: Seen, kept: Strategy): string {
     const panels = listPanels(seen, { binding, kept });
     return panels === undefined ? [] : [panels];
   });
-  const total = { width: LEFT + 2 * (WIDTH + GAP) + 20, height: TOP + rows.length * (HEIGHT + GAP + 34) };
+  const total = { width: LEFT + 2 * (WIDTH + GAP) + 20, height: TOP + rows.length * ROW };
   const body = rows.flatMap((panels, row) =>
     panels.map((panel, column) => {
-      const at = `${LEFT + column * (WIDTH + GAP + 10)},${TOP + row * (HEIGHT + GAP + 34)}`;
+      const at = `${LEFT + column * (WIDTH + GAP + 10)},${TOP + row * ROW}`;
       return `<g transform="translate(${at})">${formatPanel(panel)}</g>`;
     }),
   );
@@ -125,7 +128,7 @@ function formatMarks({ values, colour }: Series): string {
 
 function formatLegend({ label, colour, values }: Series, index: number): string {
   const [p50, p99] = [0.5, 0.99].map((share) => round(findPercentile(values, share), 1));
-  const top = 16 + index * 16;
+  const top = HEIGHT + 34 + index * 16;
   const text = `${label}: p50 ${p50} ms, p99 ${p99} ms (n ${values.length})`;
-  return `<rect x="${WIDTH - 236}" y="${top - 9}" width="10" height="10" fill="${colour}"/><text x="${WIDTH - 220}" y="${top}">${escapeXml(text)}</text>`;
+  return `<rect x="0" y="${top - 9}" width="10" height="10" fill="${colour}"/><text x="16" y="${top}">${escapeXml(text)}</text>`;
 }
