@@ -8,6 +8,16 @@ export const METRICS = {
     program: 'operator',
     help: 'From the event that asked for it to the rows in OVN, by kind of owner and phase; a migration is committed in phase activated.',
   },
+  migration_phase_ms: {
+    type: 'histogram',
+    program: 'operator',
+    help: 'From the first event of a step of a migration to its rows in OVN, by phase: prepare, activate, commit, rollback.',
+  },
+  migrations_total: {
+    type: 'counter',
+    program: 'operator',
+    help: 'Migrations that ended, by result: settled, rolledBack, or unsupported for those that are refused.',
+  },
   add: { type: 'histogram', program: 'agent', help: 'CNI ADD from request to answer, by outcome.' },
   add_stage: { type: 'histogram', program: 'agent', help: 'Each stage of an ADD, by stage and outcome.' },
   del: { type: 'histogram', program: 'agent', help: 'CNI DEL from request to answer, by outcome.' },

@@ -59,6 +59,10 @@ export type Turn = Context & {
   readonly pending: Map<string, { readonly key: string; readonly subnet: string }>;
   /** When the status of a LogicalPort is to be written that may wait (monotonic ms). */
   readonly late: Map<string, number>;
+  /** When the first event came in whose rows could not be written yet, by key (monotonic ms). */
+  readonly unwritten: Map<string, number>;
+  /** Steps of migrations that were told and are in no status yet, by key. */
+  readonly steps: Map<string, readonly string[]>;
   /** When the first event came in that this turn is for (monotonic ms); undefined for a turn without one. */
   readonly since: number | undefined;
   readonly signal: AbortSignal;

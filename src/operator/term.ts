@@ -68,6 +68,8 @@ export async function runTerm(options: TermOptions, term: number, signal: AbortS
     blocked: new Map(),
     pending: new Map(),
     late: new Map(),
+    unwritten: new Map(),
+    steps: new Map(),
     signal,
   };
   await work(options, state);

@@ -33,6 +33,8 @@ export type Seen = {
   readonly claimExists: (name: string) => boolean;
   /** The resourceVersions of the owners as they were seen; undefined for what was not there. */
   readonly versions: Versions;
+  /** The machine's migrations; those that are refused are marked. */
+  readonly migrations?: readonly { readonly object: KubeObject; readonly refused: boolean }[];
   /** The object that events are about. */
   readonly regarding?: KubeObject;
   /** True while an address need not be chosen yet (`allocate: OnFirstStart`, a pod without a node). */

@@ -1,7 +1,7 @@
 import { containsAddress, formatCidr, parseAddress } from '../../api/address.ts';
 import { formatPortLsp } from '../../api/names.ts';
 import type { LogicalPort, LogicalPortStatus } from '../../api/types.gen.ts';
-import { ensureStatus, isNotFound, type KubeObject, keyOf } from '../../kube/index.ts';
+import { ensureStatus, isNotFound, keyOf } from '../../kube/index.ts';
 import type { MigrationState } from '../../migration/input.ts';
 import type { SubnetPlan } from '../../plan/networks/subnet.ts';
 import { derivePortStatus, explainRivals, type PortFacts, type Programming } from '../../plan/ports/status.ts';
@@ -12,10 +12,8 @@ import type { Live } from './live.ts';
 export type Facts = {
   readonly state: MigrationState;
   readonly programming: Programming;
-  /** The VM or pod, for events. */
-  readonly regarding?: KubeObject | undefined;
-  /** The owner is on its way out: only problems are still worth a write. */
-  readonly leaving: boolean;
+  /** Why the guest does not have the port, when it has another one of the NIC. */
+  readonly standby?: string | undefined;
 };
 
 /** The moment for conditions, RFC 3339 in whole seconds, as Kubernetes has it. */
@@ -25,25 +23,34 @@ export const formatNow = ({ clock }: Pick<Turn, 'clock'>): string =>
     .toISOString()
     .replace(/\.\d+Z$/, 'Z');
 
-/**
- * Writes what is true of a port now, if it differs from what its status says; tells what is new as events. A status that
- * will be overtaken soon, as a rule, waits: gives after how many ms it is to be looked at again, undefined for not at all.
- */
-export async function writeStatus(turn: Turn, live: Live, facts: Facts): Promise<number | undefined> {
+/** What is true of a port now. A conflict that is new is told as an event. */
+export function planStatus(turn: Turn, live: Live, facts: Facts): LogicalPortStatus {
   const { port } = live;
   const rivals = turn.addresses.listOlderRivals(port);
-  const status = derivePortStatus(port, collectFacts(turn, live, facts, rivals), {
-    now: formatNow(turn),
-    generation: port.metadata.generation,
-  });
   if (rivals.length > 0 && port.status?.phase !== 'Conflict') {
     const note = explainRivals(port, rivals).slice(0, 900);
     turn.events.record(port, { type: 'Warning', reason: 'AddressConflict', action: 'Programming', note });
   }
-  if (facts.programming.ok) reportMigration(turn, port, { migration: status.migration, regarding: facts.regarding });
+  return derivePortStatus(port, collectFacts(turn, live, facts, rivals), {
+    now: formatNow(turn),
+    generation: port.metadata.generation,
+  });
+}
+
+/**
+ * Writes a status if it differs from what the port says. One that will be overtaken soon, as a rule, waits: gives after
+ * how many ms it is to be looked at again, undefined for not at all. Of an owner that is on its way out (`leaving`) only
+ * problems are still worth a write.
+ */
+export async function writeStatus(
+  turn: Turn,
+  port: LogicalPort,
+  status: LogicalPortStatus,
+  leaving: boolean,
+): Promise<number | undefined> {
   const key = keyOf(port);
   const waitMs = postpone(turn, key, deriveDelay(port, status));
-  if (waitMs > 0) return facts.leaving ? undefined : waitMs;
+  if (waitMs > 0) return leaving ? undefined : waitMs;
   turn.late.delete(key);
   await ensureStatus(turn.api.ports, port, { ...status, node: status.node ?? null }, { signal: turn.signal }).catch(
     (error: unknown) => {
@@ -76,6 +83,7 @@ function collectFacts(turn: Turn, live: Live, facts: Facts, rivals: readonly str
     ...(boundTo === undefined ? {} : { boundTo }),
     ...(problem === undefined ? {} : { problem }),
     ...(pending === undefined ? {} : { pending }),
+    ...(facts.standby === undefined ? {} : { standby: facts.standby }),
     ...(outside === undefined ? {} : { outside }),
   };
 }
@@ -88,18 +96,4 @@ function findOutside({ spec }: LogicalPort, subnet: SubnetPlan | undefined): str
     return address !== undefined && subnet.ranges.some(({ cidr }) => containsAddress(cidr, address));
   };
   return spec.ips.every(isInside) ? undefined : subnet.ranges.map(({ cidr }) => formatCidr(cidr)).join(',');
-}
-
-type Step = { readonly migration: LogicalPortStatus['migration']; readonly regarding: KubeObject | undefined };
-
-/** Each step of a migration once, when the rows say so. */
-function reportMigration(turn: Turn, port: LogicalPort, { migration, regarding }: Step): void {
-  const before = port.status?.migration;
-  if (migration?.phase === undefined || (before?.phase === migration.phase && before.uid === migration.uid)) return;
-  const { uid, phase, sourceNode, targetNode } = migration;
-  turn.log.info({ port: keyOf(port), uid, phase, sourceNode, targetNode }, 'migration step');
-  if (regarding === undefined) return;
-  const type = phase === 'RolledBack' ? 'Warning' : 'Normal';
-  const note = `NIC ${port.spec.nic}, from ${sourceNode} to ${targetNode}`;
-  turn.events.record(regarding, { type, reason: `Migration${phase}`, action: 'Migrating', note });
 }

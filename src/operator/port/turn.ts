@@ -1,10 +1,9 @@
 import type { LogicalPort } from '../../api/types.gen.ts';
 import type { Outcome } from '../../kube/index.ts';
+import { explainStandby } from '../../plan/ports/beside.ts';
 import { findChange, isUnallocated } from '../../plan/ports/change.ts';
-import { formatPortOwner, planLsp } from '../../plan/ports/lsp.ts';
 import { type Kept, type PortsPlan, planPorts } from '../../plan/ports/ports.ts';
 import type { Programming } from '../../plan/ports/status.ts';
-import { NOTHING } from '../../plan/rows.ts';
 import { forAll } from '../all.ts';
 import { reportProblem, type Turn } from '../context.ts';
 import { hasLease } from './address.ts';
@@ -12,25 +11,29 @@ import { writeClaims } from './claims.ts';
 import { createFailed, createPorts, settlePending } from './create.ts';
 import { isFresh } from './fresh.ts';
 import { getHolder, type Live, makeLive } from './live.ts';
-import { program } from './program.ts';
 import { listNeeds, type Reserved, reserve } from './reserve.ts';
+import { programMoves, programPorts, type Rows } from './rows.ts';
 import type { Seen } from './seen.ts';
-import { formatNow, writeStatus } from './status.ts';
+import { formatNow, planStatus, writeStatus } from './status.ts';
+import { reportSteps } from './steps.ts';
 import { releasePort, updatePort } from './write.ts';
 
 const BLOCKED_MS = 30_000;
 const UNPROGRAMMED_MS = 2000;
 const LAGGING_MS = 200;
 
+const timeOf = (rows: Rows | undefined) => (rows?.tookMs === undefined ? {} : { tookMs: rows.tookMs });
+
 /**
- * One turn for a VM or a pod: reservations first, then the rows, then the releases, then the status. Any part of it may
- * have been done by a turn that was cut short; each part does only what is missing.
+ * One turn for a VM or a pod: the rows of a guest that moves, then reservations, then all rows, then the releases, then
+ * the status. Any part of it may have been done by a turn that was cut short; each part does only what is missing.
  */
 export async function runPortTurn(turn: Turn, seen: Seen): Promise<Outcome> {
   const plan = planPorts(seen);
   for (const { problem } of plan.problems) {
     if (seen.regarding !== undefined) reportProblem(turn, seen.regarding, 'Planning', problem);
   }
+  const moved = await programMoves(turn, seen, plan.keep);
   const doubtful = [
     ...plan.release,
     ...plan.keep.filter((kept) => isDecisive(turn, seen, kept)).map(({ port }) => port),
@@ -43,12 +46,14 @@ export async function runPortTurn(turn: Turn, seen: Seen): Promise<Outcome> {
   const created = await createPorts(turn, seen, reserved);
   const failed = await createFailed(turn, seen, plan.fail);
   const live = [...kept, ...created, ...failed];
-  const programming = await programPorts(turn, seen, { live, release });
+  const rows = await programPorts(turn, seen, { live, release });
+  const { programming } = rows;
   if (programming.ok) {
     for (const { port } of live) settleChange(turn, port);
     await forAll(release, (port) => releasePort(turn, port));
   }
-  const delays = await forAll(live, (item) => writeStatusOf(turn, seen, item, programming));
+  // The first rows are those that a migration waited for.
+  const delays = await writeStatuses(turn, seen, { live, rows: rows.written ? rows : { ...rows, ...timeOf(moved) } });
   await writeClaims(turn, live, formatNow(turn));
   const outcome = settle(turn, seen, { plan, live, programming });
   if (isLagging) return { requeueAfterMs: LAGGING_MS };
@@ -98,45 +103,18 @@ async function updatePorts(
   }
 }
 
-type Ports = { readonly live: readonly Live[]; readonly release: readonly LogicalPort[] };
+type Outlook = { readonly live: readonly Live[]; readonly rows: Rows };
 
-/**
- * The rows of all ports of the key in one transaction. A port that must yield to an older rival has none, nor has one
- * without an address, without an owner, or of a NIC that another plugin makes; those of a port whose Subnet is not there
- * to be read are left as they are.
- */
-async function programPorts(turn: Turn, seen: Seen, { live, release }: Ports): Promise<Programming> {
-  const plans = turn.addresses.plans();
-  const known = live.filter(({ port }) => plans.has(port.spec.subnet));
-  const ports = known.flatMap(({ port, role }) => {
-    const subnet = plans.get(port.spec.subnet);
-    if (subnet === undefined || !hasRows(port, role) || turn.addresses.listOlderRivals(port).length > 0) return [];
-    return [planLsp(port, subnet, seen.stateOf(port), turn.settings)];
+/** Tells of each port what is true of it now; gives how long statuses wait that may. */
+async function writeStatuses(turn: Turn, seen: Seen, { live, rows }: Outlook): Promise<(number | undefined)[]> {
+  const ports = live.map(({ port }) => port);
+  const told = live.map((item) => {
+    const standby = explainStandby(item.port, ports, seen.carriage);
+    const facts = { state: seen.stateOf(item.port), programming: rows.programming, standby };
+    return { port: item.port, status: planStatus(turn, item, facts) };
   });
-  const owners = [...known.map(({ port }) => port), ...release].map(formatPortOwner);
-  const programming = await program(turn, { ...NOTHING, ports }, owners);
-  const { since } = turn;
-  if (programming.ok && programming.written && since !== undefined) {
-    turn.metrics.observe('event_to_commit_ms', turn.clock.now() - since, describeTurn(seen, live));
-  }
-  return programming;
-}
-
-const hasRows = (port: LogicalPort, role: Live['role']): boolean =>
-  !isUnallocated(port) && port.spec.ipamOnly !== true && (role === 'live' || role === 'restored');
-
-/** Labels of the time from event to commit; `phase` tells a migration's turns from all others. */
-function describeTurn(seen: Seen, live: readonly Live[]): Record<string, string> {
-  const [first] = live;
-  return {
-    kind: seen.key.slice(0, seen.key.indexOf('/')),
-    phase: first === undefined ? 'released' : seen.stateOf(first.port).phase,
-  };
-}
-
-function writeStatusOf(turn: Turn, seen: Seen, live: Live, programming: Programming): Promise<number | undefined> {
-  const { regarding, leaving } = seen;
-  return writeStatus(turn, live, { state: seen.stateOf(live.port), programming, regarding, leaving });
+  reportSteps(turn, seen, { told, tookMs: rows.tookMs });
+  return forAll(told, ({ port, status }) => writeStatus(turn, port, status, seen.leaving));
 }
 
 type End = { readonly plan: PortsPlan; readonly live: readonly Live[]; readonly programming: Programming };

@@ -53,7 +53,13 @@ export function completePlan(context: Context, plan: RequestPlan, home: Home): R
 
 function addClaim(context: Context, request: NicRequest, { namespace, ports }: Home): NicRequest {
   if (request.ipamClaim !== undefined) return request;
-  const known = ports.find(({ spec }) => spec.nic === request.nic && spec.ipamClaim !== undefined)?.spec.ipamClaim;
+  const own = ports.filter(({ spec }) => spec.nic === request.nic && !isOfOtherNetwork(spec, request));
+  const known = own.find(({ spec }) => spec.ipamClaim !== undefined)?.spec.ipamClaim;
   if (known === undefined || findClaim(context, namespace, known) === undefined) return request;
   return { ...request, ipamClaim: known };
+}
+
+/** A port that stands beside the one that is asked for: its claim speaks for an address of its own network. */
+function isOfOtherNetwork({ subnet, nad }: LogicalPort['spec'], request: NicRequest): boolean {
+  return subnet !== request.subnet && nad !== undefined && nad !== request.nad;
 }

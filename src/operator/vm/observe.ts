@@ -3,6 +3,7 @@ import {
   findKubevirtOwner,
   type VirtualMachine,
   type VirtualMachineInstance,
+  type VirtualMachineInstanceMigration,
   type VmiSpec,
 } from '../../api/objects.ts';
 import type { LogicalPort } from '../../api/types.gen.ts';
@@ -41,10 +42,11 @@ export function observeVm(context: Context, namespace: string, name: string): Se
   const claimants = world.pods.store.byIndex('key', key).flatMap((pod) => parseLauncher(pod) ?? []);
   const launchers = listTrustedLaunchers(claimants, listActivePods(vmi), ports);
   const lives = describeLives(context, { vm, vmi, launchers });
-  const vmims = world.vmims.store.byIndex('key', key).map(parseVmim);
+  const migrations = world.vmims.store.byIndex('key', key);
+  const vmims = migrations.map(parseVmim);
   const input: MigrationInput = { ...(vmi === undefined ? {} : { vmi: parseVmi(vmi) }), vmims, launchers };
   const regarding = describeObject(vm, vmi);
-  const references = listReferences(context, namespace, launchers);
+  const references = listReferences(context, { namespace, spec: vmi?.spec }, launchers);
   const asked = planRequests({ vm, vmi }, makeRequestContext(context, namespace), references);
   const plan = completePlan(context, asked, { namespace, ports });
   const carrierOf = (nic: string) => findCarrier(vmi?.spec ?? vm?.spec?.template?.spec, namespace, nic);
@@ -70,6 +72,7 @@ export function observeVm(context: Context, namespace: string, name: string): Se
     claimExists: isKeptByClaim(context, namespace, key),
     stateOf: (port) => deriveState(context, port, observation),
     stateOfNew: (nic) => deriveMigration({ ...input, carriers: listUids(carriage.newcomersOf(nic)) }),
+    migrations: migrations.map(describeMigration),
     ...(regarding === undefined ? {} : { regarding }),
     versions: { vm: vm?.metadata.resourceVersion, vmi: vmi?.metadata.resourceVersion },
     mayWait: (subnet) => vmi === undefined && world.subnets.store.get(subnet)?.spec.allocate === 'OnFirstStart',
@@ -79,20 +82,31 @@ export function observeVm(context: Context, namespace: string, name: string): Se
 const isFinal = ({ status }: VirtualMachineInstance): boolean =>
   status?.phase === 'Succeeded' || status?.phase === 'Failed';
 
+type Guest = { readonly namespace: string; readonly spec: VmiSpec | undefined };
+
 /** Only launchers that count as such speak for the machine. */
-function listReferences({ world }: Context, namespace: string, launchers: readonly LauncherRecord[]): ClaimReferences {
+function listReferences(
+  { world }: Context,
+  { namespace, spec }: Guest,
+  launchers: readonly LauncherRecord[],
+): ClaimReferences {
   const living = launchers.filter(({ final }) => !final);
   const pods = living.flatMap(({ name }) => world.pods.store.get(`${namespace}/${name}`) ?? []);
-  return listClaimReferences(pods, namespace);
+  const asked = listVmNics(spec).flatMap(({ interface: name, network }) =>
+    network.kind === 'pod' ? [] : [[name, formatNad(namespace, network.reference)] as const],
+  );
+  return listClaimReferences(pods, namespace, new Map(asked));
 }
+
+const formatNad = (namespace: string, reference: string): string =>
+  reference.includes('/') ? reference : `${namespace}/${reference}`;
 
 /** By the spec alone: also a NIC whose request cannot be understood is carried as KubeVirt carries it. */
 function findCarrier(spec: VmiSpec | undefined, namespace: string, name: string): Carrier | undefined {
   const nic = listVmNics(spec).find((candidate) => candidate.name === name);
   if (nic === undefined) return undefined;
   if (nic.network.kind === 'pod') return { interface: nic.interface };
-  const { reference } = nic.network;
-  return { interface: nic.interface, nad: reference.includes('/') ? reference : `${namespace}/${reference}` };
+  return { interface: nic.interface, nad: formatNad(namespace, nic.network.reference) };
 }
 
 function listActivePods(vmi: VirtualMachineInstance | undefined) {
@@ -167,6 +181,11 @@ function findBinding({ bindings }: Context, port: LogicalPort): Pick<MigrationIn
 function describeObject(vm: VirtualMachine | undefined, vmi: VirtualMachineInstance | undefined) {
   if (vm !== undefined) return { ...vm, apiVersion: 'kubevirt.io/v1', kind: 'VirtualMachine' };
   return vmi && { ...vmi, apiVersion: 'kubevirt.io/v1', kind: 'VirtualMachineInstance' };
+}
+
+function describeMigration(vmim: VirtualMachineInstanceMigration) {
+  const object = { ...vmim, apiVersion: 'kubevirt.io/v1', kind: 'VirtualMachineInstanceMigration' };
+  return { object, refused: parseVmim(vmim).decentralized === true };
 }
 
 /**

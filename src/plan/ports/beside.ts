@@ -1,5 +1,6 @@
 import type { LogicalPort } from '../../api/types.gen.ts';
 import type { NicRequest } from '../requests/types.ts';
+import type { Carriage } from './carriage.ts';
 import type { Kept } from './ports.ts';
 
 type Owner = LogicalPort['spec']['owner'];
@@ -31,24 +32,33 @@ export function choosePlace(
  * security groups do.
  */
 export function describeSuperseded({ spec }: LogicalPort, request: NicRequest): NicRequest {
-  const { nic, binding, releasePolicy, securityGroups, absent } = request;
+  const { nic, interface: name, absent, binding, releasePolicy, securityGroups } = request;
   const { subnet, routes, ipamClaim, ipamOnly, nad = spec.attachments?.[0]?.nad } = spec;
-  return {
-    nic,
-    interface: request.interface,
-    subnet,
-    absent,
-    ...(binding === undefined ? {} : { binding }),
-    ...(releasePolicy === undefined ? {} : { releasePolicy }),
-    ...(securityGroups === undefined ? {} : { securityGroups }),
-    ...(routes === undefined ? {} : { routes }),
-    ...(ipamClaim === undefined ? {} : { ipamClaim }),
-    ...(nad === undefined ? {} : { nad }),
-    ...(ipamOnly === true ? { ipamOnly } : {}),
-  };
+  const asked = { binding, releasePolicy, securityGroups };
+  const had = { routes, ipamClaim, nad, ipamOnly: ipamOnly === true ? ipamOnly : undefined };
+  const known = Object.entries({ ...asked, ...had }).filter(([, value]) => value !== undefined);
+  return { nic, interface: name, subnet, absent, ...Object.fromEntries(known) };
 }
 
 /** The network of a request in words. */
 export function describeNetwork({ subnet, nad }: NicRequest): string {
   return nad === undefined ? `subnet ${subnet}` : `subnet ${subnet} on network ${nad}`;
+}
+
+const hasGuest = (carriage: Carriage, port: LogicalPort): boolean =>
+  carriage.carriersOf(port).some(({ home, final }) => home && !final);
+
+/** Why the guest does not have this port, when it has another one of the NIC; undefined otherwise. */
+export function explainStandby(
+  port: LogicalPort,
+  ports: readonly LogicalPort[],
+  carriage: Carriage | undefined,
+): string | undefined {
+  if (carriage === undefined || hasGuest(carriage, port)) return undefined;
+  const other = ports.find((one) => one.spec.nic === port.spec.nic && hasGuest(carriage, one));
+  if (other === undefined) return undefined;
+  const { name } = other.metadata;
+  if (carriage.findHome(port.spec.nic) !== port) return `the guest has LogicalPort ${name} for this NIC`;
+  const what = `waits for the live migration or the restart that takes the guest to subnet ${port.spec.subnet}`;
+  return `${what}; until then LogicalPort ${name} carries the NIC`;
 }

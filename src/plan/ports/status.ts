@@ -1,3 +1,4 @@
+import { NO_CHASSIS } from '../../api/names.ts';
 import type { Problem } from '../../api/problem.ts';
 import type { LogicalPort, LogicalPortStatus } from '../../api/types.gen.ts';
 import type { MigrationState } from '../../migration/input.ts';
@@ -23,6 +24,8 @@ export type PortFacts = {
   readonly problem?: Problem;
   /** What is asked for and not done yet, in words. */
   readonly pending?: string;
+  /** Why the guest does not have the port, when it has another one of the NIC. */
+  readonly standby?: string;
   /** The CIDRs of the subnet, when an address of the port is in none of them. */
   readonly outside?: string;
 };
@@ -34,9 +37,10 @@ const CONFLICTS: readonly string[] = ['AddressInUse', 'RequestDisagreement', 'Ad
 
 /** The status of a LogicalPort. Pure: the same facts at another time differ only where something changed. */
 export function derivePortStatus(port: LogicalPort, facts: PortFacts, moment: Moment): LogicalPortStatus {
-  // No step of a migration is taken before the rows say so.
+  // No step of a migration is taken before the rows say so, and none by a port that was made for the next one.
   const before = port.status?.migration;
-  const migration = facts.programming.ok ? deriveMigrationStatus(before, facts.state, moment.now) : before;
+  const isTold = facts.programming.ok && (port.status !== undefined || isHeld(facts.state));
+  const migration = isTold ? deriveMigrationStatus(before, facts.state, moment.now) : before;
   const node = findNode(port, facts);
   const verdicts = {
     Allocated: deriveAllocated(port, facts),
@@ -54,8 +58,13 @@ export function derivePortStatus(port: LogicalPort, facts: PortFacts, moment: Mo
 
 /** A NIC that another plugin makes is where its pod is: no chassis claims it. */
 function findNode({ spec }: LogicalPort, { boundTo, state }: PortFacts): string | undefined {
-  return spec.ipamOnly === true ? state.node : boundTo;
+  if (spec.ipamOnly !== true) return boundTo;
+  return isHeld(state) ? state.node : undefined;
 }
+
+/** A port that no launcher carries, as another one of the NIC, belongs nowhere although the guest runs. */
+const isHeld = ({ node, requestedChassis }: MigrationState): boolean =>
+  node !== undefined && !requestedChassis.includes(NO_CHASSIS);
 
 function derivePhase(port: LogicalPort, facts: PortFacts): NonNullable<LogicalPortStatus['phase']> {
   const { programming, state } = facts;
@@ -63,7 +72,7 @@ function derivePhase(port: LogicalPort, facts: PortFacts): NonNullable<LogicalPo
   if (isInConflict(port, facts)) return 'Conflict';
   if (isUnallocated(port)) return 'Pending';
   if (!programming.ok) return port.status?.phase ?? 'Pending';
-  if (state.phase === 'prepared' || state.phase === 'activated') return 'Migrating';
+  if (isUnderWay(state)) return 'Migrating';
   return isBound(port, facts) ? 'Bound' : 'Ready';
 }
 
@@ -139,8 +148,8 @@ function deriveProgrammed(port: LogicalPort, facts: PortFacts): Verdict {
 }
 
 function deriveBound(port: LogicalPort, facts: PortFacts): Verdict {
-  const { state, bindingUnknown } = facts;
-  if (state.node === undefined) return isFalse('NotAttached');
+  const { state, bindingUnknown, standby } = facts;
+  if (!isHeld(state)) return isFalse('NotAttached', standby);
   if (port.spec.ipamOnly === true) return isTrue('Bound', `held by a pod on ${state.node}`);
   const bound = isBound(port, facts);
   if (bindingUnknown === true) {
@@ -153,12 +162,17 @@ function deriveBound(port: LogicalPort, facts: PortFacts): Verdict {
 }
 
 function deriveMigrating(state: MigrationState, migration: Migration | undefined): Verdict {
-  if (state.unsupported) return isFalse('MigrationNotSupported');
+  if (state.unsupported) return isFalse('MigrationNotSupported', UNSUPPORTED);
   if (state.phase === 'prepared') return isTrue('MigrationPrepared', `from ${state.source} to ${state.target}`);
   if (state.phase === 'activated') return isTrue('MigrationActivated', `from ${state.source} to ${state.target}`);
   if (migration?.phase === 'RolledBack') return isFalse('MigrationRolledBack');
   return migration?.phase === 'Settled' ? isFalse('MigrationSettled') : isFalse('NotMigrating');
 }
+
+/** What a migration to elsewhere is answered with, and what to do instead. */
+export const UNSUPPORTED =
+  'a migration to another namespace or cluster is asked for; an address is at home in this cluster and namespace: ' +
+  'delete the VirtualMachineInstanceMigration, then stop the machine and make it anew at the other place';
 
 /**
  * The migration that the port is in or was in last, with the moments at which we first saw each step. A migration that
@@ -169,11 +183,13 @@ function deriveMigrationStatus(
   state: MigrationState,
   now: string,
 ): Migration | undefined {
-  if (state.phase === 'prepared' || state.phase === 'activated') return describeMove(before, state, now);
+  if (isUnderWay(state)) return describeMove(before, state, now);
   const isSame = state.uid !== undefined && (before?.uid ?? state.uid) === state.uid;
   if (isSame) return describeMove(before, state, now);
   return isOpen(before) ? { ...before, ...end(before, state, now) } : before;
 }
+
+const isUnderWay = ({ phase }: MigrationState): boolean => phase === 'prepared' || phase === 'activated';
 
 function describeMove(before: Migration | undefined, state: MigrationState, now: string): Migration {
   const { uid, source, target } = state;

@@ -130,4 +130,10 @@ describe('listClaimReferences', () => {
     const broken = { metadata: { name: 'l', annotations: { 'k8s.v1.cni.cncf.io/networks': '[' } } };
     expect([...listClaimReferences([broken, launcher('2026', 'c')], 'a')]).toEqual([['pod0', 'c']]);
   });
+
+  it('K6 one that was made with the network before says nothing of the one that is asked for now', () => {
+    const pods = [launcher('2026-01-01T00:00:01Z', 'mine', 'other')];
+    expect([...listClaimReferences(pods, 'a', new Map([['pod0', 'a/new']]))]).toEqual([['pod1', 'other']]);
+    expect([...listClaimReferences(pods, 'a', new Map([['pod0', 'a/nad']]))]).toHaveLength(2);
+  });
 });

@@ -74,15 +74,18 @@ export type ClaimSpeaker = Pick<Pod, 'metadata'>;
 /**
  * The IPAMClaims that a machine's launchers refer to, by interface: what ipam-extensions writes there. The oldest launcher
  * wins, the one that the guest runs or ran in before those that migration makes; a text that cannot be read says nothing.
+ * `asked` are the NADs that the guest's spec has now, by interface: a launcher that was made with another one says
+ * nothing of the new network.
  */
 export function listClaimReferences(
   launchers: readonly ClaimSpeaker[],
   namespace: string,
+  asked: ReadonlyMap<string, string> = new Map(),
 ): ReadonlyMap<string, string> {
   const oldestFirst = launchers.toSorted((a, b) => compareText(getCreation(a), getCreation(b)));
   const references = new Map<string, string>();
   for (const { metadata } of oldestFirst) {
-    const parsed = parseClaimReferences(metadata.annotations?.[MULTUS_NETWORKS] ?? '', namespace);
+    const parsed = parseClaimReferences(metadata.annotations?.[MULTUS_NETWORKS] ?? '', namespace, asked);
     for (const [name, claim] of parsed.ok ? parsed.value : []) if (!references.has(name)) references.set(name, claim);
   }
   return references;

@@ -62,16 +62,22 @@ export function parseDefaultNetwork(text: string): Result<Selection> {
 
 /**
  * The IPAMClaims that a pod's networks annotation refers to, by the pod's interface: what ipam-extensions writes on a
- * launcher. Problem: InvalidRequest, as parseSelections.
+ * launcher. Of an interface that is to have another NAD by `asked` nothing is said. Problem: InvalidRequest, as
+ * parseSelections.
  */
-export function parseClaimReferences(text: string, namespace: string): Result<ReadonlyMap<string, string>> {
+export function parseClaimReferences(
+  text: string,
+  namespace: string,
+  asked: ReadonlyMap<string, string> = new Map(),
+): Result<ReadonlyMap<string, string>> {
   const selections = parseSelections(text, namespace);
   if (!selections.ok) return selections;
   return succeed(
     new Map(
-      selections.value.flatMap(({ interface: name, ipamClaim }) =>
-        ipamClaim === undefined ? [] : [[name, ipamClaim]],
-      ),
+      selections.value.flatMap(({ namespace: of, name, interface: link, ipamClaim }) => {
+        const isAsked = (asked.get(link) ?? `${of}/${name}`) === `${of}/${name}`;
+        return isAsked && ipamClaim !== undefined ? [[link, ipamClaim] as const] : [];
+      }),
     ),
   );
 }
