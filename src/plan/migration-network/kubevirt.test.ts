@@ -77,7 +77,7 @@ describe('KubeVirt is told', () => {
       { network: OURS },
       { owner: 'lab', network: OURS },
     ],
-  ])('%s', (_what, kubevirt, wanted, migrations, mark) => {
+  ])('%s', (...[, kubevirt, wanted, migrations, mark]) => {
     const plan = planKubevirt(kubevirt, 'lab', { network: OURS, ...wanted });
     expect(plan.ok).toBe(true);
     const patch = plan.ok ? plan.value.patch : undefined;
