@@ -70,6 +70,13 @@ describe('the chart', () => {
     await expect(render('agent.pluginTypes={../sh}')).rejects.toThrow('pluginTypes');
   });
 
+  it('has agents meet at a port of its own, at another one, or not at all', async () => {
+    expect((await render()).get('mooring-agent')).toContain('--peer-port=9477');
+    expect((await render('agent.peerPort=19477')).get('mooring-agent')).toContain('--peer-port=19477');
+    expect((await render('agent.peerPort=0')).get('mooring-agent')).toContain('--peer-port=0');
+    await expect(render('agent.peerPort=65536')).rejects.toThrow('peerPort');
+  });
+
   it.each([
     ['a pod network of both families', 'network.podCIDR=10.16.0.0/16\\,fd00:10:16::/64'],
     ['a pod network of IPv6', 'network.podCIDR=fd00:10:16::/64'],
