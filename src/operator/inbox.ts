@@ -13,13 +13,19 @@ export type TermInbox = Inbox & {
 };
 
 /** Gives each key its place: migrations first, then what an event asks for or was left undone, then all else. */
-export function createInbox(queue: Queue, world: World, clock: Clock): TermInbox {
+export function createInbox(
+  queue: Queue,
+  world: World,
+  clock: Clock,
+  onNews: (key: string) => void = () => {},
+): TermInbox {
   const since = new Map<string, number>();
   const check = (key: string) => queue.add(key, isUnsettled(world, key) ? 'event' : 'check');
   return {
     add: (key) => {
       if (!since.has(key)) since.set(key, clock.now());
       queue.add(key, findPriority(world, key));
+      onNews(key);
     },
     addAfter: (key, delayMs) => queue.addAfter(key, delayMs),
     check,

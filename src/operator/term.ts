@@ -12,6 +12,7 @@ import { ensureCurrent } from './current.ts';
 import { ensureDefaultSubnet } from './default-subnet.ts';
 import { createFirstPass } from './first-pass.ts';
 import { followForeign } from './foreign.ts';
+import { createHurry } from './hurry.ts';
 import { createInbox, type TermInbox } from './inbox.ts';
 import { listJoinRecords } from './join.ts';
 import { formatWorkloadKey, getPodKey, getPortKey } from './keys.ts';
@@ -88,7 +89,8 @@ async function work(options: TermOptions, state: TermState): Promise<void> {
   const { clock, log, metrics, settings } = state;
   const over = Promise.withResolvers<void>();
   const queue = createQueue({ clock, random: options.random });
-  const inbox = createInbox(queue, state.world, clock);
+  const hurry = createHurry(clock);
+  const inbox = createInbox(queue, state.world, clock, hurry.press);
   const wake = (subnet?: string) => {
     for (const [key, subnets] of state.blocked) if (subnet === undefined || subnets.includes(subnet)) inbox.add(key);
     if (subnet === undefined) return;
@@ -97,7 +99,8 @@ async function work(options: TermOptions, state: TermState): Promise<void> {
   const firstPass = createFirstPass(state);
   const run = async (key: string): Promise<Outcome> => {
     if (state.ownWrites.isBehind(key)) return { requeueAfterMs: BEHIND_MS };
-    const outcome = await reconcile({ ...state, wake, since: inbox.takeSince(key) }, key);
+    const since = inbox.takeSince(key);
+    const outcome = await hurry.run(key, state.signal, (signal) => reconcile({ ...state, wake, since, signal }, key));
     firstPass.done(key);
     return outcome;
   };
