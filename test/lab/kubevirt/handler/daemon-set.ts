@@ -21,14 +21,14 @@ export const NETWORKS = 'k8s.v1.cni.cncf.io/networks';
 
 /**
  * What a virt-handler does at its start (FindMigrationIP): with link migration0 it needs a global address there and
- * ends without one. Then it only waits; the node half works in its network namespace.
+ * ends without one. Then it only waits; the node half works in its network namespace. READY: the file that says so.
  */
-const SCRIPT = `
+export const SCRIPT = `
 trap 'exit 0' TERM
 if ip link show ${MIGRATION_LINK} >/dev/null 2>&1; then
   ip -o addr show dev ${MIGRATION_LINK} scope global | grep -q inet || { echo 'panic: ${MIGRATION_LINK} has no usable address'; exit 2; }
 fi
-touch /ready
+touch "\${READY:-/ready}"
 sleep 2147483647 &
 wait
 `;

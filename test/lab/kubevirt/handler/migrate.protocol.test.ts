@@ -96,6 +96,7 @@ async function migrate({ source, target }: { source: Side; target: Side }, postC
     migrationUid: 'm1',
     targetNodeAddress: '198.18.2.12',
     targetDirectMigrationNodePorts: { [relay?.port ?? 0]: 49152 },
+    migrationConfiguration: { bandwidthPerMigration: '96Mi' },
   };
   expect(await send(source.tools, asGuest(source), { state, postCopy })).toBe(true);
 }
@@ -128,6 +129,8 @@ describe('a live migration between two virt-handler pods', () => {
     expect(await ended(both.source)).toEqual({ run: 'postmigrate', migrate: 'completed' });
     expect(await awaitState(both.target, ({ run }) => run === 'running')).toMatchObject({ migrate: 'completed' });
     expect(await expectIn(both.target, 'ls /run/mark', 5000)).toBe('/run/mark\n');
+    const monitor = await monitors.find('s', both.source.guest.dir);
+    expect(await monitor?.execute('query-migrate-parameters')).toMatchObject({ 'max-bandwidth': 96 * 2 ** 20 });
     await takeFigures(both.source.tools, both.source.record);
     const figures = findFigures(bed.dir, 'm1');
     expect(figures).toMatchObject({ address: '198.18.2.12', fromAddress: '198.18.2.11', status: 'completed' });
