@@ -53,7 +53,8 @@ type Nic = {
  * that says nothing, as without Multus, carries what is asked for. Pure.
  */
 export function deriveCarriage(input: CarriageInput): Carriage {
-  const byPort = new Map<LogicalPort, Carrying[]>();
+  // By name: whoever asks may hold a newer version of the object.
+  const byPort = new Map<string, Carrying[]>();
   const newcomers = new Map<string, Carrying[]>();
   const homes = new Map<string, LogicalPort>();
   const names = new Set([...input.ports, ...input.plan.requests.map((spec) => ({ spec }))].map(({ spec }) => spec.nic));
@@ -66,15 +67,17 @@ export function deriveCarriage(input: CarriageInput): Carriage {
       if (load === undefined) continue;
       const carrying = describe(launcher, load);
       if (load.port === 'new') newcomers.set(name, [...(newcomers.get(name) ?? []), carrying]);
-      else byPort.set(load.port, [...(byPort.get(load.port) ?? []), carrying]);
+      else byPort.set(keyOf(load.port), [...(byPort.get(keyOf(load.port)) ?? []), carrying]);
     }
   }
   return {
     findHome: (nic) => homes.get(nic),
-    carriersOf: (port) => byPort.get(port) ?? [],
+    carriersOf: (port) => byPort.get(keyOf(port)) ?? [],
     newcomersOf: (nic) => newcomers.get(nic) ?? [],
   };
 }
+
+const keyOf = ({ metadata }: LogicalPort): string => metadata.name;
 
 function describe({ uid: podUID, final, home }: LauncherNetworks, { nad }: Load): Carrying {
   return { podUID, final, home, ...(nad === undefined ? {} : { nad }) };
