@@ -78,6 +78,9 @@ describe('a target that the cache does not have', () => {
     const onTarget = told({ domainReady: true, completed: true }, { phase: 'Failed', nodeName: 'n2' });
     const mine = [{ ...source, node: 'n3' }];
     expect(describeState({ vmi: onTarget, launchers: mine, held })).toBe('rolledBack n3 | Source@p1');
+    const sourceGone = { vmi: told({}, { phase: 'Failed' }), launchers: [target] };
+    const was = [{ uid: 'p1', name: 'launcher', node: 'n1' }];
+    expect(describeState({ ...sourceGone, held: was })).toBe('prepared n1,n2 | Target@p2');
   });
 });
 
