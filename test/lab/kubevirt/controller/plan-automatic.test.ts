@@ -35,7 +35,17 @@ function job(name: string, phase: string | undefined, minute: number, more: Part
 }
 
 function observe(vmi: Vmi, more: Partial<Observed> = {}): Observed {
-  return { vm: undefined, vmi, pods: [], migrations: [], nodes: [], nads: new Set(), traffic: [], ...more };
+  return {
+    vm: undefined,
+    vmi,
+    pods: [],
+    migrations: [],
+    nodes: [],
+    nads: new Set(),
+    attachments: [],
+    traffic: [],
+    ...more,
+  };
 }
 
 const busy = (count: number, node: string) =>

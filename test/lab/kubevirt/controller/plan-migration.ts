@@ -16,6 +16,7 @@ import { isSame } from './conditions.ts';
 import type { Context, Note, Observed, Write } from './plan.ts';
 import { mustWait } from './plan-automatic.ts';
 import { findCurrentPod, withPhaseTime } from './plan-vmi.ts';
+import { planAttachment } from './plan-volumes.ts';
 import { renderTarget } from './render.ts';
 
 const KIND = 'VirtualMachineInstanceMigration';
@@ -144,9 +145,11 @@ function planForward(job: Job): Write | undefined {
 }
 
 function planScheduling(job: Job): Write | undefined {
-  const { target } = job;
+  const { target, vmi, observed, context } = job;
   if (target === undefined) return undefined;
-  return areContainersReady(target) ? toPhase(job, 'Scheduled') : planUnschedulable(job, target);
+  if (!areContainersReady(target)) return planUnschedulable(job, target);
+  const attachment = planAttachment(vmi, target, observed.attachments, context);
+  return attachment === 'ready' ? toPhase(job, 'Scheduled') : attachment;
 }
 
 function planFirstPhase(job: Job): Write {

@@ -22,7 +22,7 @@ function observe(template: Nics, running: Nics | undefined, reported: VmiInterfa
     spec: specOf(running),
     status: { phase: 'Running', interfaces: reported },
   };
-  return { vm, vmi, pods: [], migrations: [], nodes: [], nads: new Set(), traffic: [] };
+  return { vm, vmi, pods: [], migrations: [], nodes: [], nads: new Set(), attachments: [], traffic: [] };
 }
 
 function plan(observed: Observed, gates: string[] = []): Write | undefined {

@@ -17,7 +17,7 @@ function observe(finalizers: string[]): Observed {
   const metadata = { name: 'a', namespace: 'n', uid: 'vm', finalizers, deletionTimestamp: '2026-01-01T00:00:00Z' };
   const vm = { kind: 'VirtualMachine', metadata, spec: { runStrategy: 'Always' } } as unknown as Vm;
   const vmi = { metadata: { name: 'a', namespace: 'n', uid: 'vmi', ownerReferences: [vmOwner(vm)] } } as unknown as Vmi;
-  return { vm, vmi, pods: [], migrations: [], nodes: [], nads: new Set(), traffic: [] };
+  return { vm, vmi, pods: [], migrations: [], nodes: [], nads: new Set(), attachments: [], traffic: [] };
 }
 
 describe('a VM that is being deleted', () => {

@@ -20,6 +20,7 @@ import { isSame, withCondition } from './conditions.ts';
 import { initialStatus, VM_FINALIZER, VMI_FINALIZER, withDefaults } from './defaults.ts';
 import type { Context, Observed, Write } from './plan.ts';
 import { parseList, planNetworks, refreshInterfaces, withMigrationRequired } from './plan-nics.ts';
+import { isStorageOnly, planProvisioning } from './plan-volumes.ts';
 import { renderLauncher } from './render.ts';
 
 const KIND = 'VirtualMachineInstance';
@@ -50,9 +51,15 @@ export function planVmi(observed: Observed, context: Context): Write | undefined
   if (isDeleting(vmi)) return planVmiEnd(vmi, pods, context);
   if (vmi.status?.phase === undefined) return admit(vmi, context);
   const current = findCurrentPod(vmi, pods);
-  if (vmi.status.phase === 'Pending' && pods.length === 0) return planLauncher(vmi, observed, context);
+  if (vmi.status.phase === 'Pending' && pods.every(isStorageOnly)) return planFirstPod(vmi, observed, context);
   const marked = planGate(vmi, current, context) ?? planNetworks(vmi, current, context);
   return marked ?? planVmiUpdate(vmi, observed, context) ?? planMarks(vmi, pods, current);
+}
+
+function planFirstPod(vmi: Vmi, observed: Observed, context: Context): Write | undefined {
+  const provisioning = planProvisioning(vmi, observed.pods, context);
+  if (provisioning !== undefined) return provisioning;
+  return observed.pods.length === 0 ? planLauncher(vmi, observed, context) : undefined;
 }
 
 function planMarks(vmi: Vmi, pods: readonly Pod[], current: Pod | undefined): Write | undefined {

@@ -17,6 +17,8 @@ export type Observed = {
   nodes: readonly KubeNode[];
   /** `namespace/name` of every NAD. */
   nads: ReadonlySet<string>;
+  /** Pods that attach volumes to launchers. */
+  attachments: readonly Pod[];
   /** Migrations of the whole cluster that are under way. */
   traffic: Traffic;
 };

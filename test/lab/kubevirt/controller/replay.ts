@@ -250,6 +250,7 @@ function observe(world: World, name: string): Observed {
     migrations: jobs as unknown as Vmim[],
     nodes: ['node1', 'node2', 'node3', 'node4'].map((node): KubeNode => ({ metadata: { name: node, labels: {} } })),
     nads: new Set(['default/biz', 'default/biznew', 'default/hotnet']),
+    attachments: [],
     traffic: deriveTraffic(jobs as unknown as Vmim[], () => vmi),
   };
 }

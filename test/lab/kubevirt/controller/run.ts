@@ -30,6 +30,7 @@ import { type Context, type Kind, type Note, type Observed, planNext, type Write
 import { deriveTraffic, type Traffic } from './plan-automatic.ts';
 import { isFinalMigration } from './plan-migration.ts';
 import { formatSeconds } from './plan-vm.ts';
+import { ATTACHMENT_APP } from './plan-volumes.ts';
 import { deriveSettings } from './settings.ts';
 
 type Caches = {
@@ -37,6 +38,7 @@ type Caches = {
   VirtualMachineInstance: Cache<Vmi>;
   VirtualMachineInstanceMigration: Cache<Vmim>;
   Pod: Cache<Pod>;
+  attachments: Cache<Pod>;
   nodes: Cache<KubeNode>;
   nads: Cache<Nad>;
   kubevirts: Cache<KubeVirt>;
@@ -59,6 +61,7 @@ export async function startController(client: Client, image: string): Promise<vo
     VirtualMachineInstance: createCache(client, VMI),
     VirtualMachineInstanceMigration: createCache(client, VMIM),
     Pod: createCache(client, POD, `${LABEL.app}=virt-launcher`),
+    attachments: createCache(client, POD, `${LABEL.app}=${ATTACHMENT_APP}`),
     nodes: createCache(client, NODE),
     nads: createCache(client, NAD),
     kubevirts: createCache(client, KUBEVIRT),
@@ -70,6 +73,11 @@ export async function startController(client: Client, image: string): Promise<vo
     queue.add(`${object.metadata.namespace ?? ''}/${object.spec.vmiName}`),
   );
   caches.Pod.onChange(({ object }) => queue.add(keyOfLauncher(object)));
+  caches.attachments.onChange(({ object }) => {
+    const owner = object.metadata.ownerReferences?.[0]?.name ?? '';
+    const launcher = caches.Pod.store.get(`${object.metadata.namespace ?? ''}/${owner}`);
+    if (launcher !== undefined) queue.add(keyOfLauncher(launcher));
+  });
   caches.nads.onChange(() => {
     for (const vmi of caches.VirtualMachineInstance.store.list()) queue.add(keyOf(vmi));
   });
@@ -109,6 +117,7 @@ function observe(caches: Caches, key: string): Observed {
     migrations: caches.VirtualMachineInstanceMigration.store.list().filter(ours),
     nodes: caches.nodes.store.list(),
     nads: new Set(caches.nads.store.list().map(keyOf)),
+    attachments: caches.attachments.store.list(),
     traffic: listTraffic(caches),
   };
 }
