@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define BUFFER 16384
+#define BATCH 32
 
 /* Bytes of one connection that were read and could not be written back yet. */
 struct connection {
@@ -46,21 +47,34 @@ static void watch(int fd, void *owner, int operation, unsigned events) {
   if (epoll_ctl(poller, operation, fd, &event) < 0) die("epoll_ctl");
 }
 
-/* The control message of the request is sent back with the answer, so the answer leaves from the address that was asked. */
+/*
+ * The control message of the request is sent back with the answer, so the answer leaves from the address that was asked.
+ * Many at a time: in an emulated guest each system call costs more than a datagram.
+ */
 static void answer_datagrams(int fd) {
-  static char data[65536];
-  for (;;) {
-    char control[256];
-    struct sockaddr_in6 peer;
-    struct iovec part = {data, sizeof data};
-    struct msghdr message = {&peer, sizeof peer, &part, 1, control, sizeof control, 0};
-    ssize_t got = recvmsg(fd, &message, 0);
-    if (got < 0) return;
-    part.iov_len = (size_t)got;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c))
-      if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) ((struct in6_pktinfo *)CMSG_DATA(c))->ipi6_ifindex = 0;
-    (void)sendmsg(fd, &message, 0);
-  }
+  static char data[BATCH][2048], control[BATCH][64];
+  static struct sockaddr_in6 peers[BATCH];
+  static struct iovec parts[BATCH];
+  static struct mmsghdr messages[BATCH];
+  int got;
+  do {
+    for (int i = 0; i < BATCH; i++) {
+      parts[i] = (struct iovec){data[i], sizeof data[i]};
+      messages[i].msg_hdr = (struct msghdr){&peers[i], sizeof peers[i], &parts[i], 1, control[i], sizeof control[i], 0};
+    }
+    got = recvmmsg(fd, messages, BATCH, 0, NULL);
+    for (int i = 0; i < got; i++) {
+      struct msghdr *message = &messages[i].msg_hdr;
+      parts[i].iov_len = messages[i].msg_len;
+      for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c))
+        if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) ((struct in6_pktinfo *)CMSG_DATA(c))->ipi6_ifindex = 0;
+    }
+    /* One that cannot be sent is passed over: it is a datagram. */
+    for (int sent = 0; sent < got;) {
+      int done = sendmmsg(fd, messages + sent, (unsigned)(got - sent), 0);
+      sent += done > 0 ? done : 1;
+    }
+  } while (got == BATCH);
 }
 
 static void accept_all(int fd) {
