@@ -138,7 +138,7 @@ async function awaitSubject(context: Context, witness: Witness, binding: Binding
 /** A guest behind masquerade is told its IPv6 address by its user (cloud-init), as KubeVirt asks; here by its console. */
 async function awaitAddresses(context: Context, binding: Binding, ipv6: string): Promise<void> {
   const { guest6, gateway6 } = BEHIND_NAT;
-  const setUp = `ip -6 addr replace ${guest6} dev eth0 nodad; ip -6 route replace default via ${gateway6} dev eth0; `;
+  const setUp = `ip -6 addr replace ${guest6} dev eth0; ip -6 route replace default via ${gateway6} dev eth0; `;
   const line = `${binding === 'masquerade' ? setUp : ''}cat /run/lease.eth0; ip -6 addr show dev eth0`;
   const wanted = binding === 'masquerade' ? guest6 : `${ipv6}/`;
   await expectSoon(`both addresses in the guest with ${binding}`, BOOT_SECONDS, async () => {
