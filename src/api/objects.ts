@@ -11,7 +11,8 @@ export type Pod = {
   kind?: string;
   metadata: ObjectMeta;
   spec?: { nodeName?: string; hostNetwork?: boolean };
-  status?: { phase?: string };
+  /** Of the conditions only `Ready` is kept, and only of virt-handlers. */
+  status?: { phase?: string; conditions?: { type: string; status: string }[] };
 };
 
 export type Node = {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { KubeObject } from '../kube/index.ts';
-import { trimAny, trimNode, trimPod, trimVm, trimVmi } from './trim.ts';
+import { trimAny, trimKubevirt, trimNode, trimPod, trimVm, trimVmi } from './trim.ts';
 
 const managedFields = [{ manager: 'kubectl', fieldsV1: { 'f:spec': {} } }];
 const meta = (annotations: Record<string, string> = {}) => ({
@@ -51,6 +51,48 @@ describe('what the caches keep', () => {
       spec: { nodeName: 'n', hostNetwork: true },
       status: { phase: 'Running' },
     });
+  });
+
+  it('of a virt-handler: also what networks it got and whether it is ready, unless that is larger than it can be', () => {
+    const key = 'k8s.v1.cni.cncf.io/network-status';
+    const handler = (status: string, app = 'virt-handler') =>
+      trimPod(
+        raw({
+          metadata: { ...meta({ [key]: status }), labels: { 'kubevirt.io': app, app: 'x' } },
+          status: {
+            phase: 'Running',
+            conditions: [{ type: 'Ready', status: 'True', reason: 'x' }, { type: 'PodScheduled' }],
+          },
+        }),
+      );
+    expect(handler('[]')).toMatchObject({
+      metadata: { annotations: { [key]: '[]' }, labels: { 'kubevirt.io': 'virt-handler' } },
+      status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] },
+    });
+    expect(handler(' '.repeat(8193)).metadata).toMatchObject({
+      annotations: {},
+      labels: { 'kubevirt.io': 'virt-handler' },
+    });
+    expect(handler('[]', 'virt-launcher')).toEqual({
+      metadata: { ...trimmed, annotations: {}, labels: {} },
+      spec: {},
+      status: { phase: 'Running' },
+    });
+  });
+
+  it('of a KubeVirt: what it says about migrations, and our mark', () => {
+    const migrations = { network: 'n', bandwidthPerMigration: 1, allowPostCopy: true };
+    const annotations = { 'mooring.dev/migration-network': '{}', note: 'long' };
+    const kubevirt = {
+      metadata: meta(annotations),
+      spec: { configuration: { migrations, smbios: {} }, infra: {} },
+      status: {},
+    };
+    expect(trimKubevirt(raw(kubevirt))).toEqual({
+      metadata: { ...trimmed, annotations: { 'mooring.dev/migration-network': '{}' } },
+      spec: { configuration: { migrations: { network: 'n', bandwidthPerMigration: 1 } } },
+    });
+    expect(trimKubevirt(raw({ metadata: meta() }))).toEqual({ metadata: { ...trimmed, annotations: {} } });
   });
 
   it('of a VM: the NICs of its template and what is asked for them, without its status', () => {

@@ -31,8 +31,15 @@ export function trimPod(raw: Raw): Pod {
     kind,
     metadata: { ...trimMeta(metadata, isReadLabel), ...keepHandler(metadata) },
     spec: compact({ nodeName: spec?.nodeName, hostNetwork: spec?.hostNetwork }),
-    status: compact({ phase: status?.phase }),
+    status: compact({ phase: status?.phase, conditions: isHandler(metadata) ? keepReady(status) : undefined }),
   });
+}
+
+const isHandler = ({ labels }: ObjectMeta): boolean => labels?.[KUBEVIRT.app] === KUBEVIRT.handler;
+
+function keepReady(status: Pod['status'] | Node['status']): { type: string; status: string }[] | undefined {
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+  return ready && [{ type: ready.type, status: ready.status }];
 }
 
 /** More than a virt-handler with some networks has; what claims to be one may be anybody's pod. */
@@ -40,8 +47,8 @@ const MOST_STATUS = 8192;
 
 /** Of a virt-handler also what it is, and what networks it got. */
 function keepHandler(metadata: ObjectMeta): Partial<ObjectMeta> {
+  if (!isHandler(metadata)) return {};
   const { labels = {}, annotations = {} } = metadata;
-  if (labels[KUBEVIRT.app] !== KUBEVIRT.handler) return {};
   const status = annotations[NETWORK_STATUS];
   const isKept = status !== undefined && status.length <= MOST_STATUS;
   return {
@@ -66,10 +73,10 @@ export function trimKubevirt(raw: Raw): KubeVirt {
 /** Kubelets write conditions and lists of images all the time: only readiness and addresses matter here. */
 export function trimNode(raw: Raw): Node {
   const { status } = raw as Node;
-  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+  const conditions = keepReady(status);
   const addresses = status?.addresses?.flatMap(({ type, address }) => (IPS.includes(type) ? { type, address } : []));
   const kept = compact({
-    conditions: ready && [{ type: ready.type, status: ready.status }],
+    conditions,
     addresses: addresses?.length === 0 ? undefined : addresses,
   });
   return { ...trimNamespace(raw), ...(Object.keys(kept).length === 0 ? {} : { status: kept }) };

@@ -25,6 +25,8 @@ describe('a node', () => {
       'not MigrationInterfaceMissing -',
     ],
     ['waits for its pod', { address: '198.18.2.7', phase: 'Pending' }, 'not VirtHandlerNotRunning -'],
+    ['is ready', { address: '198.18.2.7', ready: 'True' }, 'ready Ready 198.18.2.7'],
+    ['starts again and again', { address: '198.18.2.7', ready: 'False' }, 'not VirtHandlerNotRunning -'],
     ['is losing its pod', { address: '198.18.2.7', deleting: true }, 'not VirtHandlerNotRunning -'],
     ['has a status that is no JSON', { status: '[{' }, 'not MigrationInterfaceMissing -'],
     ['has a status that is no list', { status: '{"interface":"migration0"}' }, 'not MigrationInterfaceMissing -'],

@@ -62,7 +62,10 @@ function findNotRunning(pod: Pod | undefined): Verdict | undefined {
   if (pod === undefined) return say('there is no virt-handler pod');
   if (pod.metadata.deletionTimestamp !== undefined) return say('the pod is being deleted');
   const { phase = 'Pending' } = pod.status ?? {};
-  return phase === 'Running' ? undefined : say(`the pod is ${quote(phase)}`);
+  if (phase !== 'Running') return say(`the pod is ${quote(phase)}`);
+  // One that starts again and again runs by its phase.
+  const isUnready = pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status !== 'True');
+  return isUnready === true ? say('the pod is not ready') : undefined;
 }
 
 function judgeAttached(attached: Attached | undefined, { nad, ranges }: Target): Verdict {

@@ -39,6 +39,7 @@ export const makeNode = (name: string, address?: string, labels = { 'kubevirt.io
 });
 
 type Handler = {
+  ready?: string;
   address?: string;
   nad?: string;
   phase?: string;
@@ -47,22 +48,29 @@ type Handler = {
   created?: string;
 };
 
-/** A virt-handler, with migration0 when it has an address. */
+/** The status of a pod that has migration0 when it has an address. */
+function formatStatus({ address, nad = NAD, status }: Handler): Record<string, string> {
+  if (status !== undefined) return { [NETWORK_STATUS]: status };
+  if (address === undefined) return {};
+  const entry = { name: nad, interface: 'migration0', ips: address === '' ? [] : [address] };
+  return { [NETWORK_STATUS]: JSON.stringify([{ name: 'x', interface: 'eth0', ips: ['10.16.0.4'] }, entry]) };
+}
+
 export function makeHandler(node: string, over: Handler = {}): Pod {
-  const entry = { name: over.nad ?? NAD, interface: 'migration0', ips: over.address === '' ? [] : [over.address] };
-  const status = over.status ?? JSON.stringify([{ name: 'x', interface: 'eth0', ips: ['10.16.0.4'] }, entry]);
-  const isAttached = over.address !== undefined || over.status !== undefined;
   return {
     metadata: {
       name: `virt-handler-${node}`,
       namespace: 'kubevirt',
       labels: { 'kubevirt.io': 'virt-handler' },
-      ...(isAttached ? { annotations: { [NETWORK_STATUS]: status } } : {}),
+      annotations: formatStatus(over),
       ...(over.deleting ? { deletionTimestamp: '2026-11-21T11:59:00Z' } : {}),
       ...(over.created === undefined ? {} : { creationTimestamp: over.created }),
     },
     spec: { nodeName: node },
-    status: { phase: over.phase ?? 'Running' },
+    status: {
+      phase: over.phase ?? 'Running',
+      ...(over.ready === undefined ? {} : { conditions: [{ type: 'Ready', status: over.ready }] }),
+    },
   };
 }
 
