@@ -36,7 +36,8 @@ export async function installWebhooks(client: Client, lab: LabState): Promise<We
     rules: [{ operations: ['CREATE'], ...rule }],
     failurePolicy: 'Ignore',
     sideEffects: 'NoneOnDryRun',
-    timeoutSeconds: 5,
+    // The machine's cores are shared with guests: what is answered late must not be let in for that.
+    timeoutSeconds: 30,
     admissionReviewVersions: ['v1'],
   });
   const evictions = { apiGroups: [''], apiVersions: ['v1'], resources: ['pods/eviction'] };

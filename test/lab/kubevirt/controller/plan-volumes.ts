@@ -36,13 +36,16 @@ export function planProvisioning(vmi: Vmi, pods: readonly Pod[], context: Contex
   const state = findCondition(vmi.status?.conditions, PROVISIONING)?.status;
   const pod = pods.find(isStorageOnly);
   if (pod === undefined) return state === undefined ? createStorageOnly(vmi, context) : undefined;
-  if (state === undefined) return mark(vmi, 'True', context);
-  if (state === 'True') return hasRun(pod) ? mark(vmi, 'False', context) : undefined;
-  return isDeleting(pod) ? undefined : { verb: 'delete', kind: 'Pod', ...identityOf(pod) };
+  return state === 'False' ? planRemoval(pod) : planMark(vmi, pod, state, context);
 }
 
-function hasRun(pod: Pod): boolean {
-  return areContainersReady(pod) || isDown(pod);
+function planMark(vmi: Vmi, pod: Pod, state: string | undefined, context: Context): Write | undefined {
+  if (state === undefined) return mark(vmi, 'True', context);
+  return areContainersReady(pod) || isDown(pod) ? mark(vmi, 'False', context) : undefined;
+}
+
+function planRemoval(pod: Pod): Write | undefined {
+  return isDeleting(pod) ? undefined : { verb: 'delete', kind: 'Pod', ...identityOf(pod) };
 }
 
 function createStorageOnly(vmi: Vmi, context: Context): Write {
