@@ -1,6 +1,6 @@
 import type { LogicalPort } from '../../api/types.gen.ts';
 import type { NicRequest } from '../requests/types.ts';
-import type { Carriage } from './carriage.ts';
+import { type Carriage, isHome } from './carriage.ts';
 import type { Kept } from './ports.ts';
 
 type Owner = LogicalPort['spec']['owner'];
@@ -58,7 +58,7 @@ export function explainStandby(
   const other = ports.find((one) => one.spec.nic === port.spec.nic && hasGuest(carriage, one));
   if (other === undefined) return undefined;
   const { name } = other.metadata;
-  if (carriage.findHome(port.spec.nic) !== port) return `the guest has LogicalPort ${name} for this NIC`;
+  if (!isHome(carriage, port)) return `the guest has LogicalPort ${name} for this NIC`;
   const what = `waits for the live migration or the restart that takes the guest to subnet ${port.spec.subnet}`;
   return `${what}; until then LogicalPort ${name} carries the NIC`;
 }

@@ -20,8 +20,10 @@ export type Carrying = Pick<LauncherNetworks, 'final' | 'home'> & { readonly pod
 export type Carriage = {
   /** The port that serves what is asked for the NIC now; undefined when it is still to be made. */
   readonly findHome: (nic: string) => LogicalPort | undefined;
-  /** Launchers of any phase that carry the NIC through this port. */
+  /** Launchers of any phase that carry the NIC through this port, also as it was written since, or just made. */
   readonly carriersOf: (port: LogicalPort) => readonly Carrying[];
+  /** True for a port that was not there when this was derived. */
+  readonly isNew: (port: LogicalPort) => boolean;
   /** Those that will carry the port that is still to be made for the NIC. */
   readonly newcomersOf: (nic: string) => readonly Carrying[];
 };
@@ -73,11 +75,20 @@ export function deriveCarriage(input: CarriageInput): Carriage {
   return {
     findHome: (nic) => homes.get(nic),
     carriersOf: (port) => byPort.get(keyOf(port)) ?? [],
+    isNew: (port) => !byPort.has(nameOf(port)),
     newcomersOf: (nic) => newcomers.get(nic) ?? [],
   };
 }
 
 const keyOf = ({ metadata }: LogicalPort): string => metadata.name;
+
+const nameOf = ({ metadata }: LogicalPort): string => metadata.name;
+
+/** True when this port serves what is asked for its NIC; one that is not known yet was made for that. */
+export function isHome(carriage: Carriage, port: LogicalPort): boolean {
+  const home = carriage.findHome(port.spec.nic);
+  return home === undefined ? carriage.isNew(port) : home.metadata.name === port.metadata.name;
+}
 
 function describe({ uid: podUID, final, home }: LauncherNetworks, { nad }: Load): Carrying {
   return { podUID, final, home, ...(nad === undefined ? {} : { nad }) };

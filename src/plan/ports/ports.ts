@@ -2,7 +2,7 @@ import { fail, type Problem } from '../../api/problem.ts';
 import type { LogicalPort } from '../../api/types.gen.ts';
 import type { NicRequest, RequestPlan } from '../requests/types.ts';
 import { choosePlace, describeSuperseded } from './beside.ts';
-import { type Carriage, isCarried } from './carriage.ts';
+import { type Carriage, isCarried, isHome } from './carriage.ts';
 import { deriveOwner, deriveStandingAmong, type Lives, type Standing } from './ownership.ts';
 import { findRetention, type Retention } from './retention.ts';
 
@@ -111,7 +111,7 @@ function findAsked(port: LogicalPort, input: PortsInput): Pick<Kept, 'request' |
   const failed = plan.problems.find((candidate) => candidate.nic === nic);
   if (failed !== undefined) return { problem: failed.problem };
   if (request === undefined) return {};
-  if (carriage === undefined || carriage.findHome(nic) === port) return { request };
+  if (carriage === undefined || isHome(carriage, port)) return { request };
   return { request: describeSuperseded(port, request), superseded: request };
 }
 
