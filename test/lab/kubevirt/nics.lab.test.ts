@@ -220,7 +220,7 @@ describe('a NIC whose network changes', () => {
     await moveNic('biz', 'old');
   });
 
-  it('keeps the old address through a migration that is aborted', async () => {
+  it('K6 keeps the old address through a migration that is aborted', async () => {
     await configure({ configuration: { ...GATES, ...SLOW }, workloadUpdateStrategy: null });
     const [before, old] = [await vmi(), await findAddress('biz', 'nics-old')];
     await moveNic('biz', 'new');
@@ -244,7 +244,7 @@ describe('a NIC whose network changes', () => {
     ]);
   });
 
-  it('has the old address until the guest has moved, then the new one, and the old one is given back', async () => {
+  it('K6 has the old address until the guest has moved, then the new one, and the old one is given back', async () => {
     const [old, fresh] = [await findAddress('biz', 'nics-old'), await findAddress('biz', 'nics-new')];
     const known = await migrations();
     await configure({ ...UPDATES, configuration: FAST });
