@@ -19,16 +19,17 @@ export const LIMITS = {
   lineBytes: 2 ** 20,
   /** May come at once, and for each second of the session. */
   bytes: 8 * 2 ** 20,
-  bytesPerSecond: 2 ** 19,
+  bytesPerSecond: 2 ** 20,
   /** Entries in one line, so that one job of the kernel's is short. */
   batch: 1000,
   handshakeMs: 5000,
   idleMs: 5000,
   silenceMs: 15_000,
   sessionMs: 30 * 60_000,
-  /** Between two readings of the source's table, at least; and at least so many times what a reading took. */
-  readMs: 100,
+  /** Between two readings of the source's table: so many times what a reading took, at least and at most so long. */
   rest: 9,
+  readMs: 100,
+  restMs: 2000,
 } as const;
 
 /** How many bytes a session may have had after so many milliseconds; the receiver allows for what is under way. */

@@ -64,12 +64,15 @@ describe('the source', () => {
     await expect(source.done).rejects.toThrow('over');
   });
 
-  it('rests nine times as long as a reading took', async () => {
+  it.each([
+    ['nine times as long as a reading took', 80, 720],
+    ['at most two seconds', 800, LIMITS.restMs],
+  ])('rests %s', async (_cause, readingMs, restMs) => {
     const source = startSource(tableOf(1));
-    source.state.readingMs = 80;
+    source.state.readingMs = readingMs;
     await source.rested(LIMITS.readMs);
     source.clock.advance(LIMITS.readMs);
-    await source.rested(80 * LIMITS.rest);
+    await source.rested(restMs);
     expect(source.state.reads).toBe(2);
     source.abort.abort(new Error('over'));
     await expect(source.done).rejects.toThrow('over');

@@ -17,7 +17,8 @@ export type SendOptions = {
 
 /**
  * Tells the whole table and then what changes, until the signal aborts; rejects with its reason, or with what reading and
- * writing throw. The table is not read again before the last reading was told, and rests nine times as long as it took.
+ * writing throw. The table is not read again before the last reading was told, and then rests so long that
+ * reading takes a small part of the time.
  */
 export async function sendFlows({ ips, readTable, write, clock, signal }: SendOptions): Promise<never> {
   const say = createPace({ write, clock, signal });
@@ -32,7 +33,7 @@ export async function sendFlows({ ips, readTable, write, clock, signal }: SendOp
     for (const line of formatEntries(plan.news)) await say(line);
     if (first) await say(formatWhole(!table.truncated && flows.length <= LIMITS.entries));
     else if (say.silentMs() >= LIMITS.idleMs) await say(IDLE_LINE);
-    await sleep(clock, Math.max(LIMITS.readMs, tookMs * LIMITS.rest), signal);
+    await sleep(clock, Math.min(Math.max(LIMITS.readMs, tookMs * LIMITS.rest), LIMITS.restMs), signal);
   }
 }
 
