@@ -32,6 +32,13 @@ describe('rules', () => {
     expect(text).not.toContain('table bridge mooring-gate-eth0 {');
   });
 
+  test('masquerade: a SYN is refused before it can knock', () => {
+    const text = formatGate({ interface: 'eth0', binding: 'masquerade' });
+    const syn = text.indexOf('iifname "eth0" tcp flags & (fin | syn | rst | ack) == syn counter name refused drop');
+    expect(syn).toBeGreaterThan(text.indexOf('@open counter name admitted accept'));
+    expect(text.indexOf('counter name knocked accept')).toBeGreaterThan(syn);
+  });
+
   test('removal names every family, and may be repeated', () => {
     const text = formatGateRemoval('eth0');
     for (const family of ['bridge', 'inet', 'arp']) {

@@ -86,6 +86,9 @@ table arp ${table} {
 /**
  * Masquerade. The guest's first IP packet opens. A guest that only ever answers is helped by knocks: a few packets a
  * second pass, the launcher's kernel asks the tap for the guest by ARP, and the guest answers both as soon as it runs.
+ * What is dropped here, connection tracking never sees. A knock leaves an entry that fits the flow, whichever side began
+ * it; only a SYN's would not, as it waits for a SYN-ACK that the source's guest has given long ago, and calls everything
+ * else of that session invalid. So a SYN does not knock; its sender repeats it.
  * Until then the launcher's kernel says nothing on the guest's behalf; ARP requests for the address stay unanswered as
  * long as the gate exists (OVN answers for ports it knows), answers to its own requests pass.
  */
@@ -104,6 +107,7 @@ function formatRoutedGate(podInterface: string): string {
     type filter hook prerouting priority ${PRIORITY};
     iifname ${quoteNft(bridge)} add @open { meta iiftype } counter name spoken accept
     iifname ${pod} meta iiftype @open counter name admitted accept
+    iifname ${pod} tcp flags & (fin | syn | rst | ack) == syn counter name refused drop
     iifname ${pod} limit rate ${KNOCKS}/second burst 1 packets counter name knocked accept
     iifname ${pod} counter name refused drop
   }
