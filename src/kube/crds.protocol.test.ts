@@ -57,7 +57,9 @@ type Spec = Record<string, unknown>;
 let count = 0;
 
 /** Creates an object, and changes it where `then` is given; what the API server answers, '' for yes. */
-async function apply(kind: 'subnet' | 'vpc' | 'ipPool', spec: Spec, then?: Spec): Promise<string> {
+type Kind = 'subnet' | 'vpc' | 'ipPool' | 'migrationNetwork';
+
+async function apply(kind: Kind, spec: Spec, then?: Spec): Promise<string> {
   const resource: Resource<KubeObject> = createResource(transport, KINDS[kind]);
   count += 1;
   const name = `t${count}`;
@@ -75,7 +77,7 @@ const V4 = { cidrBlock: '10.0.1.0/24' };
 const DUAL = { cidrBlock: '10.0.1.0/24,fd01::/64' };
 
 describe('the schema takes', () => {
-  it.each<[string, 'subnet' | 'vpc' | 'ipPool', Spec]>([
+  it.each<[string, Kind, Spec]>([
     ['a VPC of one namespace', 'vpc', { namespaces: ['ns1'] }],
     ['a plain subnet', 'subnet', { vpc: 'test-vpc-1', ...V4, protocol: 'IPv4', namespaces: ['ns1'] }],
     [
@@ -106,6 +108,27 @@ describe('the schema takes', () => {
       },
     ],
     ['as many excluded ranges as there may be', 'subnet', { ...V4, excludeIps: Array(256).fill('10.0.1.7..10.0.1.9') }],
+    ['a migration network on an interface', 'migrationNetwork', { uplink: { interface: 'eth1' }, ...V4 }],
+    [
+      'everything of a migration network',
+      'migrationNetwork',
+      {
+        uplink: { interface: 'bond0', type: 'macvlan', vlan: 4094 },
+        ...DUAL,
+        gateway: '10.0.1.1,fd01::1',
+        excludeIps: ['10.0.1.2', 'fd01::10..fd01::20'],
+        mtu: 9000,
+        bandwidth: '64Mi',
+        allowOverlap: true,
+        allowSharedUplink: true,
+      },
+    ],
+    [
+      'a long name of a bridge with a VLAN',
+      'migrationNetwork',
+      { uplink: { interface: 'br-migration-01', type: 'bridge', vlan: 7 }, ...V4 },
+    ],
+    ['a migration network by its definition', 'migrationNetwork', { nad: 'wire', ...V4 }],
     ['a pool', 'ipPool', { subnet: 'a', ips: ['10.0.1.7', '10.0.1.8..10.0.1.9', '10.0.1.16/28'] }],
   ])('%s', async (_cause, kind, spec) => {
     expect(await apply(kind, spec)).toBe('');
@@ -113,14 +136,15 @@ describe('the schema takes', () => {
 });
 
 describe('the manual', () => {
-  const page = readFileSync(join(CRDS, '../docs/networks.md'), 'utf8');
-  const blocks = [...page.matchAll(/^```yaml\n(.*?)^```$/gms)].flatMap(([, text = '']) => parseAllDocuments(text));
+  const pages = ['networks', 'migration-network'].map((name) => readFileSync(join(CRDS, `../docs/${name}.md`), 'utf8'));
+  const texts = pages.flatMap((page) => [...page.matchAll(/^```yaml\n(.*?)^```$/gms)]);
+  const blocks = texts.flatMap(([, text = '']) => parseAllDocuments(text));
   const objects = blocks.map((document) => document.toJS() as KubeObject & { spec: Spec });
 
   it('shows objects that the schema takes', async () => {
     expect(objects.length).toBeGreaterThan(7);
     for (const { kind, metadata, spec } of objects) {
-      const known = (['subnet', 'vpc', 'ipPool'] as const).find((key) => KINDS[key].kind === kind);
+      const known = (['subnet', 'vpc', 'ipPool', 'migrationNetwork'] as const).find((key) => KINDS[key].kind === kind);
       expect(known && (await apply(known, spec)), metadata?.name).toBe('');
     }
   });
@@ -166,5 +190,44 @@ describe('the schema refuses', () => {
     expect(await apply('ipPool', { subnet: 'a', ips: [] })).toContain('should have at least 1 items');
     const moved = await apply('ipPool', { subnet: 'a', ips: ['10.0.1.7'] }, { subnet: 'b' });
     expect(moved).toContain('the subnet of a pool is fixed; make another pool');
+  });
+
+  it.each<[string, Spec, string]>([
+    ['neither uplink nor nad', V4, 'name either uplink'],
+    ['both', { uplink: { interface: 'eth1' }, nad: 'wire', ...V4 }, 'name either uplink'],
+    ['an interface by path', { uplink: { interface: '../eth1' }, ...V4 }, 'should match'],
+    [
+      'a name too long for its VLAN',
+      { uplink: { interface: 'enp175s0f0np0', vlan: 10 }, ...V4 },
+      'can have 15 characters',
+    ],
+    ['a VLAN that is none', { uplink: { interface: 'eth1', vlan: 4095 }, ...V4 }, 'less than or equal to 4094'],
+    [
+      'an unknown type',
+      { uplink: { interface: 'eth1', type: 'ipvlan' }, ...V4 },
+      'supported values: "macvlan", "bridge"',
+    ],
+    ['a definition of another namespace', { nad: 'default/wire', ...V4 }, 'should match'],
+    ['no CIDR', { nad: 'wire', cidrBlock: '10.0.1.0' }, 'must be a CIDR such as'],
+    ['a gateway elsewhere', { nad: 'wire', ...V4, gateway: '10.0.2.1' }, 'each gateway must be an address inside'],
+    [
+      'an exclusion elsewhere',
+      { nad: 'wire', ...V4, excludeIps: ['10.0.2.9'] },
+      'excludeIps must lie inside cidrBlock',
+    ],
+    ['a bandwidth in bits', { nad: 'wire', ...V4, bandwidth: '64Mbit' }, 'should match'],
+    ['an MTU too small for IPv6', { nad: 'wire', ...DUAL, mtu: 1279 }, 'mtu must be at least 1280 for IPv6'],
+  ])('of a migration network: %s', async (_cause, spec, message) => {
+    expect(await apply('migrationNetwork', spec)).toContain(message);
+  });
+
+  it('another range for a migration network, and a name that NADs cannot have', async () => {
+    const moved = await apply('migrationNetwork', { nad: 'wire', ...V4 }, { cidrBlock: '10.0.2.0/24' });
+    expect(moved).toContain('the range of a migration network is fixed');
+    const resource: Resource<KubeObject> = createResource(transport, KINDS.migrationNetwork);
+    for (const name of ['a.b', 'a'.repeat(41)]) {
+      const object = { metadata: { name }, spec: { nad: 'wire', ...V4 } } as KubeObject;
+      await expect(resource.create(object)).rejects.toThrow('at most 40 characters and no dot');
+    }
   });
 });
