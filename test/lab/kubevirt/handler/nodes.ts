@@ -17,6 +17,24 @@ export const NODE_LABELS: Readonly<Record<string, string>> = {
   [`machine-type.node.kubevirt.io/${MACHINE_TYPE}`]: 'true',
 };
 
+/** On a Node: nothing of KubeVirt's answers there. Its guests go on as they are until the annotation is taken off. */
+const LOST = 'lab.mooring.dev/lost';
+const SCHEDULABLE = 'kubevirt.io/schedulable';
+
+export function isLost(node: KubeNode | undefined): boolean {
+  return node?.metadata.annotations?.[LOST] === 'true';
+}
+
+/** What virt-controller does to a node when five minutes have gone without a heartbeat: no launcher is put there. */
+export async function markLost(client: Client, node: string): Promise<void> {
+  const labels = { [SCHEDULABLE]: 'false' };
+  await client.resource<KubeNode & KubeObject>(NODE).patch({ name: node }, { metadata: { labels } });
+}
+
+export function needsMark(node: KubeNode): boolean {
+  return isLost(node) && node.metadata.labels?.[SCHEDULABLE] !== 'false';
+}
+
 /**
  * Makes launchers fit on a node, and says that its handler lives: labels, device counts, heartbeat. A kubelet that does
  * not account for local storage reports none, and launchers ask for 50M of it.
@@ -38,7 +56,8 @@ async function ensureDevices(nodes: Resource<KubeNode & KubeObject>, name: strin
 
 /** True when a node lacks what `beat` gives: it is new, or its kubelet has written its own capacity anew. */
 export function needsBeat(node: KubeNode): boolean {
-  const labelled = node.metadata.labels?.['kubevirt.io/schedulable'] !== undefined;
+  const labelled = node.metadata.labels?.[SCHEDULABLE] === 'true';
   const { capacity = {} } = node.status ?? {};
+  if (isLost(node)) return false;
   return !labelled || capacity['devices.kubevirt.io/kvm'] === undefined || capacity['ephemeral-storage'] === undefined;
 }

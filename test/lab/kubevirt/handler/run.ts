@@ -24,7 +24,7 @@ import { recordEvent } from './figures.ts';
 import { command, prepareTarget, send, takeFigures } from './migrate.ts';
 import { createMonitors, readGuest } from './monitors.ts';
 import { isAlive } from './netns.ts';
-import { beat, HEARTBEAT_MS, needsBeat } from './nodes.ts';
+import { beat, HEARTBEAT_MS, isLost, markLost, needsBeat, needsMark } from './nodes.ts';
 import { startOperator } from './operator.ts';
 import { isPauseWanted } from './pause.ts';
 import { planNode } from './plan.ts';
@@ -69,17 +69,21 @@ export async function startHandlers(client: Client, lab: LabState): Promise<void
 
 /** Labels and heartbeats, for a node at once when it appears and then every minute. */
 function keepNodes(client: Client, cache: Cache<KubeNode>, nodes: readonly LabNode[]): void {
-  const tend = (name: string): void => {
-    beat(client, name, formatSeconds(Date.now())).catch((err: unknown) =>
-      client.log.warn({ err, node: name }, 'heartbeat'),
-    );
+  const give = (patch: Promise<void>, node: string): void => {
+    patch.catch((err: unknown) => client.log.warn({ err, node }, 'heartbeat'));
   };
+  const tend = (name: string): void => give(beat(client, name, formatSeconds(Date.now())), name);
   const names = new Set(nodes.map((node) => node.name));
   cache.onChange((change) => {
-    if (change.type !== 'deleted' && names.has(change.key) && needsBeat(change.object)) tend(change.key);
+    if (change.type === 'deleted' || !names.has(change.key)) return;
+    if (needsBeat(change.object)) tend(change.key);
+    if (needsMark(change.object)) give(markLost(client, change.key), change.key);
   });
   setInterval(() => {
-    for (const node of cache.store.list()) if (names.has(node.metadata.name ?? '')) tend(node.metadata.name ?? '');
+    for (const node of cache.store.list()) {
+      const { name = '' } = node.metadata;
+      if (names.has(name) && !isLost(node)) tend(name);
+    }
   }, HEARTBEAT_MS);
 }
 
@@ -131,6 +135,8 @@ async function writeDown(tools: NodeTools, record: GuestRecord, event: QmpEvent)
 }
 
 async function runTurns(handler: Handler, key: string): Promise<Outcome> {
+  const { caches, tools } = handler;
+  if (isLost(caches.nodes.store.get(tools.node.name))) return { requeueAfterMs: RECHECK_MS };
   for (let count = 0; count < TURNS; count += 1) {
     const view = await observe(handler, key);
     const action = planNode(view);
