@@ -77,6 +77,11 @@ describe('derivePortStatus', () => {
       'Bound n1 Allocated=True/Allocated Programmed=True/Programmed Bound=True/Bound Migrating=False/NotMigrating',
     ],
     [
+      'migrated, while the source still has the port',
+      facts({ state: settled('n2', { requestedChassis: ['n2', 'n1'], source: 'n1', target: 'n2' }), boundTo: 'n1' }),
+      'Ready n1 Allocated=True/Allocated Programmed=True/Programmed Bound=False/WaitingForChassis Migrating=False/NotMigrating',
+    ],
+    [
       'bound to a node that was not asked for',
       facts({ boundTo: 'n9' }),
       'Ready n9 Allocated=True/Allocated Programmed=True/Programmed Bound=False/WaitingForChassis Migrating=False/NotMigrating',

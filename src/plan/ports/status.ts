@@ -81,9 +81,11 @@ function isInConflict(port: LogicalPort, { rivals, problem, outside }: PortFacts
   return rivals.length > 0 || outside !== undefined;
 }
 
+/** After a migration the source may stay beside the target until that one has claimed the port: not bound by then. */
 function isBound(port: LogicalPort, facts: PortFacts): boolean {
   const node = findNode(port, facts);
-  return node !== undefined && facts.state.requestedChassis.includes(node);
+  if (node === undefined || !facts.state.requestedChassis.includes(node)) return false;
+  return isUnderWay(facts.state) || node === facts.state.node;
 }
 
 /** The address outlives its owner: it has no rows. */
