@@ -75,6 +75,12 @@ describe('a migration', () => {
     expect(list([again], first).map(({ uid }) => uid)).toEqual(['second', 'uid-vm']);
   });
 
+  it('comes before one that ended in the same second and is known', () => {
+    const known = [sent('z', '2026-11-21T11:30:05Z'), sent('a', '2026-11-21T11:30:05Z')];
+    const next = list([makeVmi('vm', { targetNodeAddress: '198.18.2.7' })], known);
+    expect(next.map(({ uid }) => uid)).toEqual(['uid-vm', 'z', 'a']);
+  });
+
   it('is forgotten when ten have ended after it', () => {
     const known = Array.from({ length: MOST_SENT }, (_, at) => sent(`m${at}`, `2026-11-21T11:2${at}:00Z`)).reverse();
     const next = list([makeVmi('vm', { targetNodeAddress: '198.18.2.7' })], known);

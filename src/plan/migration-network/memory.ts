@@ -23,10 +23,11 @@ export function listSent(
   const uids = new Set(known.map(({ uid }) => uid));
   const since = network.metadata.creationTimestamp ?? '';
   const fresh = vmis.flatMap((vmi) => readSent(vmi, { ranges, now, since }) ?? []).filter(({ uid }) => !uids.has(uid));
-  return [...known, ...fresh].sort(compareSent).slice(0, MOST_SENT);
+  return [...fresh, ...known].sort(compareSent).slice(0, MOST_SENT);
 }
 
-const compareSent = (a: Sent, b: Sent): number => (a.at === b.at ? (a.uid < b.uid ? -1 : 1) : a.at > b.at ? -1 : 1);
+/** Of two in one second that comes first which was told of last. */
+const compareSent = (a: Sent, b: Sent): number => (a.at === b.at ? 0 : a.at > b.at ? -1 : 1);
 
 type Reading = { readonly ranges: SubnetRanges; readonly now: string; readonly since: string };
 
