@@ -135,7 +135,7 @@ function makeGuest(guest: TestNetns): void {
   ]);
 }
 
-/** What ADD leaves, then what virt-handler makes of it (fixtures/kubevirt-v1.8.4/netns-masquerade.txt). */
+/** What ADD leaves (liberal tracking, addresses that are ready at once), then what virt-handler makes of it (fixtures/kubevirt-v1.8.4/netns-masquerade.txt). */
 function makeLauncher(launcher: TestNetns, { nft, sysctls }: Wiring): void {
   runLines(launcher, [
     'sysctl -qw net.netfilter.nf_conntrack_tcp_be_liberal=1',

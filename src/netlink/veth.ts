@@ -16,6 +16,11 @@ const PEER_SYSCTLS: InterfaceSysctls = { ipv6: { accept_ra: 0, accept_dad: 0, da
 /** nf_conntrack-sysctl.rst, per namespace. */
 const LIBERAL_TRACKING = 'netfilter/nf_conntrack_tcp_be_liberal';
 /**
+ * For links made from now on. A bridge whose link-local address is still being checked, two seconds from the moment in which
+ * QEMU opens its tap, cannot ask for the guest by neighbour discovery: a migration that is faster would be deaf on IPv6.
+ */
+const NEW_LINKS_CHECK = 'ipv6/conf/default/accept_dad';
+/**
  * The host's end belongs to OVS. With the userspace datapath the host's own stack hears its frames too: it must neither
  * answer, nor route, nor take a router advertisement from a tenant.
  */
@@ -86,6 +91,7 @@ function configurePair(host: RouteSocket, job: AttachVeth, netns: Netns): Result
     if (job.disableTxChecksum === true) setOffload(job.peerName, 'txChecksum', false);
     writeInterfaceSysctls(job.peerName, PEER_SYSCTLS);
     if (job.trackLiberally === true) writeSysctl(LIBERAL_TRACKING, 1);
+    if (job.gate?.binding === 'masquerade') writeSysctl(NEW_LINKS_CHECK, 0);
   });
   const peer = openRouteSocketIn(netns);
   try {

@@ -146,6 +146,18 @@ describe('attach', () => {
     expect(pod.run('cat /proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal').trim()).toBe(expected);
   });
 
+  test.each([
+    ['masquerade', '0'],
+    ['bridge', '1'],
+  ] as const)(
+    'behind a gate of binding %s a bridge made later checks its own address: %s (masquerade would be deaf on IPv6)',
+    async (binding, expected) => {
+      await worker.run(plan({ gate: { binding } }));
+      pod.run('ip link add k6t-eth0 type bridge');
+      expect(pod.run('cat /proc/sys/net/ipv6/conf/k6t-eth0/accept_dad').trim()).toBe(expected);
+    },
+  );
+
   test('announcements go out through the new interface', async () => {
     await worker.run(plan({ announce: true }));
     const sent = () => Number(pod.run('cat /sys/class/net/eth0/statistics/tx_packets'));
