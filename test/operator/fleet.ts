@@ -32,6 +32,8 @@ export type Fleet = AsyncDisposable & {
   findBinding(lsp: string): string | undefined;
   readonly bindings: Bindings;
   sbctl(...args: string[]): Promise<string>;
+  /** Resolves when every chassis has done what the Northbound database asks for; none may be dead. */
+  sync(): Promise<void>;
 };
 
 export async function startFleet(stage: Pick<Stage, 'nb' | 'sb'>, nodes: readonly string[]): Promise<Fleet> {
@@ -58,6 +60,7 @@ export async function startFleet(stage: Pick<Stage, 'nb' | 'sb'>, nodes: readonl
     },
     northd: runNorthd(processes, dir.path, remotes),
     sbctl,
+    sync: async () => void (await run(['ovn-nbctl', `--db=${remotes.nb}`, '--timeout=20', '--wait=hv', 'sync'])),
     bindings,
     findBinding: (lsp) => formatBinding(bindings.findPortBinding(lsp)),
     [Symbol.asyncDispose]: async () => {

@@ -1,7 +1,7 @@
 import type { KubeObject } from '../../src/kube/index.ts';
 import { NB } from '../../src/ovn/schema/nb.gen.ts';
 import { createCast } from './objects.ts';
-import { type Stage, until } from './stage.ts';
+import { COLLECTIONS, type Stage, until } from './stage.ts';
 
 /** One VM with one NIC, played through its migrations as KubeVirt would write them. */
 export type Voyage = Disposable & {
@@ -13,6 +13,10 @@ export type Voyage = Disposable & {
   board(node: string): string;
   /** A VMIM and its target launcher, with a node unless told otherwise. */
   prepare(node?: string): Leg;
+  /** Stops it: the launchers and the VMI are gone. */
+  land(): void;
+  /** Launchers that hold the port, by its attachments, as `<role>@<node>`. */
+  holders(): string[];
   /** UID of the LogicalPort, as the agent writes it into iface-id-ver. */
   whenPort(): Promise<string>;
   whenAsked(chassis: string): Promise<void>;
@@ -38,78 +42,100 @@ export type Leg = {
 const READY = '2026-11-21T10:48:37Z';
 const FRESH = { targetNodeDomainReadyTimestamp: null, completed: null, failed: null, mode: null, endTimestamp: null };
 
+type Deck = {
+  readonly cast: ReturnType<typeof createCast>;
+  readonly name: string;
+  readonly vm: KubeObject;
+  vmi: KubeObject | undefined;
+  at: string;
+  count: number;
+};
+
+/** Makes the VM, which does not run yet. */
 export function createVoyage(stage: Stage, name: string): Voyage {
   const cast = createCast(stage.api);
+  const deck: Deck = { cast, name, vm: cast.vm(name), vmi: undefined, at: '', count: 0 };
   const lsp = `vm/a/${name}/default`;
-  const asked: (string | undefined)[] = [];
-  const look = () => {
-    const rows = [...stage.nb.nb.observed.rows(NB.Logical_Switch_Port).values()];
-    const now = rows.find((row) => row.name === lsp)?.options.get('requested-chassis');
-    if (asked.length === 0 || asked.at(-1) !== now) asked.push(now);
-  };
-  const stop = stage.nb.nb.client.onChange(look);
-  const vm = cast.vm(name);
-  let at = '';
-  let vmi: KubeObject | undefined;
-  let count = 0;
-  const patchVmi = (status: object) => void cast.setStatus('vmis', `a/${name}`, status);
-  const getVmi = (): KubeObject => {
-    if (vmi === undefined) throw new Error(`${name} has not started`);
-    return vmi;
-  };
+  const port = `a/${name}.default.vm`;
+  const log = recordAsked(stage, lsp);
   return {
     lsp,
-    port: `a/${name}.default.vm`,
-    asked,
+    port,
     cast,
-    patchVmi,
-    board: (node) => {
-      count += 1;
-      vmi = cast.vmi(name, vm);
-      cast.launcher(`${name}-l${count}`, vmi, { node });
-      patchVmi({ phase: 'Running', nodeName: node });
-      at = node;
-      return `${name}-l${count}`;
+    asked: log.asked,
+    patchVmi: (status) => patchVmi(deck, status),
+    board: (node) => board(deck, node),
+    prepare: (node) => prepare(deck, node),
+    land: () => {
+      const pods = stage.api.storage.list(COLLECTIONS.pods).map(({ metadata }) => metadata.name ?? '');
+      for (const pod of pods) if (pod.startsWith(`${name}-l`)) cast.remove('pods', `a/${pod}`);
+      cast.remove('vmis', `a/${name}`);
     },
-    prepare: (node) => {
-      count += 1;
-      const [pod, vmim] = [`${name}-l${count}`, `${name}-m${count}`];
-      const uid = cast.vmim(vmim, name).metadata.uid ?? '';
-      cast.launcher(pod, getVmi(), node === undefined ? { job: uid } : { node, job: uid });
-      const migrate = (state: object, more: object = {}) => patchVmi({ migrationState: state, ...more });
-      const setVmim = (phase: string) => void cast.setStatus('vmims', `a/${vmim}`, { phase });
-      const source = at;
-      return {
-        uid,
-        pod,
-        vmim,
-        setVmim,
-        handOver: () => {
-          migrate({ ...FRESH, migrationUid: uid, sourceNode: source, targetNode: node, targetPod: pod });
-          setVmim('Running');
-        },
-        ready: (extra = {}) => migrate({ targetNodeDomainReadyTimestamp: READY, ...extra }),
-        complete: () => {
-          migrate({ targetNodeDomainReadyTimestamp: READY, completed: true }, { nodeName: node });
-          setVmim('Succeeded');
-          at = node ?? at;
-        },
-        fail: () => {
-          migrate({ failed: true });
-          setVmim('Failed');
-        },
-      };
-    },
-    whenPort: async () => {
-      const port = await until(`LogicalPort of ${name}`, async () => stage.findPort(`a/${name}.default.vm`));
-      return port.metadata.uid ?? '';
-    },
+    holders: () => (stage.findPort(port)?.spec.attachments ?? []).map(({ role, node }) => `${role}@${node}`),
+    whenPort: async () => (await until(`LogicalPort ${port}`, async () => stage.findPort(port))).metadata.uid ?? '',
     whenAsked: async (chassis) => {
-      await until(
-        `${lsp} on ${chassis}; so far ${asked.join(' > ')}`,
-        async () => asked.at(-1) === chassis || undefined,
-      );
+      await until(`${lsp} on ${chassis}`, async () => log.asked.at(-1) === chassis || undefined).catch((error) => {
+        throw new Error(`asked ${log.asked.join(' > ')}`, { cause: error });
+      });
     },
-    [Symbol.dispose]: stop,
+    [Symbol.dispose]: log.stop,
+  };
+}
+
+function recordAsked(
+  { nb }: Stage,
+  lsp: string,
+): { readonly asked: (string | undefined)[]; readonly stop: () => void } {
+  const asked: (string | undefined)[] = [];
+  const stop = nb.nb.client.onChange(() => {
+    const rows = [...nb.nb.observed.rows(NB.Logical_Switch_Port).values()];
+    const now = rows.find((row) => row.name === lsp)?.options.get('requested-chassis');
+    if (asked.length === 0 || asked.at(-1) !== now) asked.push(now);
+  });
+  return { asked, stop };
+}
+
+function patchVmi({ cast, name }: Deck, status: object): void {
+  cast.setStatus('vmis', `a/${name}`, status);
+}
+
+function board(deck: Deck, node: string): string {
+  const { cast, name } = deck;
+  deck.count += 1;
+  deck.vmi = cast.vmi(name, deck.vm);
+  deck.at = node;
+  cast.launcher(`${name}-l${deck.count}`, deck.vmi, { node });
+  patchVmi(deck, { phase: 'Running', nodeName: node });
+  return `${name}-l${deck.count}`;
+}
+
+function prepare(deck: Deck, node: string | undefined): Leg {
+  const { cast, name, vmi, at: source } = deck;
+  if (vmi === undefined) throw new Error(`${name} has not started`);
+  deck.count += 1;
+  const [pod, vmim] = [`${name}-l${deck.count}`, `${name}-m${deck.count}`];
+  const uid = cast.vmim(vmim, name).metadata.uid ?? '';
+  cast.launcher(pod, vmi, node === undefined ? { job: uid } : { node, job: uid });
+  const migrate = (migrationState: object, more: object = {}) => patchVmi(deck, { migrationState, ...more });
+  const setVmim = (phase: string) => void cast.setStatus('vmims', `a/${vmim}`, { phase });
+  return {
+    uid,
+    pod,
+    vmim,
+    setVmim,
+    handOver: () => {
+      migrate({ ...FRESH, migrationUid: uid, sourceNode: source, targetNode: node, targetPod: pod });
+      setVmim('Running');
+    },
+    ready: (extra = {}) => migrate({ targetNodeDomainReadyTimestamp: READY, ...extra }),
+    complete: () => {
+      migrate({ targetNodeDomainReadyTimestamp: READY, completed: true }, { nodeName: node });
+      setVmim('Succeeded');
+      deck.at = node ?? source;
+    },
+    fail: () => {
+      migrate({ failed: true });
+      setVmim('Failed');
+    },
   };
 }
