@@ -194,6 +194,23 @@ describe('a NIC of a running VM', () => {
     expect(await reach(await findAddress('biz', 'nics-old'))).toBe(true);
     await expectSingleLauncher();
   });
+
+  it('goes by a migration when nothing unplugs it in place, and its address is given back', async () => {
+    const [before, known] = [await vmi(), await migrations()];
+    const thaw = await freezeAgent(before.status.nodeName);
+    try {
+      await setState('late', 'absent');
+      await expectUpdate(known);
+    } finally {
+      thaw();
+    }
+    await expectSource('late', undefined);
+    expect((await vmi()).status.nodeName).not.toBe(before.status.nodeName);
+    await expectSoon('the port released', 30, async () => ((await listPorts('late')).length === 0 ? true : undefined));
+    expect(await inGuest(context, VM, 'ls /sys/class/net')).not.toContain('eth2');
+    expect(await reach(await findAddress('biz', 'nics-old'))).toBe(true);
+    await expectSingleLauncher();
+  });
 });
 
 /** Stops the agent of a node, so that nothing is plugged there; returns what lets it go on. */
@@ -258,7 +275,7 @@ describe('a NIC whose network changes', () => {
       (await listPorts('biz', 'nics-old')).length === 0 ? true : undefined,
     );
     const { interfaces } = (await vmi()).status;
-    expect(interfaces.map((entry: Entry) => entry.name).toSorted()).toEqual(['biz', 'default', 'late']);
+    expect(interfaces.map((entry: Entry) => entry.name).toSorted()).toEqual(['biz', 'default']);
   });
 });
 
