@@ -4,6 +4,8 @@ import { deriveSetUp } from '../../test/lab/kubevirt/handler/wiring.ts';
 import { dumpConntrack, loadConntrack } from './conntrack.ts';
 import { formatConntrackKey } from './conntrack-entry.ts';
 import { getGateState } from './gate.ts';
+import { withNetns } from './netns.ts';
+import { runNft } from './nft.ts';
 import { until } from './testing.ts';
 import { createMigrationLab, FAR, GUEST, type MigrationLab, POD } from './testing-migration.ts';
 import { openTcp, openUdp, type Session, type Talker } from './testing-sockets.ts';
@@ -34,6 +36,7 @@ const CASES: Case[] = ([4, 6] as const).flatMap((family) =>
   ),
 );
 /** The one of eight that mid-stream pick-up does not save: nothing tells the target's rules whose the segment is. */
+const EIGHTH_CASE: Case = { family: 4, direction: 'outbound', ports: 'declared', speaker: 'remote' };
 const isEighth = ({ direction, ports, speaker }: Case) =>
   direction === 'outbound' && ports === 'declared' && speaker === 'remote';
 const SEVEN = CASES.filter((one) => !isEighth(one));
@@ -215,6 +218,31 @@ describe('what the target tracks before the guest is there', () => {
       expect(dumpConntrack(lab.target, 10).entries.map(formatConntrackKey)).toEqual(entries.map(formatConntrackKey));
     },
   );
+
+  test('an entry that was carried over long before survives the half of the session that knocks on it', async () => {
+    const lab = await createLab('declared');
+    const session = await openSession(lab, EIGHTH_CASE);
+    await tell(session.guest, session.remote, 'before');
+    carry(lab);
+    const knocked = () => getGateState(lab.target, 'eth0')?.counters.knocked ?? 0;
+    for (let words = 0; knocked() < 5; words += 1) {
+      await tell(session.remote, session.guest, `meanwhile ${words}`);
+      await tell(session.guest, session.remote, `answer ${words}`);
+      await pause(PER_KNOCK / 2);
+    }
+    await migrateWithSession(EIGHTH_CASE, lab, session, tell);
+  });
+
+  test('entries that come before the rules of KubeVirt are translated all the same', async () => {
+    const lab = await createLab('declared');
+    const session = await openSession(lab, EIGHTH_CASE);
+    await tell(session.guest, session.remote, 'before');
+    lab.target.run('nft delete table ip nat');
+    lab.target.run('nft delete table ip6 nat');
+    carry(lab);
+    withNetns(lab.target, () => runNft(planWiring('declared').nft));
+    await migrateWithSession(EIGHTH_CASE, lab, session, tell);
+  });
 
   test('a masquerade that had to take another port keeps it, whatever a knock made of that port', async () => {
     const lab = await createLab('not declared');
