@@ -7,7 +7,7 @@ import { createAgent } from '../cni/daemon/agent.ts';
 import { createCluster, type Pod } from '../cni/daemon/cluster.ts';
 import { ATTACH_MODES } from '../cni/daemon/networks/who.ts';
 import { createOvsPorts } from '../cni/daemon/ovs-ports.ts';
-import { createEventRecorder, createResource, LEASE, type Lease, systemClock } from '../kube/index.ts';
+import { createEventRecorder, createResource, LEASE, type Lease, systemClock, type Transport } from '../kube/index.ts';
 import { createNetnsWorker } from '../netlink/worker.ts';
 import { createOvsClient } from '../ovs/database.ts';
 import { createPrometheus, serveHealth } from './metrics.ts';
@@ -33,6 +33,8 @@ const OPTIONS = {
   'host-ports': { type: 'boolean', default: false },
   'peer-port': { type: 'string', default: '9477' },
   namespace: { type: 'string', default: process.env.POD_NAMESPACE ?? '' },
+  'pod-name': { type: 'string', default: process.env.POD_NAME ?? '' },
+  'pod-uid': { type: 'string', default: process.env.POD_UID ?? '' },
   'add-seconds': { type: 'string', default: '60' },
   'reap-seconds': { type: 'string', default: '20' },
   'metrics-port': { type: 'string', default: '9476' },
@@ -65,6 +67,7 @@ Usage: mooring-agent [options]
   --peer-port PORT      where agents of other nodes ask for the connections of a launcher that moves to them; 0: nobody
                         may (default: 9477)
   --namespace NAME      where the agents' Leases are; none: no connections are carried (default: $POD_NAMESPACE)
+  --pod-name, --pod-uid the agent's own pod, with which its Lease goes (default: $POD_NAME, $POD_UID)
   --add-seconds N       how long one ADD may take (default: 60)
   --reap-seconds N      how often leftovers are looked for (default: 20)
   --metrics-port PORT   /metrics, /healthz, /readyz (default: 9476)
@@ -128,9 +131,7 @@ async function run(values: Values): Promise<void> {
     activation: parseActivation(values.activation),
     pluginTypes: values['plugin-types'].split(',').filter((type) => type !== ''),
     podWriter: createResource<Pod>(transport, KINDS.pod),
-    ...(peerPort === 0 || values.namespace === ''
-      ? {}
-      : { carry: { port: peerPort, leases: createResource<Lease>(transport, LEASE), namespace: values.namespace } }),
+    ...(peerPort === 0 || values.namespace === '' ? {} : { carry: formatCarry(values, peerPort, transport) }),
     deadlines,
     reapMs,
   });
@@ -144,6 +145,13 @@ async function run(values: Values): Promise<void> {
   await agent.stop();
   await Promise.all([cluster.stop(), events.stop(), ovs.client.stop(), links.stop(), health.close()]);
   await transport.close();
+}
+
+/** How agents find each other. */
+function formatCarry(values: Values, port: number, transport: Transport) {
+  const { namespace, 'pod-name': name, 'pod-uid': uid } = values;
+  const leases = createResource<Lease>(transport, LEASE);
+  return { port, leases, namespace, ...(name === '' || uid === '' ? {} : { pod: { name, uid } }) };
 }
 
 /** Addresses of the API server, also when its URL has a name; the ones that hold now. */

@@ -48,7 +48,7 @@ export function createCarrier({ context, random, registry, port }: CarrierOption
   const self: Self = { node, registry, identity, port, links, events, clock, random, log, metrics, findOwn };
   const running: Running = { self, incoming: new Map(), outgoing: new Map() };
   const server = createServer(running);
-  const presence = createPresence(self, server, cluster.findNode);
+  const presence = createPresence(self, server);
   return {
     turn: async (signal) => {
       if (!cluster.hasSynced()) return { requeueAfterMs: 1000 };

@@ -47,12 +47,7 @@ async function startSource(onSession: (socket: TLSSocket) => void, psk?: Buffer)
   const targetKey = world.api.storage.get('coordination.k8s.io/v1/leases', 'mooring-system/node.b');
   const key = targetKey.metadata.annotations?.['mooring.dev/agent-key'] ?? '';
   const right = identity.derivePsk(SUBJECT, 'source', key);
-  await publish(
-    world.registry,
-    { metadata: { name: 'a', uid: 'uid-a' } },
-    { key: identity.publicKey, address },
-    signal,
-  );
+  await publish(world.registry, 'a', { key: identity.publicKey, address }, signal);
   const sessions: TLSSocket[] = [];
   let attempts = 0;
   const server = createServer({ ...TLS_OPTIONS, pskCallback: () => psk ?? right ?? null });

@@ -47,12 +47,7 @@ afterEach(async () => {
 async function appear(name: string, host: number): Promise<Stranger> {
   const identity = createIdentity();
   const address = a.address.replace(/\d+$/, String(host));
-  await publish(
-    world.registry,
-    { metadata: { name, uid: `uid-${name}` } },
-    { key: identity.publicKey, address },
-    SIGNAL,
-  );
+  await publish(world.registry, name, { key: identity.publicKey, address }, SIGNAL);
   return { identity, address };
 }
 

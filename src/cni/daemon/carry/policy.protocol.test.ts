@@ -109,9 +109,8 @@ async function untilInForce(): Promise<void> {
 
 describe('of Leases an agent', () => {
   test('writes the one of its own node, first and again, and reads those of others', async () => {
-    const node = { metadata: { name: 'n1', uid: 'uid-n1' } };
-    await publish(actAs('n1'), node, OWN, SIGNAL);
-    await publish(actAs('n1'), node, { ...OWN, address: '192.0.2.9' }, SIGNAL);
+    await publish(actAs('n1'), 'n1', OWN, SIGNAL);
+    await publish(actAs('n1'), 'n1', { ...OWN, address: '192.0.2.9' }, SIGNAL);
     expect(await getPeer(actAs('n2'), 'n1', SIGNAL)).toEqual({ ...OWN, address: '192.0.2.9' });
   });
 

@@ -1,4 +1,3 @@
-import type { KubeObject } from '../../../kube/index.ts';
 import { publish } from './published.ts';
 import type { Self } from './self.ts';
 import type { CarryServer } from './server.ts';
@@ -9,19 +8,17 @@ export type Presence = {
   ensure(again: boolean, signal: AbortSignal): Promise<boolean>;
 };
 
-export function createPresence(self: Self, server: CarryServer, findNode: () => KubeObject | undefined): Presence {
+export function createPresence(self: Self, server: CarryServer): Presence {
   let published = '';
   let said = '';
   const appear = async (again: boolean, signal: AbortSignal) => {
-    const node = findNode();
     const own = self.findOwn();
-    if (node === undefined || own === undefined) throw new Error(`Node ${self.node} has no InternalIP`);
+    if (own === undefined) throw new Error(`Node ${self.node} has no InternalIP`);
     await server.ensure(own.address);
-    const state = `${own.address} ${node.metadata?.uid}`;
-    if (state === published && !again) return;
+    if (own.address === published && !again) return;
     published = '';
-    await publish(self.registry, node, own, signal);
-    published = state;
+    await publish(self.registry, self.node, own, signal);
+    published = own.address;
   };
   return {
     ensure: async (again, signal) => {

@@ -12,7 +12,8 @@ import { type FakeApiServer, startFakeApiServer } from '../../../kube/testing/fa
 import { findInternalIp, getPeer, publish, type Registry } from './published.ts';
 
 const SIGNAL = new AbortController().signal;
-const NODE = { metadata: { name: 'node-a', uid: 'node-uid' } };
+const NODE = 'node-a';
+const POD = { name: 'mooring-agent-1', uid: 'pod-uid' };
 const OWN = { key: 'k'.repeat(43), address: '192.0.2.1' };
 const COLLECTION = 'coordination.k8s.io/v1/leases';
 
@@ -22,7 +23,7 @@ let registry: Registry;
 beforeEach(async () => {
   server = await startFakeApiServer();
   transport = createTransport({ endpoint: server.endpoint, clock: systemClock });
-  registry = { leases: createResource<Lease>(transport, LEASE), namespace: 'mooring-system' };
+  registry = { leases: createResource<Lease>(transport, LEASE), namespace: 'mooring-system', pod: POD };
 });
 afterEach(async () => {
   await transport.close();
@@ -32,15 +33,23 @@ afterEach(async () => {
 const verbs = () => server.requests.map(({ verb }) => verb);
 
 describe('what an agent publishes', () => {
-  it('is found by the others, and belongs to its Node', async () => {
+  it('is found by the others, and belongs to its pod', async () => {
     await publish(registry, NODE, OWN, SIGNAL);
     expect(await getPeer(registry, 'node-a', SIGNAL)).toEqual(OWN);
     const [lease] = server.storage.list(COLLECTION);
     expect(lease?.metadata).toMatchObject({
       name: 'node.node-a',
       namespace: 'mooring-system',
-      ownerReferences: [{ apiVersion: 'v1', kind: 'Node', name: 'node-a', uid: 'node-uid' }],
+      ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', ...POD }],
     });
+  });
+
+  it('belongs to nobody where the agent is no pod', async () => {
+    const alone = { leases: registry.leases, namespace: registry.namespace };
+    await publish(alone, NODE, OWN, SIGNAL);
+    await publish(alone, NODE, OWN, SIGNAL);
+    expect(verbs()).toEqual(['get', 'create', 'get']);
+    expect(server.storage.list(COLLECTION)[0]?.metadata.ownerReferences).toEqual([]);
   });
 
   it('is written once', async () => {
@@ -50,15 +59,15 @@ describe('what an agent publishes', () => {
   });
 
   it.each([
-    ['key', { ...OWN, key: 'l'.repeat(43) }, NODE],
-    ['address', { ...OWN, address: '2001:db8::1' }, NODE],
-    ['Node of the same name', OWN, { metadata: { name: 'node-a', uid: 'another' } }],
-  ])('follows a new %s', async (_cause, own, node) => {
+    ['key', { ...OWN, key: 'l'.repeat(43) }, POD],
+    ['address', { ...OWN, address: '2001:db8::1' }, POD],
+    ['pod of the same name', OWN, { ...POD, uid: 'another' }],
+  ])('follows a new %s', async (_cause, own, pod) => {
     await publish(registry, NODE, OWN, SIGNAL);
-    await publish(registry, node, own, SIGNAL);
+    await publish({ ...registry, pod }, NODE, own, SIGNAL);
     expect(await getPeer(registry, 'node-a', SIGNAL)).toEqual(own);
     expect(server.storage.list(COLLECTION)[0]?.metadata?.ownerReferences).toEqual([
-      expect.objectContaining({ uid: node.metadata.uid }),
+      expect.objectContaining({ uid: pod.uid }),
     ]);
   });
 
@@ -124,6 +133,6 @@ describe('the address of a node', () => {
     ['none that is no address', [{ type: 'InternalIP', address: 'n1.example' }], undefined],
     ['none of no addresses', undefined, undefined],
   ])('is %s', (_cause, addresses, expected) => {
-    expect(findInternalIp({ ...NODE, status: addresses === undefined ? {} : { addresses } })).toBe(expected);
+    expect(findInternalIp({ status: addresses === undefined ? {} : { addresses } })).toBe(expected);
   });
 });

@@ -11,6 +11,8 @@ export type Registry = {
   readonly leases: Pick<Resource<Lease>, 'find' | 'create' | 'patch'>;
   /** Mooring's own. */
   readonly namespace: string;
+  /** The agent's own pod, if it is one: its Lease goes with it, whether an upgrade, a removal or the node's end is the cause. */
+  readonly pod?: { readonly name: string; readonly uid: string };
 };
 
 const TIMEOUT_MS = 5000;
@@ -26,30 +28,28 @@ export function findInternalIp(node: KubeObject & { status?: NodeStatus | undefi
 }
 export type NodeStatus = { readonly addresses?: readonly { readonly type: string; readonly address: string }[] };
 
-/** Writes the node's Lease where it does not say so yet. It goes with its Node. */
-export async function publish(registry: Registry, node: KubeObject, own: Peer, signal: AbortSignal): Promise<void> {
-  const { leases, namespace } = registry;
-  const { name: nodeName = '', uid = '' } = node.metadata ?? {};
-  const ref = { namespace, name: formatLeaseName(nodeName) };
+/** Writes the node's Lease where it does not say so yet. */
+export async function publish(registry: Registry, node: string, own: Peer, signal: AbortSignal): Promise<void> {
+  const { leases, namespace, pod } = registry;
+  const ref = { namespace, name: formatLeaseName(node) };
   const annotations = { [AGENT_KEY]: own.key, [AGENT_ADDRESS]: own.address };
-  const ownerReferences = [{ apiVersion: 'v1', kind: 'Node', name: nodeName, uid }];
+  const ownerReferences = pod === undefined ? [] : [{ apiVersion: 'v1', kind: 'Pod', ...pod }];
   const metadata = { annotations, ownerReferences };
   await retryConflicts(async () => {
     const found = await leases.find(ref, { signal, timeoutMs: TIMEOUT_MS });
     if (found === undefined) {
-      const spec = { holderIdentity: nodeName };
+      const spec = { holderIdentity: node };
       await leases.create({ metadata: { ...ref, ...metadata }, spec }, { signal, timeoutMs: TIMEOUT_MS });
-    } else if (!isSame(found, own, uid)) {
+    } else if (!isSame(found, own, pod?.uid)) {
       await leases.patch(ref, { metadata }, { signal, timeoutMs: TIMEOUT_MS });
     }
   });
 }
 
-function isSame({ metadata }: Lease, own: Peer, nodeUid: string): boolean {
-  const isOwned = metadata.ownerReferences?.some(({ uid }) => uid === nodeUid) === true;
-  return (
-    isOwned && metadata.annotations?.[AGENT_KEY] === own.key && metadata.annotations[AGENT_ADDRESS] === own.address
-  );
+function isSame({ metadata }: Lease, own: Peer, owner: string | undefined): boolean {
+  const { annotations = {}, ownerReferences = [] } = metadata;
+  const isOwned = ownerReferences.length === (owner === undefined ? 0 : 1) && ownerReferences[0]?.uid === owner;
+  return isOwned && annotations[AGENT_KEY] === own.key && annotations[AGENT_ADDRESS] === own.address;
 }
 
 /** What the agent of another node has published. Throws CarryError `unknownPeer`, and the API's own errors. */
