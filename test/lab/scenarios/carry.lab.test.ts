@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { applyThings, type Context, expectSoon, listThings, type Thing } from '../demo/context.ts';
+import { findPodPid } from '../demo/pods.ts';
+import { type Prober, startProber } from '../probe/prober.ts';
+import { streamOf } from '../probe/records.ts';
+import { getNode } from '../state.ts';
+import { type Recorder, startRecorder } from '../timeline/recorder.ts';
+import { expectAnswers, expectHome, expectStep, findPlace, type Place, startMove } from './moving.ts';
+import { expectReady, formatWebPod } from './things.ts';
+import { expectGuest, formatMachine, inGuest } from './vms.ts';
+import { closeNamespace, openNamespace, openWorld } from './world.ts';
+
+/**
+ * A masquerading guest with declared ports holds sessions with a pod on each node, some of which it has begun, and the
+ * remote speaks every 20 ms: most likely also first after the move. Without its launcher's entries the target resets them.
+ */
+const NAMESPACE = 'carry';
+const VM = { namespace: NAMESPACE, name: 'caller' };
+const LISTEN = 7007;
+const MOVES = 4;
+
+let context: Context;
+let recorder: Recorder;
+let prober: Prober;
+let pods: Thing[];
+
+type Interface = { name: string; bridge?: object; masquerade?: object; ports?: object[] };
+type Vm = { spec: { template: { spec: { domain: { devices: { interfaces: Interface[] } } } } } };
+
+function formatCaller(): object {
+  const vm = formatMachine({ ...VM, running: true }) as Vm;
+  const ports = ['TCP', 'UDP'].map((protocol) => ({ name: `echo-${protocol.toLowerCase()}`, protocol, port: 7 }));
+  vm.spec.template.spec.domain.devices.interfaces = [{ name: 'default', masquerade: {}, ports }];
+  return vm;
+}
+
+beforeAll(async () => {
+  context = await openWorld();
+  await openNamespace(context, NAMESPACE);
+  const nodes = context.lab.nodes.map(({ name }) => name);
+  const names = nodes.map((node) => `remote-${node}`);
+  await applyThings(context, [
+    formatCaller(),
+    ...nodes.map((node) => formatWebPod({ namespace: NAMESPACE, name: `remote-${node}`, node })),
+  ]);
+  const ready = await expectReady(context, NAMESPACE, names);
+  pods = names.flatMap((name) => ready.get(name) ?? []);
+  await expectGuest(context, VM);
+  recorder = await startRecorder(context.lab, { namespace: NAMESPACE, vmi: VM.name });
+  const pids = await Promise.all(pods.map((pod) => findPodPid(context, pod, 'main')));
+  const netns = pids.map((pid) => `/proc/${pid}/ns/net`);
+  const { ip } = await findPlace(context, VM);
+  const { cache } = context.lab;
+  const speed = { intervalUs: 10_000, tcpMs: 20, listen: LISTEN };
+  prober = await startProber({
+    cacheDir: cache,
+    dir: '/dev/shm',
+    name: `carry-${process.pid}`,
+    ipv4: ip,
+    netns,
+    ...speed,
+  });
+  await inGuest(context, VM, `dial ${LISTEN} ${pods.map(({ status }) => String(status.podIP)).join(' ')}`);
+  await expectAnswers(prober, pods.length);
+});
+
+afterAll(async () => {
+  await prober[Symbol.asyncDispose]();
+  await recorder[Symbol.asyncDispose]();
+  await closeNamespace(context, NAMESPACE);
+});
+
+const streams = () => pods.flatMap((_pod, place) => [streamOf(place, 'in4'), streamOf(place, 'out4')]);
+
+/** Awaits an answer of every session from now on: the first bytes are the remote's. */
+async function expectSessions(): Promise<void> {
+  const since = Date.now();
+  await expectSoon('answers of every session', 20, async () => {
+    const spoke = new Set(
+      prober.recording
+        .read()
+        .flatMap((record) => (record.type === 'answer' && record.sent >= since ? [record.stream] : [])),
+    );
+    return streams().every((stream) => spoke.has(stream)) ? true : undefined;
+  });
+}
+
+/** How often the agent of a node has taken in a whole table. */
+async function countCarried(node: string): Promise<number> {
+  const { mgmtIp } = getNode(context.lab, node);
+  const answer = await fetch(`http://${mgmtIp}:9476/metrics`, { signal: AbortSignal.timeout(5000) });
+  return Number(/^mooring_agent_carry_ms_count (\d+)$/m.exec(await answer.text())?.[1] ?? 0);
+}
+
+describe('a masquerading guest with declared ports', () => {
+  it(`keeps every session over ${MOVES} migrations, also those that it has begun itself`, async () => {
+    await expectSessions();
+    const begun = Date.now();
+    for (let count = 1; count <= MOVES; count += 1) {
+      const home = await findPlace(context, VM);
+      const before = new Map(
+        await Promise.all(context.lab.nodes.map(async ({ name }) => [name, await countCarried(name)] as const)),
+      );
+      const since = await startMove(context, VM, `move-${count}`);
+      await expectStep(recorder, since, 'VMIM', 'Succeeded');
+      const { node } = await findPlace(context, VM);
+      expect(node).not.toBe(home.node);
+      const there: Place = { ...home, node };
+      await expectHome(context, { recorder, vm: VM }, there);
+      await expectSessions();
+      expect(await countCarried(node)).toBe((before.get(node) ?? 0) + 1);
+    }
+    const closed = prober.recording.read().filter((record) => record.type === 'closed' && record.at >= begun);
+    expect(closed).toEqual([]);
+  });
+
+  it('has no event that says otherwise', async () => {
+    const events = await listThings(context, 'events', ['-n', NAMESPACE]);
+    expect(events.filter((event) => (event as { reason?: string }).reason === 'ConnectionsNotCarried')).toEqual([]);
+  });
+});
