@@ -1,4 +1,4 @@
-import type { ResourceKind } from '../../src/kube/index.ts';
+import type { KubeObject, ResourceKind } from '../../src/kube/index.ts';
 
 /** The kind by which an API server is taught other kinds. */
 export const CRD: ResourceKind = {
@@ -8,3 +8,30 @@ export const CRD: ResourceKind = {
   namespaced: false,
   kind: 'CustomResourceDefinition',
 };
+
+/** As the Network Plumbing Working Group defines it, in what the API server checks. */
+export const NAD_CRD = {
+  metadata: { name: 'network-attachment-definitions.k8s.cni.cncf.io' },
+  spec: {
+    group: 'k8s.cni.cncf.io',
+    scope: 'Namespaced',
+    names: {
+      plural: 'network-attachment-definitions',
+      singular: 'network-attachment-definition',
+      kind: 'NetworkAttachmentDefinition',
+    },
+    versions: [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
+        schema: {
+          openAPIV3Schema: {
+            type: 'object',
+            properties: { spec: { type: 'object', properties: { config: { type: 'string' } } } },
+          },
+        },
+      },
+    ],
+  },
+} as KubeObject;

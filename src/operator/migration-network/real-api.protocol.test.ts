@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { startControlPlane, type TestControlPlane } from '../../../test/kube/apiserver.ts';
-import { CRD } from '../../../test/kube/crds.ts';
+import { CRD, NAD_CRD } from '../../../test/kube/crds.ts';
 import { type Started, startOperator } from '../../../test/operator/stage.ts';
 import { SCHEMA_FILES, startNb, type TestNb } from '../../../test/ovn/database.ts';
 import { startServer, type TestServer } from '../../../test/ovsdb/server.ts';
@@ -43,33 +43,6 @@ async function until<T>(what: string, check: () => Promise<T>): Promise<NonNulla
   }
   throw new Error(`not within 30 s: ${what}`);
 }
-
-/** As the Network Plumbing Working Group defines it, in what the API server checks. */
-const NAD_CRD = {
-  metadata: { name: 'network-attachment-definitions.k8s.cni.cncf.io' },
-  spec: {
-    group: 'k8s.cni.cncf.io',
-    scope: 'Namespaced',
-    names: {
-      plural: 'network-attachment-definitions',
-      singular: 'network-attachment-definition',
-      kind: 'NetworkAttachmentDefinition',
-    },
-    versions: [
-      {
-        name: 'v1',
-        served: true,
-        storage: true,
-        schema: {
-          openAPIV3Schema: {
-            type: 'object',
-            properties: { spec: { type: 'object', properties: { config: { type: 'string' } } } },
-          },
-        },
-      },
-    ],
-  },
-} as KubeObject;
 
 beforeAll(async () => {
   plane = await startControlPlane(process.env);

@@ -15,7 +15,7 @@ function createScene(names = ['a', 'b']) {
       handlers.set(kind, handler);
       return () => ended.push(kind);
     },
-    store: { list: () => names.map((name) => ({ metadata: { name } })) },
+    store: { list: () => names.map((name) => ({ metadata: { name } })), size: () => names.length },
   });
   const kinds = ['migrationNetworks', 'kubevirts', 'nads', 'subnets', 'nodes', 'pods', 'vmis'];
   const world = Object.fromEntries(kinds.map((kind) => [kind, watch(kind)]));

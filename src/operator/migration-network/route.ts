@@ -19,7 +19,7 @@ export function routeMigrationNetworks({ world, bindings }: Context, inbox: Inbo
   const onChange =
     <T extends KubeObject>(describe: (object: T) => unknown) =>
     (change: Change<T>) => {
-      if (!isSame(change, describe)) addAll();
+      if (migrationNetworks.store.size() > 0 && !isSame(change, describe)) addAll();
     };
   return [
     migrationNetworks.onNews(addAll),
