@@ -39,16 +39,17 @@ export function planAddress(turn: Turn, seen: Seen, kept: Kept): Address {
 }
 
 function describeMove(seen: Seen, { port, request, superseded }: Kept): Address {
-  const wanted = superseded ?? (isOnOther(seen, port, request) ? request : undefined);
+  const isOnOther = request !== undefined && findOtherNad(seen, port, request) !== undefined;
+  const wanted = superseded ?? (isOnOther ? request : undefined);
   if (wanted === undefined) return {};
   return { pending: `${describeNetwork(wanted)} is asked for; a live migration or a restart brings it` };
 }
 
-/** A launcher carries the port by another network than the one asked for, though it leads to the same subnet. */
-function isOnOther({ carriage }: Seen, port: LogicalPort, request: NicRequest | undefined): boolean {
-  const nad = request?.nad;
+/** The network by which a launcher carries the port, when that is not the one asked for though it leads to the same subnet. */
+export function findOtherNad({ carriage }: Seen, port: LogicalPort, { nad }: NicRequest): string | undefined {
   const living = (carriage?.carriersOf(port) ?? []).filter(({ final }) => !final);
-  return nad !== undefined && living.some((carrying) => carrying.nad !== undefined && carrying.nad !== nad);
+  const other = living.find((carrying) => carrying.nad !== undefined && carrying.nad !== nad)?.nad;
+  return nad === undefined ? undefined : other;
 }
 
 /** What was asked for before and reserved, and is not asked for any more. */

@@ -10,8 +10,9 @@ import {
   planPortChange,
 } from '../../plan/ports/logical-port.ts';
 import type { Kept } from '../../plan/ports/ports.ts';
+import type { NicRequest } from '../../plan/requests/types.ts';
 import type { Turn } from '../context.ts';
-import { planAddress } from './address.ts';
+import { findOtherNad, planAddress } from './address.ts';
 import { getHolder, type Live } from './live.ts';
 import type { Reserved } from './reserve.ts';
 import { addNads, type Seen } from './seen.ts';
@@ -40,12 +41,18 @@ async function updateAllocated(turn: Turn, seen: Seen, { kept, frozen }: Update)
   const written = await write(turn, port, {
     owner: frozen ? port.spec.owner : kept.owner,
     attachments: listAttachments(seen, kept, pending !== undefined),
-    request,
+    request: request && keepNad(seen, port, request),
     lease,
     clusterUid: role === 'live' && !frozen ? findClusterUid(turn) : undefined,
     ownerless: role === 'restored',
   });
   return { port: written, role, ...(pending === undefined ? {} : { pending }) };
+}
+
+/** The port's network is that of the launchers that are there until the last of them is gone: one may come back to it. */
+function keepNad(seen: Seen, port: LogicalPort, request: NicRequest): NicRequest {
+  const nad = findOtherNad(seen, port, request);
+  return nad === undefined ? request : { ...request, nad: port.spec.nad ?? nad };
 }
 
 /** A port without an address takes the one that was found for it, or says why there is none. */

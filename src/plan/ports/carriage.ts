@@ -1,3 +1,4 @@
+import { formatLauncherInterface } from '../../api/names.ts';
 import type { LogicalPort } from '../../api/types.gen.ts';
 import type { NicRequest, RequestPlan } from '../requests/types.ts';
 import { PRIMARY_INTERFACE } from '../requests/types.ts';
@@ -56,7 +57,7 @@ type Nic = {
  */
 export function deriveCarriage(input: CarriageInput): Carriage {
   // By name: whoever asks may hold a newer version of the object.
-  const byPort = new Map<string, Carrying[]>();
+  const byPort = new Map<string, Carrying[]>(input.ports.map((port) => [nameOf(port), []]));
   const newcomers = new Map<string, Carrying[]>();
   const homes = new Map<string, LogicalPort>();
   const names = new Set([...input.ports, ...input.plan.requests.map((spec) => ({ spec }))].map(({ spec }) => spec.nic));
@@ -69,18 +70,16 @@ export function deriveCarriage(input: CarriageInput): Carriage {
       if (load === undefined) continue;
       const carrying = describe(launcher, load);
       if (load.port === 'new') newcomers.set(name, [...(newcomers.get(name) ?? []), carrying]);
-      else byPort.set(keyOf(load.port), [...(byPort.get(keyOf(load.port)) ?? []), carrying]);
+      else byPort.get(nameOf(load.port))?.push(carrying);
     }
   }
   return {
     findHome: (nic) => homes.get(nic),
-    carriersOf: (port) => byPort.get(keyOf(port)) ?? [],
+    carriersOf: (port) => byPort.get(nameOf(port)) ?? newcomers.get(port.spec.nic) ?? [],
     isNew: (port) => !byPort.has(nameOf(port)),
     newcomersOf: (nic) => newcomers.get(nic) ?? [],
   };
 }
-
-const keyOf = ({ metadata }: LogicalPort): string => metadata.name;
 
 const nameOf = ({ metadata }: LogicalPort): string => metadata.name;
 
@@ -103,7 +102,7 @@ function describeNic(name: string, input: CarriageInput): Nic {
   const lasting = all.filter((port) => input.isOver?.(port) !== true);
   const ports = (lasting.length > 0 ? lasting : all).toSorted(compareNames);
   const request = input.plan.requests.find(({ nic }) => nic === name);
-  const living = new Set(input.launchers.flatMap(({ uid, final }) => (final ? [] : uid)));
+  const living = input.launchers.filter(({ final }) => !final);
   const home = findHome(ports, request, living);
   return { name, ports: all, request, asked: request ?? input.carrierOf(name), home };
 }
@@ -114,9 +113,6 @@ function compareNames({ spec: a }: LogicalPort, { spec: b }: LogicalPort): numbe
   return left < right ? -1 : Number(left > right);
 }
 
-const listHolds = ({ spec }: LogicalPort, living: ReadonlySet<string>) =>
-  (spec.attachments ?? []).filter(({ podUID }) => living.has(podUID));
-
 /**
  * The port of the subnet that is asked for. Where there is none, a port that no launcher holds changes its address; one
  * that is held does not, and stands for the NIC as long as the network is the same: another network is another port.
@@ -124,24 +120,35 @@ const listHolds = ({ spec }: LogicalPort, living: ReadonlySet<string>) =>
 function findHome(
   ports: readonly LogicalPort[],
   request: NicRequest | undefined,
-  living: ReadonlySet<string>,
+  living: readonly LauncherNetworks[],
 ): LogicalPort | undefined {
   const held = ports.filter((port) => listHolds(port, living).length > 0);
   if (request === undefined) return held[0] ?? ports[0];
   const fitting = ports.filter((port) => serves(port, request));
   const found = fitting.find((port) => held.includes(port)) ?? fitting[0];
-  if (found !== undefined || held.length === 0) return found ?? ports[0];
-  return held.find((port) => !isElsewhere(port, request, living));
+  if (found !== undefined) return found;
+  if (held.length > 0) return held.find((port) => !isElsewhere(port, request, living));
+  // Somebody waits for the new network already.
+  const isAwaited = living.some(
+    ({ nads }) => request.nad !== undefined && nads?.get(request.interface) === request.nad,
+  );
+  return isAwaited ? ports.find((port) => !isOfOther(port, request)) : ports[0];
 }
+
+const listHolds = ({ spec }: LogicalPort, living: readonly LauncherNetworks[]) =>
+  (spec.attachments ?? []).filter(({ podUID }) => living.some(({ uid }) => uid === podUID));
+
+/** Every launcher that holds the port does so through another network than the one asked for. */
+function isElsewhere(port: LogicalPort, { nad }: NicRequest, living: readonly LauncherNetworks[]): boolean {
+  if (nad === undefined || port.spec.ips.length === 0) return false;
+  return listHolds(port, living).every((hold) => hold.nad !== undefined && hold.nad !== nad);
+}
+
+const isOfOther = ({ spec }: LogicalPort, { nad }: NicRequest): boolean =>
+  spec.ips.length > 0 && spec.nad !== undefined && spec.nad !== nad;
 
 function serves({ spec }: LogicalPort, request: NicRequest): boolean {
   return spec.subnet === request.subnet && (spec.ipamOnly === true) === (request.ipamOnly === true);
-}
-
-/** Every launcher that holds the port does so through another network than the one asked for. */
-function isElsewhere(port: LogicalPort, { nad }: NicRequest, living: ReadonlySet<string>): boolean {
-  if (nad === undefined || port.spec.ips.length === 0) return false;
-  return listHolds(port, living).every((hold) => hold.nad !== undefined && hold.nad !== nad);
 }
 
 /** What a launcher carries of a NIC: the port, or the one that is to be made. */
@@ -149,19 +156,16 @@ type Load = { readonly port: LogicalPort | 'new'; readonly nad: string | undefin
 
 function findLoad(nic: Nic, launcher: LauncherNetworks): Load | undefined {
   const held = findHeld(nic.ports, launcher);
-  const name = held?.hold.interface ?? nic.asked?.interface;
-  const told = name === undefined ? undefined : findTold(launcher, name);
+  const name = held?.hold.interface ?? nic.asked?.interface ?? formatLauncherInterface(nic.name);
+  const told = findTold(launcher, name);
   // The pod has no such interface; or the NIC is in no list any more, and the pod says nothing.
   if (told === null || (told === undefined && nic.asked === undefined)) return undefined;
-  return held === undefined ? choose(nic, launcher, told) : { port: held.port, nad: held.hold.nad };
+  return held === undefined ? choose(nic, told) : { port: held.port, nad: held.hold.nad };
 }
 
-/** What a launcher says of an interface, and whether the guest is there. */
-type Told = { readonly nad: string; readonly home: boolean };
-
 /** What a launcher that was given no port yet carries. */
-function choose(nic: Nic, { home }: LauncherNetworks, told: string | undefined): Load | undefined {
-  const port = told === undefined ? findAsked(nic) : findNamed(nic, { nad: told, home });
+function choose(nic: Nic, told: string | undefined): Load | undefined {
+  const port = told === undefined ? findAsked(nic) : findNamed(nic, told);
   return port && { port, nad: told ?? nic.asked?.nad };
 }
 
@@ -184,18 +188,11 @@ function findAsked({ asked, request, home }: Nic): LogicalPort | 'new' | undefin
   return home ?? (request?.absent === true ? undefined : 'new');
 }
 
-function findNamed(nic: Nic, { nad, home }: Told): LogicalPort | 'new' | undefined {
-  const known = nic.ports.find((port) => port !== nic.home && listNads(port).includes(nad));
-  if (nic.asked?.nad !== nad) return known ?? findLeft(nic, { nad, home });
+function findNamed(nic: Nic, nad: string): LogicalPort | 'new' | undefined {
+  const known = nic.ports.find((port) => listNads(port).includes(nad));
   // Of a request that cannot be granted nobody knows whether its network is that of the present port.
-  if (nic.request === undefined && nic.ports.length > 0) return nic.ports.find((port) => listNads(port).includes(nad));
-  return findAsked(nic);
-}
-
-/** A guest that is back where it had the NIC's only port, by a network that nothing but its launcher still names. */
-function findLeft({ home, ports }: Nic, told: Told): LogicalPort | undefined {
-  const isKnown = home !== undefined && listNads(home).includes(told.nad);
-  return isKnown || (told.home && ports.length === 1) ? home : undefined;
+  const isUnknown = nic.request === undefined && nic.ports.length > 0;
+  return nic.asked?.nad === nad && !isUnknown ? findAsked(nic) : known;
 }
 
 const listNads = ({ spec }: LogicalPort): (string | undefined)[] => [
