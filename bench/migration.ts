@@ -19,6 +19,7 @@ Usage: make bench NAME=migration [BENCH_FLAGS="--count N"]
   --aborts N          further ones that are made to fail as they run (default: a tenth)
   --bindings LIST     of ${BINDINGS.join(',')} (default: all)
   --strategy WHICH    gate, rarp, or both: the gate, and a quarter as many with OVN's own strategy (default: both)
+  --interval-us N     between two probes of a flow; there are six UDP flows (default: 1000)
   --seed N            order of the bindings (default: 1)
 
 Brings the lab up when it is not; uses and leaves it when it is. Exits with 1 when a bar is missed.
@@ -34,6 +35,7 @@ const { values } = parseArgs({
     bindings: { type: 'string', default: BINDINGS.join() },
     strategy: { type: 'string', default: 'both' },
     seed: { type: 'string', default: '1' },
+    'interval-us': { type: 'string', default: '1000' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });
@@ -41,6 +43,7 @@ const { values } = parseArgs({
 type Settings = {
   readonly count: number;
   readonly seed: number;
+  readonly intervalUs: number;
   readonly bindings: readonly Binding[];
   readonly kept: Strategy;
   readonly blocks: readonly Block[];
@@ -71,7 +74,15 @@ function parseSettings(): Settings {
   const kept: Strategy = values.strategy === 'rarp' ? 'rarp' : 'gate';
   if (!['gate', 'rarp', 'both'].includes(values.strategy)) throw new Error('--strategy is gate, rarp or both');
   const strategies: [Strategy, ...Strategy[]] = values.strategy === 'both' ? ['gate', 'rarp'] : [kept];
-  return { count, seed, bindings, kept, blocks: planBlocks({ count, aborts, bindings: turned, strategies }) };
+  const intervalUs = parseNumber('interval-us', values['interval-us']);
+  return {
+    count,
+    seed,
+    intervalUs,
+    bindings,
+    kept,
+    blocks: planBlocks({ count, aborts, bindings: turned, strategies }),
+  };
 }
 
 async function main(): Promise<number> {
@@ -91,7 +102,8 @@ async function main(): Promise<number> {
 
 /** Runs all blocks; whatever stops the run, what was seen until then is told. */
 async function measureAll(settings: Settings, seen: Seen, say: (line: string) => void): Promise<void> {
-  await using stage = await openStage({ root: ROOT, env: process.env, bindings: settings.bindings, say });
+  const { bindings, intervalUs } = settings;
+  await using stage = await openStage({ root: ROOT, env: process.env, bindings, intervalUs, say });
   const interrupted = new Promise<never>((_, reject) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => reject(new Error(signal)));
   });

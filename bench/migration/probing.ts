@@ -11,6 +11,7 @@ export type Probing = AsyncDisposable & { readonly recording: Recording };
 export type Dirt = { readonly mebibytes: number; readonly rate: number };
 export const USUAL_DIRT: Dirt = { mebibytes: 32, rate: 10 };
 
+const ECHO = 7;
 const LISTEN = 7007;
 const READY_SECONDS = 60;
 const STEADY_MS = 500;
@@ -18,7 +19,7 @@ const LOOK_MS = 100;
 
 /** Starts the probers of one VM, from every client at once; resolves when all of them are answered. */
 export async function startProbing(stage: Stage, subject: Subject): Promise<Probing> {
-  const { context, clients, scratch } = stage;
+  const { context, clients, scratch, intervalUs } = stage;
   await using cleanup = new AsyncDisposableStack();
   const prober: Prober = cleanup.use(
     await startProber({
@@ -29,11 +30,12 @@ export async function startProbing(stage: Stage, subject: Subject): Promise<Prob
       ipv6: subject.ipv6,
       netns: clients.map(({ netns }) => netns),
       listen: LISTEN,
+      intervalUs,
     }),
   );
   const servers = clients.flatMap(({ ips }) => ips).join(' ');
-  await inGuest(context, subject.binding, `dial ${LISTEN} ${servers}`);
-  cleanup.defer(async () => void (await inGuest(context, subject.binding, 'dial stop; dirty stop')));
+  await inGuest(context, subject.binding, `bounce eth0 ${ECHO} && dial ${LISTEN} ${servers}`);
+  cleanup.defer(async () => void (await inGuest(context, subject.binding, 'dial stop; dirty stop; bounce stop')));
   await setDirt(stage, subject, USUAL_DIRT);
   await awaitAnswers(stage, subject, prober.recording);
   const owned = cleanup.move();

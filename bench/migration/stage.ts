@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { KINDS } from '../../src/api/group.ts';
 import { formatLspName } from '../../src/api/names.ts';
 import type { Resource } from '../../src/kube/index.ts';
-import { applyThings, type Context, expectSoon, listThings } from '../../test/lab/demo/context.ts';
+import { applyThings, type Context, expectSoon, getThing, listThings } from '../../test/lab/demo/context.ts';
 import { ensureLab, installChart } from '../../test/lab/demo/install.ts';
 import { findPodPid } from '../../test/lab/demo/pods.ts';
 import { kubectl } from '../../test/lab/kubectl.ts';
@@ -15,8 +15,10 @@ import {
   type Binding,
   CLIENTS,
   formatClients,
+  formatMigrationNetwork,
   formatSubnet,
   formatVm,
+  MIGRATION_NETWORK,
   NAMESPACE,
   SUBNET,
   vmNameOf,
@@ -48,6 +50,8 @@ export type Stage = AsyncDisposable & {
   readonly clients: readonly ClientPod[];
   /** In memory: a prober that waits for a disk is late. */
   readonly scratch: string;
+  /** Between two probes of a flow. */
+  readonly intervalUs: number;
 };
 
 export type StageOptions = {
@@ -55,12 +59,13 @@ export type StageOptions = {
   readonly env: NodeJS.ProcessEnv;
   readonly bindings: readonly Binding[];
   readonly say: (line: string) => void;
+  readonly intervalUs?: number;
 };
 
 const BOOT_SECONDS = 90;
 
 /** Brings up lab and chart where they are not, and makes clients and guests anew. Disposing it removes them. */
-export async function openStage({ root, env, bindings, say }: StageOptions): Promise<Stage> {
+export async function openStage({ root, env, bindings, say, intervalUs = 1000 }: StageOptions): Promise<Stage> {
   await using cleanup = new AsyncDisposableStack();
   const lab = await ensureLab(root, env);
   const out = join(root, 'out/bench');
@@ -68,8 +73,10 @@ export async function openStage({ root, env, bindings, say }: StageOptions): Pro
   const context: Context = { lab, root, out, say, children: new Set() };
   say('installing the chart of this checkout');
   await installChart(context);
+  cleanup.defer(() => closeMigrationNetwork(context));
   cleanup.defer(() => closeNamespace(context));
   await closeNamespace(context);
+  await openMigrationNetwork(context);
   say(`starting clients on ${lab.nodes.length} nodes and VMs: ${bindings.join(', ')}`);
   await applyThings(context, [{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } }, formatSubnet()]);
   await applyThings(context, [formatClients(), ...bindings.map(formatVm)]);
@@ -85,11 +92,28 @@ export async function openStage({ root, env, bindings, say }: StageOptions): Pro
   cleanup.defer(() => rmSync(scratch, { recursive: true, force: true }));
   const owned = cleanup.move();
   return {
-    ...{ context, client, witness, subjects, clients, scratch },
+    ...{ context, client, witness, subjects, clients, scratch, intervalUs },
     vmims: client.resource(KINDS.vmim),
     pods: client.resource(KINDS.pod),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** Awaits that every virt-handler has an address for the guests' memory. */
+async function openMigrationNetwork(context: Context): Promise<void> {
+  const kind = 'migrationnetworks.mooring.dev';
+  context.say('making the migration network');
+  await applyThings(context, [formatMigrationNetwork()]);
+  await expectSoon('a migration network on every node', 120, async () => {
+    const { conditions = [] } = (await getThing(context, kind, MIGRATION_NETWORK)).status ?? {};
+    const ready = (conditions as { type: string; status: string }[]).find(({ type }) => type === 'Ready');
+    return ready?.status === 'True' ? true : undefined;
+  });
+}
+
+async function closeMigrationNetwork({ lab }: Context): Promise<void> {
+  const argv = ['delete', 'migrationnetworks.mooring.dev', MIGRATION_NETWORK, '--ignore-not-found', '--timeout=60s'];
+  await kubectl(lab, argv, { timeoutMs: 70_000 });
 }
 
 async function closeNamespace(context: Context): Promise<void> {
