@@ -1,6 +1,6 @@
 import type { Outcome, Random } from '../../../kube/index.ts';
 import type { Context } from '../context.ts';
-import { createIdentity } from './identity.ts';
+import { createIdentity, type Introduction } from './identity.ts';
 import { type Incoming, startIncoming } from './incoming.ts';
 import { type Outgoing, startOutgoing } from './outgoing.ts';
 import { type Carry, formatCarryKey, isCommitted, planCarries } from './plan.ts';
@@ -107,6 +107,7 @@ function tellIfLost({ events, log }: Self, incoming: Incoming, ports: Parameters
 
 function createServer({ self, outgoing }: Running): CarryServer {
   const list = () => [...outgoing.values()];
+  const find = ({ portUid }: Introduction) => list().find(({ carry }) => carry.portUid === portUid);
   const refuse = (address: string, why: string) => {
     self.metrics.count('carry_failures', { role: 'source', problem: 'refused' });
     self.log.debug({ address, why }, 'somebody who asked for tracked connections was sent away');
@@ -114,14 +115,13 @@ function createServer({ self, outgoing }: Running): CarryServer {
   return createCarryServer(self.port, {
     clock: self.clock,
     isExpected: (address) => list().some((item) => item.isExpected(address)),
-    findPsk: (introduction) =>
-      list()
-        .find(({ carry }) => carry.portUid === introduction.portUid)
-        ?.findPsk(introduction),
-    serve: ({ portUid }, socket) => {
-      const item = list().find(({ carry }) => carry.portUid === portUid);
+    findPsk: (introduction) => find(introduction)?.findPsk(introduction),
+    serve: (introduction, socket) => {
+      const item = find(introduction);
+      // Asked again: while the handshake went on the port may have got another target.
+      const isTarget = item?.findPsk(introduction) !== undefined;
       const others = list().filter((other) => other !== item && other.isServing()).length;
-      if (item !== undefined && others < LIMITS.sessions) return item.serve(socket);
+      if (item !== undefined && isTarget && others < LIMITS.sessions) return item.serve(socket);
       refuse(socket.remoteAddress ?? '', 'too many sessions, or the port has settled');
       socket.destroy();
     },

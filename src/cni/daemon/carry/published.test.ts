@@ -129,6 +129,7 @@ describe('the address of a node', () => {
       ],
       '192.0.2.1',
     ],
+    ['an IPv6 address as the kernel spells it', [{ type: 'InternalIP', address: '2001:DB8:0::1' }], '2001:db8::1'],
     ['none of another sort', [{ type: 'ExternalIP', address: '198.51.100.1' }], undefined],
     ['none that is no address', [{ type: 'InternalIP', address: 'n1.example' }], undefined],
     ['none of no addresses', undefined, undefined],

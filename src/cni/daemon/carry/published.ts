@@ -1,6 +1,6 @@
-import { isIP } from 'node:net';
+import { formatAddress, parseAddress } from '../../../api/address.ts';
 import { AGENT_ADDRESS, AGENT_KEY } from '../../../api/annotations.ts';
-import { type KubeObject, type Lease, type Resource, retryConflicts } from '../../../kube/index.ts';
+import { type Lease, type Resource, retryConflicts } from '../../../kube/index.ts';
 import { CarryError } from './errors.ts';
 
 /** What an agent tells of itself in its Lease. */
@@ -23,10 +23,17 @@ export function formatLeaseName(node: string): string {
 }
 
 /** The address that the other nodes know this one by; the first, as kubelets order them. */
-export function findInternalIp(node: KubeObject & { status?: NodeStatus | undefined }): string | undefined {
-  return node.status?.addresses?.find(({ type, address }) => type === 'InternalIP' && isIP(address) !== 0)?.address;
+export function findInternalIp({ status }: { status?: NodeStatus | undefined }): string | undefined {
+  const addresses = status?.addresses?.filter(({ type }) => type === 'InternalIP') ?? [];
+  return addresses.flatMap(({ address }) => canonical(address) ?? [])[0];
 }
 export type NodeStatus = { readonly addresses?: readonly { readonly type: string; readonly address: string }[] };
+
+/** As the kernel spells it, for comparing. */
+function canonical(text: string): string | undefined {
+  const address = parseAddress(text);
+  return address === undefined ? undefined : formatAddress(address);
+}
 
 /** Writes the node's Lease where it does not say so yet. */
 export async function publish(registry: Registry, node: string, own: Peer, signal: AbortSignal): Promise<void> {
@@ -57,8 +64,8 @@ export async function getPeer(registry: Registry, node: string, signal: AbortSig
   const ref = { namespace: registry.namespace, name: formatLeaseName(node) };
   const lease = await registry.leases.find(ref, { signal, timeoutMs: TIMEOUT_MS });
   const key = lease?.metadata.annotations?.[AGENT_KEY];
-  const address = lease?.metadata.annotations?.[AGENT_ADDRESS];
-  if (key === undefined || address === undefined || isIP(address) === 0) {
+  const address = canonical(lease?.metadata.annotations?.[AGENT_ADDRESS] ?? '');
+  if (key === undefined || address === undefined) {
     throw new CarryError('unknownPeer', `the agent of node ${node} has published no key and address yet`);
   }
   return { key, address };
