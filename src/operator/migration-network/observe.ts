@@ -6,7 +6,7 @@ import type { Context } from '../context.ts';
 
 /** Everything that a MigrationNetwork depends on, from the caches. */
 export function observeMigrationNetwork(context: Context, network: MigrationNetwork): MigrationFacts {
-  const { world, settings, bindings, addresses } = context;
+  const { world, settings, addresses } = context;
   const kubevirts = world.kubevirts.store.list();
   const namespace = findKubevirt(kubevirts)?.metadata.namespace ?? '';
   const { name } = network.metadata;
@@ -22,9 +22,10 @@ export function observeMigrationNetwork(context: Context, network: MigrationNetw
     handlers: world.pods.store.byIndex('handler', namespace),
     vmis: world.vmis.store.byIndex('target', ''),
   };
+}
 
-  function listUplinks({ world: { nodes } }: Context): Map<string, string> {
-    const told = bindings.listChassis().filter((chassis) => nodes.store.get(chassis.name) !== undefined);
-    return new Map(told.flatMap((chassis) => (chassis.uplink === undefined ? [] : [[chassis.name, chassis.uplink]])));
-  }
+/** A chassis stays in the database when its node is gone. */
+function listUplinks({ world, bindings }: Context): Map<string, string> {
+  const told = bindings.listChassis().filter(({ name }) => world.nodes.store.get(name) !== undefined);
+  return new Map(told.flatMap(({ name, uplink }) => (uplink === undefined ? [] : [[name, uplink]])));
 }
