@@ -27,6 +27,7 @@ export function createPresence(self: Self, server: CarryServer): Presence {
         said = '';
         return true;
       } catch (error) {
+        if (signal.aborted) return false;
         const words = error instanceof Error ? error.message : String(error);
         if (words !== said) self.log.warn({ err: error }, 'other nodes cannot ask for tracked connections now');
         said = words;
