@@ -18,6 +18,11 @@ export const METRICS = {
     program: 'operator',
     help: 'Migrations that ended, by result: settled, rolledBack, or unsupported for those that are refused.',
   },
+  migration_memory_total: {
+    type: 'counter',
+    program: 'operator',
+    help: 'Migrations that ended while there was a MigrationNetwork, by the network that the memory went over: Migration or Pod.',
+  },
   add: { type: 'histogram', program: 'agent', help: 'CNI ADD from request to answer, by outcome.' },
   add_stage: { type: 'histogram', program: 'agent', help: 'Each stage of an ADD, by stage and outcome.' },
   del: { type: 'histogram', program: 'agent', help: 'CNI DEL from request to answer, by outcome.' },

@@ -72,7 +72,7 @@ async function removeSuperfluous({ api, signal }: Turn, { remove }: MigrationPla
 type Conditions = { readonly conditions?: { type: string; status: string; reason: string; message: string }[] };
 
 /** What newly keeps it from being ready, and memory that went the wrong way, are told as events too. */
-function tellUsers(turn: Turn, network: MigrationNetwork, { status, astray }: MigrationPlan): void {
+function tellUsers(turn: Turn, network: MigrationNetwork, { status, news }: MigrationPlan): void {
   const regarding = { ...network, kind: 'MigrationNetwork' };
   const ready = (status as Conditions).conditions?.find(({ type }) => type === 'Ready');
   if (ready !== undefined && getReadyReason(network) !== ready.reason) {
@@ -84,7 +84,10 @@ function tellUsers(turn: Turn, network: MigrationNetwork, { status, astray }: Mi
       note: ready.message.slice(0, 900),
     });
   }
-  for (const one of astray) warn(turn, network, one);
+  for (const one of news) {
+    turn.metrics.count('migration_memory_total', { network: one.network });
+    if (one.network === 'Pod') warn(turn, network, one);
+  }
 }
 
 function warn(turn: Turn, network: MigrationNetwork, sent: Sent): void {

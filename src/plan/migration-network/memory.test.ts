@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { planRanges } from '../../ipam/ranges.ts';
-import { deriveApart, listAstray, listSent, MOST_SENT, type Sent } from './memory.ts';
+import { deriveApart, listNews, listSent, MOST_SENT, type Sent } from './memory.ts';
 import { MOMENT, makeNetwork, makeVmi } from './testing/facts.ts';
 
 const ranges = planRanges({ cidrBlock: '198.18.2.0/24' });
@@ -100,10 +100,12 @@ describe('whether the memory was apart', () => {
     expect(`${status} ${reason}`).toBe(expected);
   });
 
-  it('is warned of once', () => {
+  it('is told once', () => {
     const network = makeNetwork();
-    const astray = [sent('b', '2', 'Pod'), sent('a', '1')];
-    expect(listAstray(network, astray).map(({ uid }) => uid)).toEqual(['b']);
-    expect(listAstray({ ...network, status: { lastMigrations: astray } }, astray)).toEqual([]);
+    const known = sent('a', '1');
+    const both = [sent('b', '2', 'Pod'), known];
+    expect(listNews(network, both)).toEqual(both);
+    expect(listNews({ ...network, status: { lastMigrations: [known] } }, both).map(({ uid }) => uid)).toEqual(['b']);
+    expect(listNews({ ...network, status: { lastMigrations: both } }, both)).toEqual([]);
   });
 });

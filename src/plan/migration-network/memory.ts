@@ -72,10 +72,10 @@ function readTime(text: string | undefined): string | undefined {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
-/** What went over the pod network and was not told before. */
-export function listAstray(network: MigrationNetwork, sent: readonly Sent[]): Sent[] {
+/** What was not told before. */
+export function listNews(network: MigrationNetwork, sent: readonly Sent[]): Sent[] {
   const told = new Set(network.status?.lastMigrations?.map(({ uid }) => uid));
-  return sent.filter((one) => one.network === 'Pod' && !told.has(one.uid));
+  return sent.filter(({ uid }) => !told.has(uid));
 }
 
 export const describeSent = ({ vmi, source, target, address }: Sent): string =>

@@ -270,7 +270,7 @@ describe('the status', () => {
       makeFacts({ ...MADE, kubevirts: [set()], handlers: THREE, vmis }),
       MOMENT,
     );
-    expect(plan.astray.map(({ vmi }) => vmi)).toEqual(['a/bad']);
+    expect(plan.news.map(({ vmi, network }) => `${vmi} ${network}`)).toEqual(['a/good Migration', 'a/bad Pod']);
     expect(plan.status.lastMigrations).toHaveLength(2);
   });
 

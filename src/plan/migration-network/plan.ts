@@ -6,7 +6,7 @@ import type { Moment, Verdict } from '../conditions.ts';
 import { findShortage, findTrouble } from './checks.ts';
 import { listNodeTruths, listUsers, type NodeTruth } from './handlers.ts';
 import { type KubevirtPlan, planKubevirt } from './kubevirt.ts';
-import { listAstray, listSent } from './memory.ts';
+import { listNews, listSent } from './memory.ts';
 import { planRelease } from './release.ts';
 import { deriveReady, formatStatus, refuse } from './status.ts';
 import { findActive, findKubevirt, type MigrationFacts, type MigrationPlan, NOTHING_TO_REMOVE } from './types.ts';
@@ -19,7 +19,7 @@ export function planMigrationNetwork(network: MigrationNetwork, facts: Migration
   if (!standing.ok) {
     const verdict = refuse(standing.problem);
     const status = formatStatus(network, { verdict, kubevirt: findKubevirt(facts.kubevirts) }, moment);
-    return { remove: NOTHING_TO_REMOVE, status, isGone: false, astray: [] };
+    return { remove: NOTHING_TO_REMOVE, status, isGone: false, news: [] };
   }
   return planActive(network, { ...standing.value, facts }, moment);
 }
@@ -45,7 +45,7 @@ function planActive(network: MigrationNetwork, active: Active, moment: Moment): 
   const target = { nad: `${kubevirt.metadata.namespace ?? ''}/${wish.nad}`, ranges: wish.ranges };
   const nodes = listNodeTruths(facts.handlers, facts.nodes, target);
   const sent = listSent(network, facts.vmis, { ranges: wish.ranges, now: moment.now });
-  const base = { isGone: false, astray: listAstray(network, sent) };
+  const base = { isGone: false, news: listNews(network, sent) };
   const tell = (verdict: Verdict) => formatStatus(network, { verdict, kubevirt, nodes, sent }, moment);
   const setting = findSetting(network, active, nodes);
   // What is in use already stays as it is.

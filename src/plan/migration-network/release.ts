@@ -20,7 +20,7 @@ export function planRelease(network: MigrationNetwork, facts: MigrationFacts, mo
     nads: facts.nads.filter((nad) => isOwnedBy(nad, name)),
     subnets: facts.subnets.filter((subnet) => isOwnedBy(subnet, name)),
   };
-  const base = { isGone: false, astray: [], remove: NOTHING_TO_REMOVE };
+  const base = { isGone: false, news: [], remove: NOTHING_TO_REMOVE };
   const tell = (verdict: Verdict) => formatStatus(network, { verdict, kubevirt }, moment);
   if (kubevirt !== undefined && patch !== undefined)
     return { ...base, kubevirt: { object: kubevirt, patch }, status: tell(TAKING_BACK) };

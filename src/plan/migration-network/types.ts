@@ -31,8 +31,8 @@ export type MigrationPlan = {
   readonly status: Readonly<Record<string, unknown>>;
   /** Nothing is left of it: the object may go. */
   readonly isGone: boolean;
-  /** Migrations to warn of. */
-  readonly astray: readonly Sent[];
+  /** Migrations that the status did not have before. */
+  readonly news: readonly Sent[];
 };
 
 export const NOTHING_TO_REMOVE: MigrationPlan['remove'] = { subnets: [], nads: [] };
