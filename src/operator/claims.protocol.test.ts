@@ -215,15 +215,16 @@ describe('the seams between claims and their users', () => {
     cast.patch('vmis', 'a/db', { spec: spec('one', 'two') });
     const { formatLauncherInterface } = await import('../api/names.ts');
     const launcher = cast.launcher('l1', vmi, {});
-    const networks = [
-      { name: 'attachnet', namespace: 'a', interface: formatLauncherInterface('two'), 'ipam-claim-reference': 'c1' },
-    ];
-    const annotations = { 'k8s.v1.cni.cncf.io/networks': JSON.stringify(networks) };
-    cast.patch('pods', `a/${launcher.metadata?.name}`, { metadata: { annotations }, spec: { nodeName: 'n1' } });
+    const one = { name: 'attachnet', namespace: 'a', interface: formatLauncherInterface('one') };
+    const two = { ...one, interface: formatLauncherInterface('two'), 'ipam-claim-reference': 'c1' };
+    const annotate = (...networks: object[]) => ({ 'k8s.v1.cni.cncf.io/networks': JSON.stringify(networks) });
+    const pod = `a/${launcher.metadata?.name}`;
+    cast.patch('pods', pod, { metadata: { annotations: annotate(one, two) }, spec: { nodeName: 'n1' } });
     await whenLsp('vm/a/db/two', 'n1');
     await whenClaim('c1', ({ status }) => status?.ownerPod?.name === 'l1');
     cast.patch('vms', 'a/db', { spec: { template: { spec: spec('one') } } });
     cast.patch('vmis', 'a/db', { spec: spec('one') });
+    cast.patch('pods', pod, { metadata: { annotations: annotate(one) } });
     await whenGone('vm/a/db/two');
     expect(stage.findPort('a/db.two.vm')?.spec.ips).toHaveLength(1);
     cast.remove('ipamClaims', 'a/c1');
