@@ -1,9 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import type { Pod, VirtualMachineInstance, VirtualMachineInstanceMigration } from '../api/objects.ts';
-import { EXPECTED } from './derive.flows.expected.ts';
-import { deriveMigration } from './derive.ts';
-import type { MigrationState } from './input.ts';
-import { parseLauncher } from './parse.ts';
 import {
   advance,
   FLOW_NAMES,
@@ -13,7 +8,12 @@ import {
   type RecordedStep,
   type RecordedWorld,
   readFlow,
-} from './testing/recorded.ts';
+} from '../../test/migration/recorded.ts';
+import type { Pod, VirtualMachineInstance, VirtualMachineInstanceMigration } from '../api/objects.ts';
+import { EXPECTED } from './derive.flows.expected.ts';
+import { deriveMigration } from './derive.ts';
+import type { MigrationState } from './input.ts';
+import { parseLauncher } from './parse.ts';
 
 /** `vm: phase chassis | roles`, the parts that decide traffic. */
 function describeState(name: string, state: MigrationState): string {

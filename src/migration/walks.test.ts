@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { listRecordedHistories } from '../../test/migration/recorded.ts';
 import { NO_CHASSIS } from '../api/names.ts';
 import { deriveMigration } from './derive.ts';
 import type { MigrationInput, MigrationState, VmiRecord } from './input.ts';
@@ -12,7 +13,6 @@ import {
   type Step,
   type World,
 } from './testing/histories.ts';
-import { listRecordedHistories } from './testing/recorded.ts';
 
 const attempt: fc.Arbitrary<Attempt> = fc.record({
   outcome: fc.constantFrom(...OUTCOMES),

@@ -188,6 +188,41 @@ describe('migrations one after the other', () => {
     expect(sea.voyage.asked.slice(-4)).toEqual(['n2', 'n2,n1', 'n1,n2', 'n1']);
   });
 
+  it('K7 three in a row, old launchers ending and being deleted in the middle of the next: each step once, none back', async () => {
+    let old = await sea.start();
+    const nodes = ['n1', 'n2', 'n3', 'n1'];
+    for (const [index, node] of nodes.slice(1).entries()) {
+      const from = nodes[index] ?? '';
+      const leg = await sea.prepare(node, `leg${index}`);
+      leg.handOver();
+      leg.ready();
+      await sea.voyage.whenAsked(node);
+      sea.voyage.cast.setStatus('pods', `a/${old}`, { phase: 'Succeeded' });
+      await sea.unplug(from, index === 0 ? 'tap' : `leg${index - 1}`);
+      leg.complete();
+      if (index > 0) sea.voyage.cast.remove('pods', `a/${old}`);
+      old = leg.pod;
+      await sea.whenBound(`${node} |  | up`);
+    }
+    await sea.fleet.sync();
+    const expected = ['n1', 'n1,n2', 'n2,n1', 'n2', 'n2,n3', 'n3,n2', 'n3', 'n3,n1', 'n1,n3', 'n1'];
+    expect(sea.voyage.asked.slice(-expected.length)).toEqual(expected);
+  });
+
+  it('F23 the VM is deleted in the middle: its launchers keep the port until they are gone, then nothing is left', async () => {
+    await sea.start();
+    const leg = await sea.prepare('n2');
+    leg.handOver();
+    const name = sea.voyage.port.slice('a/'.length, sea.voyage.port.indexOf('.'));
+    sea.voyage.cast.remove('vms', `a/${name}`);
+    await sea.fleet.sync();
+    expect(sea.voyage.asked.at(-1)).toBe('n1,n2');
+    sea.voyage.land();
+    await until('no port', async () => (sea.stage.findPort(sea.voyage.port) === undefined ? true : undefined));
+    await until('no row', async () => (sea.voyage.asked.at(-1) === undefined ? true : undefined));
+    await until('no binding', async () => (sea.fleet.findBinding(sea.voyage.lsp) === undefined ? true : undefined));
+  });
+
   it('F27 two are queued and the failed target of the first lingers, wired: it never gets the port again', async () => {
     await sea.start();
     const one = await sailTo('handed over');

@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { Pod, VirtualMachineInstance, VirtualMachineInstanceMigration } from '../../api/objects.ts';
-import type { ObjectMeta } from '../../api/types.gen.ts';
-import type { MigrationInput } from '../input.ts';
-import { parseLauncher, parseVmi, parseVmim } from '../parse.ts';
+import type { Pod, VirtualMachineInstance, VirtualMachineInstanceMigration } from '../../src/api/objects.ts';
+import type { ObjectMeta } from '../../src/api/types.gen.ts';
+import type { MigrationInput } from '../../src/migration/input.ts';
+import { parseLauncher, parseVmi, parseVmim } from '../../src/migration/parse.ts';
 
-const FLOWS = resolve(import.meta.dirname, '../../../test/fixtures/kubevirt-v1.8.4/flows');
+const FLOWS = resolve(import.meta.dirname, '../fixtures/kubevirt-v1.8.4/flows');
 
 export type Recorded = { kind: string; metadata: ObjectMeta };
 export type RecordedStep = {
