@@ -69,7 +69,7 @@ function findToldTarget({ migrationState: state }: VmiRecord): string | undefine
   return state?.domainReady || state?.completed ? state.targetNode : undefined;
 }
 
-const check = (property: fc.IProperty<[MigrationInput]>) => fc.assert(property, { numRuns: 3000 });
+const check = (property: fc.IProperty<[MigrationInput]>) => fc.assert(property, { numRuns: 1000 });
 
 describe('deriveMigration, whatever it is told', () => {
   it('names one or two different chassis, or none by the name that nobody bears', () => {

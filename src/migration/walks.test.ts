@@ -50,7 +50,7 @@ const anyBinding = fc.option(
 const withBinding = (world: World, binding: MigrationInput['binding']): MigrationInput =>
   binding === undefined ? world : { ...world, binding };
 
-const RUNS = { numRuns: 1500 };
+const RUNS = { numRuns: 400 };
 const describeStates = (states: readonly World[]) => states.map((world) => deriveMigration(world));
 const isFinal = ({ phase }: VmiRecord) => phase === 'Succeeded' || phase === 'Failed';
 
