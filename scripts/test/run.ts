@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { argv, env, exit, stdout } from 'node:process';
+import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { addCounts, type Counts, countReport, formatCounts, NO_COUNTS } from './counts.ts';
 
@@ -23,18 +24,23 @@ const CHECKS: Record<string, readonly string[][]> = {
   ],
   types: [['tsc', '--noEmit']],
 };
-const PROJECTS = ['unit', 'protocol', 'lab'];
+/** What runs side by side: the lab's tests mostly wait for a cluster, and its programs come first on the processors. */
+const LANES: readonly (readonly string[])[] = [['unit', 'protocol'], ['lab']];
+const PROJECTS = LANES.flat();
 
 const elapsed = (since: number): string => `${((performance.now() - since) / 1000).toFixed(1)} s`;
 const say = (text: string): void => {
   stdout.write(`\x1b[1m== ${text}\x1b[0m\n`);
 };
 
-/** Runs a command with its output shown; resolves to its exit code. */
-function run(command: readonly string[]): Promise<number> {
+/** Runs a command with its output shown, each line after `prefix`; resolves to its exit code. */
+function run(command: readonly string[], prefix = ''): Promise<number> {
   const [file = '', ...args] = command;
   return new Promise((done) => {
-    const child = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+    const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface({ input: stream }).on('line', (line) => stdout.write(`${prefix}${line}\n`));
+    }
     child.on('error', (error) => {
       console.error(`${file}: ${error.message}`);
       done(127);
@@ -56,21 +62,28 @@ async function runCheck(commands: readonly string[][]): Promise<Counts> {
 async function runProject(root: string, project: string): Promise<Counts> {
   const report = join(root, `out/test/${project}.json`);
   rmSync(report, { force: true });
-  const code = await run([
-    'vitest',
-    'run',
-    '--project',
-    project,
-    '--reporter=default',
-    '--reporter=json',
-    `--outputFile.json=${report}`,
-  ]);
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+  const code = await run(['vitest', 'run', '--project', project, ...reporters], `${project.padEnd(8)} | `);
   try {
     return countReport(JSON.parse(readFileSync(report, 'utf8')), code);
   } catch {
     console.error(`vitest wrote no report for ${project} (exit code ${code})`);
     return { ...NO_COUNTS, failed: 1 };
   }
+}
+
+/** One part after the other. */
+async function runLane(root: string, parts: readonly string[]): Promise<Counts> {
+  let total = NO_COUNTS;
+  for (const part of parts) {
+    const since = performance.now();
+    say(part);
+    const commands = CHECKS[part];
+    const counts = commands === undefined ? await runProject(root, part) : await runCheck(commands);
+    say(`${part}: ${formatCounts(counts)} in ${elapsed(since)}`);
+    total = addCounts(total, counts);
+  }
+  return total;
 }
 
 async function main(root: string): Promise<number> {
@@ -83,16 +96,17 @@ async function main(root: string): Promise<number> {
     return 0;
   }
   const wanted = (values.only ?? [...Object.keys(CHECKS), ...PROJECTS].join(',')).split(',');
-  mkdirSync(join(root, 'out/test'), { recursive: true });
-  let total = NO_COUNTS;
-  for (const part of wanted) {
-    const since = performance.now();
-    say(part);
-    const checks = CHECKS[part];
-    const counts = checks === undefined ? await runProject(root, part) : await runCheck(checks);
-    say(`${part}: ${formatCounts(counts)} in ${elapsed(since)}`);
-    total = addCounts(total, counts);
+  const unknown = wanted.filter((part) => CHECKS[part] === undefined && !PROJECTS.includes(part));
+  if (unknown.length > 0) {
+    console.error(`--only knows ${[...Object.keys(CHECKS), ...PROJECTS].join(', ')}, not ${unknown.join(', ')}`);
+    return 2;
   }
+  mkdirSync(join(root, 'out/test'), { recursive: true });
+  const checks = Object.keys(CHECKS).filter((part) => wanted.includes(part));
+  const lanes = LANES.map((lane) => lane.filter((part) => wanted.includes(part)));
+  const checked = await runLane(root, checks);
+  const tested = await Promise.all(lanes.map((lane) => runLane(root, lane)));
+  const total = tested.reduce(addCounts, checked);
   console.log(formatCounts(total));
   return total.failed === 0 ? 0 : 1;
 }
