@@ -6,7 +6,8 @@ import { findPercentile, round } from './stats.ts';
 import type { Strategy } from './strategy.ts';
 
 /** Where a prober stands, seen from the migration. */
-export type Place = 'source' | 'target' | 'third';
+export const PLACES = ['source', 'target', 'third'] as const;
+export type Place = (typeof PLACES)[number];
 
 /** One flow of UDP probes in one migration, all times in ms. */
 export type FlowFigures = {

@@ -1,7 +1,7 @@
 import { type Aborted, abortMigration, WAYS } from './abort.ts';
 import type { Block } from './blocks.ts';
 import { planWindows, type Span } from './gaps.ts';
-import { judgeMigration, judgeNoise, type MigrationFigures, type NoiseSample, windowOf } from './judge.ts';
+import { judgeMigration, judgeNoise, type MigrationFigures, type NoiseSample, PLACES, windowOf } from './judge.ts';
 import { migrate, tidyUp } from './migrate.ts';
 import { awaitAnswers, awaitRecorded, type Probing, startProbing } from './probing.ts';
 import type { Stage, Subject } from './stage.ts';
@@ -107,14 +107,19 @@ async function listen({ stage, subject, probing, seen }: Turn, { binding }: Bloc
   seen.noise.push(...judgeNoise(records, planWindows(span, count, length), { binding, places }));
 }
 
-/** One line for the progress. */
+/** One line for the progress: the worst flow from each place, then what the guest itself took. */
 function formatMigration(figures: MigrationFigures): string {
   const { name, strategy, source, target, flows, tcp } = figures;
-  const worst = flows.reduce((a, b) => (b.gapMs > a.gapMs ? b : a));
   const resets = tcp.reduce((sum, one) => sum + one.resets, 0);
+  const gaps = PLACES.map((place) => {
+    const own = flows.filter((flow) => flow.place === place);
+    return `${place} ${Math.round(Math.max(...own.map(({ gapMs }) => gapMs)))}`;
+  });
+  const colds = flows.flatMap(({ coldMs }) => coldMs ?? []);
+  const beyond = Math.max(...flows.map(({ beyondMs }) => beyondMs));
   const parts = [
-    `gap ${worst.gapMs} ms (${worst.place} IPv${worst.family}${worst.handOver ? '' : ', not of the hand-over'})`,
-    `paused ${figures.pausedMs}, QEMU ${figures.qemuDowntimeMs}, cold ${worst.coldMs ?? '?'}, beyond ${worst.beyondMs}`,
+    `gap ${gaps.join(', ')} ms`,
+    `paused ${figures.pausedMs}, QEMU ${figures.qemuDowntimeMs}, cold ${Math.max(...colds)}, beyond ${beyond}`,
     `commit ${figures.commitMs} ms`,
     ...(resets === 0 ? [] : [`${resets} RESETS`]),
     ...(figures.addressChanged ? ['ADDRESS CHANGED'] : []),

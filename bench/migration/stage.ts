@@ -23,6 +23,7 @@ import {
   SUBNET,
   vmNameOf,
 } from './objects.ts';
+import { preferLab } from './priority.ts';
 import { createWitness, type Witness } from './witness.ts';
 
 /** A VM of the benchmark, its addresses as they were given to it first. */
@@ -73,6 +74,7 @@ export async function openStage({ root, env, bindings, say, intervalUs = 1000 }:
   const context: Context = { lab, root, out, say, children: new Set() };
   say('installing the chart of this checkout');
   await installChart(context);
+  cleanup.use(preferLab());
   cleanup.defer(() => closeMigrationNetwork(context));
   cleanup.defer(() => closeNamespace(context));
   await closeNamespace(context);
