@@ -19,7 +19,8 @@ export const REASONS = {
   PoolNotAllowed: 'This namespace may not use the IPPool, or the pool is of another subnet.',
   PoolFull: 'Every address of the pool is held.',
   InvalidPool: 'An entry of the IPPool is not an address, range or CIDR inside its subnet, or another pool has it.',
-  ChangePending: 'Something else is asked for now; it takes effect when no pod holds the port any more.',
+  ChangePending:
+    'Something else is asked for now; the message says what brings it: a live migration or a restart for another network, a stop for another address.',
   AddressRetained: 'A port of an earlier owner of this name is retained; adopt it or delete it.',
   Retained: 'The owner is gone and the address is kept for the next owner of that name who adopts it.',
   Restored: 'The port came back from a backup and waits for its owner.',
@@ -51,7 +52,8 @@ export const REASONS = {
   MigrationActivated: 'The guest has begun to run on the target.',
   MigrationSettled: 'The port is bound to the node where the guest runs.',
   MigrationRolledBack: 'The migration did not happen; the port is bound to the source as before.',
-  MigrationNotSupported: 'Migration across namespaces or clusters is not supported.',
+  MigrationNotSupported:
+    'Migration across namespaces or clusters is not supported: delete the migration; the guest stays where it is.',
   NotMigrating: 'No migration is under way.',
   KubevirtNotFound: 'There is no KubeVirt object in the cluster.',
   OtherMigrationNetwork: 'Another MigrationNetwork is the active one; a cluster has one.',

@@ -4,6 +4,7 @@ import {
   type ApiEndpoint,
   type Clock,
   createTransport,
+  type Metrics,
   noMetrics,
   systemClock,
   type Transport,
@@ -51,6 +52,7 @@ export type StartOptions = {
   readonly defaultCidr?: string;
   readonly settings?: Partial<Settings>;
   readonly clock?: Clock;
+  readonly metrics?: Metrics;
 };
 
 /** A fake API server, real OVSDB servers for both databases of OVN, and as many operators as are started. */
@@ -144,7 +146,7 @@ export function startOperator(remotes: Remotes, options: StartOptions): Started 
     random: Math.random,
     randomBytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
     log,
-    metrics: noMetrics,
+    metrics: options.metrics ?? noMetrics,
     identity: randomUUID(),
     lease: { namespace: 'mooring', name: 'operator', retryPeriodMs: 50 },
     defaultCidr: options.defaultCidr ?? '10.16.0.0/24',
