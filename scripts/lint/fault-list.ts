@@ -76,7 +76,7 @@ export const FAULTS: readonly Fault[] = [
   fault('K3', 'bare VMIs and replica sets'),
   fault('K4', 'same NAD twice: stop, start, end of an old launcher'),
   fault('K5', 'same NAD twice: the second NIC is added later'),
-  fault('K6', 'NAD swapped by a migration', 5),
+  fault('K6', 'NAD swapped by a migration'),
   fault('K7', 'old and new launcher handled at once'),
   fault('K8', 'list of addresses: a VM moves to an earlier one'),
   fault('K9', 'what a VM holds is freed at a start, for want of a pod of its name'),
