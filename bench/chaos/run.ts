@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expectSoon } from '../../test/lab/demo/context.ts';
 import { cutStreams, findLongestGap, lengthOf } from '../migration/gaps.ts';
 import { askMigration, tidyUp } from '../migration/migrate.ts';
+import { NAMESPACE } from '../migration/objects.ts';
 import { isAlone } from '../migration/port-history.ts';
 import { awaitAnswers, type Probing, startProbing } from '../migration/probing.ts';
 import { hasChanged } from '../migration/run.ts';
@@ -62,6 +63,7 @@ async function runRound({ stage, subject, probing }: Turn, round: Round): Promis
       (error: unknown) => void violations.push(`${what}: ${error instanceof Error ? error.message : String(error)}`),
     );
   await check('the migration does not end', awaitEnd(stage, uid, round.name));
+  if (violations.length > 0) await stage.vmims.delete({ namespace: NAMESPACE, name: round.name });
   const endedAt = Date.now();
   const result = findResult(stage, uid);
   await check(

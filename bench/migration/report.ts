@@ -32,6 +32,8 @@ export type Detail = {
   readonly lostPerFlow: Summary;
   /** Longest gaps that did not hold the guest's pause: the network's alone. */
   readonly gapsElsewhere: number;
+  /** How late the prober itself woke at worst: what it measures is no finer. */
+  readonly proberLate: Summary;
   readonly seconds: Summary;
 };
 
@@ -120,6 +122,7 @@ function describeGroup({ strategy, binding, own }: Group, noise: readonly NoiseS
     ),
     lostPerFlow: summarise(flows.map(({ lost }) => lost)),
     gapsElsewhere: flows.filter(({ handOver }) => !handOver).length,
+    proberLate: summarise(own.map(({ proberLateMs }) => proberLateMs)),
     seconds: summarise(own.map(({ seconds }) => seconds)),
   };
 }

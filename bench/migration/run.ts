@@ -3,6 +3,7 @@ import type { Block } from './blocks.ts';
 import { planWindows, type Span } from './gaps.ts';
 import { judgeMigration, judgeNoise, type MigrationFigures, type NoiseSample, PLACES, windowOf } from './judge.ts';
 import { migrate, tidyUp } from './migrate.ts';
+import { NAMESPACE } from './objects.ts';
 import { awaitAnswers, awaitRecorded, type Probing, startProbing } from './probing.ts';
 import type { Stage, Subject } from './stage.ts';
 import { round } from './stats.ts';
@@ -62,6 +63,8 @@ async function attempt(turn: Turn, name: string, work: () => Promise<void>): Pro
     const failure = `${name}: ${error instanceof Error ? error.message : String(error)}`;
     seen.failures.push(failure);
     stage.context.say(`  FAILED ${failure}`);
+    // One that hangs would hold up all that follow: deleted, it goes back.
+    await stage.vmims.delete({ namespace: NAMESPACE, name });
   }
   await tidyUp(stage, subject, name);
   await awaitAnswers(stage, subject, probing.recording);
