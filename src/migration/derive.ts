@@ -1,7 +1,7 @@
 import { NO_CHASSIS } from '../api/names.ts';
 import { restrictToCarriers } from './carriers.ts';
 import { isPlaced, listHolders, listTargets, makeHolds, type Placed, type Scene } from './holds.ts';
-import type { MigrationInput, MigrationState } from './input.ts';
+import type { MigrationInput, MigrationState, VmimRecord } from './input.ts';
 import { isActive, isFinal, isUnsupported, readTold, type Told } from './told.ts';
 
 type Move = { readonly uid: string; readonly source: string; readonly target: string; readonly landed: boolean };
@@ -71,11 +71,15 @@ function mayStillLand({ vmi, own, input }: Scene, { uid, target, targetPod }: To
   return !isFinal(vmi) && !isDead;
 }
 
-/** A target launcher with a node whose migration goes on, before the VMI names its node (before the hand-off). */
+/**
+ * A target launcher with a node whose migration goes on, before the VMI names its node (before the hand-off). KubeVirt
+ * lets migrations of one VMI go on one after the other: while the one that the VMI has told of is not over by its own
+ * VMIM, another one is left from before.
+ */
 function findPrepared({ input, vmi, told, own }: Scene, guest: string): Move | undefined {
-  if (isFinal(vmi)) return undefined;
-  const isTold = (uid: string) => uid === told?.uid && (told.target !== undefined || told.over);
-  const active = input.vmims.filter((vmim) => isActive(vmim) && vmim.decentralized !== true && !isTold(vmim.uid));
+  const isTold = ({ uid }: VmimRecord) => uid === told?.uid && (told.target !== undefined || told.over);
+  const active = input.vmims.filter((vmim) => isActive(vmim) && vmim.decentralized !== true);
+  if (isFinal(vmi) || active.some(isTold)) return undefined;
   const moves = own.flatMap(({ node, deleting, migrationJobUid }) => {
     const vmim = active.find(({ uid }) => uid === migrationJobUid);
     if (vmim === undefined || deleting || node === guest) return [];

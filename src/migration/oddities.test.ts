@@ -195,6 +195,18 @@ describe('two migrations', () => {
       'prepared n1,n3 | Source@p1 Target@p3',
     ],
     [
+      'the first has failed, but its VMIM never says so, and the second has just ended',
+      {
+        vmi: told(
+          { migrationUid: 'm2', targetNode: 'n3', targetPod: 'second', domainReady: true, completed: true },
+          { nodeName: 'n3' },
+        ),
+        vmims: [active, { uid: 'm2', phase: 'Running' }],
+        launchers: [target, second],
+      },
+      'settled n3 | Source@p3',
+    ],
+    [
       'back to the node where the first one began, whose launcher still ends',
       {
         vmi: told({ migrationUid: 'm2', sourceNode: 'n2', targetNode: 'n1', targetPod: 'second' }, { nodeName: 'n2' }),
