@@ -28,6 +28,8 @@ describe('another network for a NIC of a running VM', () => {
     guest.ask({ side: 'blue' });
     const second = await guest.whenOn(BLUE, NONE);
     expect(second.addresses).toMatch(/ 172\.17\.1\.\d+$/);
+    // The guest takes its MAC along.
+    expect(second.addresses.split(' ')[0]).toBe(before.addresses.split(' ')[0]);
     await eventually('what is pending', () => findAllocated()?.reason === 'ChangePending');
     expect(findAllocated()?.message).toMatch(/172\.17\.0\.\d+; subnet blue on network a\/blue .* migration/);
     expect(await guest.whenOn(RED, 'n1')).toEqual(before);

@@ -1,5 +1,6 @@
 import { FINALIZER } from '../../api/names.ts';
 import type { LogicalPort } from '../../api/types.gen.ts';
+import type { Lease } from '../../ipam/pool.ts';
 import { ensureObject, isNotFound, removeFinalizer } from '../../kube/index.ts';
 import { isUnallocated } from '../../plan/ports/change.ts';
 import {
@@ -41,7 +42,7 @@ async function updateAllocated(turn: Turn, seen: Seen, { kept, frozen }: Update)
   const written = await write(turn, port, {
     owner: frozen ? port.spec.owner : kept.owner,
     attachments: listAttachments(seen, kept, pending !== undefined),
-    request: request && keepNad(seen, port, request),
+    request: request && keepNad(seen, request, { port, lease }),
     lease,
     clusterUid: role === 'live' && !frozen ? findClusterUid(turn) : undefined,
     ownerless: role === 'restored',
@@ -49,10 +50,17 @@ async function updateAllocated(turn: Turn, seen: Seen, { kept, frozen }: Update)
   return { port: written, role, ...(pending === undefined ? {} : { pending }) };
 }
 
-/** The port's network is that of the launchers that are there until the last of them is gone: one may come back to it. */
-function keepNad(seen: Seen, port: LogicalPort, request: NicRequest): NicRequest {
-  const nad = findOtherNad(seen, port, request);
-  return nad === undefined ? request : { ...request, nad: port.spec.nad ?? nad };
+type Allocation = { readonly port: LogicalPort; readonly lease: Lease | undefined };
+
+/**
+ * The port's network is that of its address, and of the launchers that are there until the last of them is gone: one may
+ * come back to it.
+ */
+function keepNad(seen: Seen, request: NicRequest, { port, lease }: Allocation): NicRequest {
+  const { nad: asked, ...rest } = request;
+  const isOther = lease === undefined && port.spec.subnet !== request.subnet;
+  const nad = isOther ? port.spec.nad : (findOtherNad(seen, port, request) ?? asked);
+  return nad === undefined ? rest : { ...rest, nad: nad === asked ? nad : (port.spec.nad ?? nad) };
 }
 
 /** A port without an address takes the one that was found for it, or says why there is none. */

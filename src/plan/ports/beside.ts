@@ -1,6 +1,6 @@
 import type { LogicalPort } from '../../api/types.gen.ts';
 import type { NicRequest } from '../requests/types.ts';
-import { type Carriage, isHome } from './carriage.ts';
+import { type Carriage, hasGuest, isHome } from './carriage.ts';
 import type { Kept } from './ports.ts';
 
 type Owner = LogicalPort['spec']['owner'];
@@ -32,21 +32,30 @@ export function choosePlace(
  * security groups do.
  */
 export function describeSuperseded({ spec }: LogicalPort, request: NicRequest): NicRequest {
-  const { nic, interface: name, absent, binding, releasePolicy, securityGroups } = request;
-  const { subnet, routes, ipamClaim, ipamOnly, nad = spec.attachments?.[0]?.nad } = spec;
-  const asked = { binding, releasePolicy, securityGroups };
-  const had = { routes, ipamClaim, nad, ipamOnly: ipamOnly === true ? ipamOnly : undefined };
+  const { nic, interface: name, absent, binding, securityGroups } = request;
+  const { subnet, routes, ipamClaim, ipamOnly, releasePolicy, nad = spec.attachments?.[0]?.nad } = spec;
+  const asked = { binding, securityGroups };
+  const had = { routes, ipamClaim, releasePolicy, nad, ipamOnly: ipamOnly === true ? ipamOnly : undefined };
   const known = Object.entries({ ...asked, ...had }).filter(([, value]) => value !== undefined);
   return { nic, interface: name, subnet, absent, ...Object.fromEntries(known) };
+}
+
+type Beside = { readonly ports: readonly LogicalPort[]; readonly carriage?: Carriage };
+
+/**
+ * A guest takes the MAC of its NIC along to another network, whatever the port there has: the domain is the source's. So
+ * where no MAC is asked for, a port beside the one that the guest has is asked to have the same.
+ */
+export function inheritMac(request: NicRequest, { ports, carriage }: Beside, own?: LogicalPort): NicRequest {
+  if (request.mac !== undefined || carriage === undefined) return request;
+  const used = ports.find((port) => port !== own && port.spec.nic === request.nic && hasGuest(carriage, port));
+  return used === undefined || used.spec.mac === '' ? request : { ...request, mac: used.spec.mac };
 }
 
 /** The network of a request in words. */
 export function describeNetwork({ subnet, nad }: NicRequest): string {
   return nad === undefined ? `subnet ${subnet}` : `subnet ${subnet} on network ${nad}`;
 }
-
-const hasGuest = (carriage: Carriage, port: LogicalPort): boolean =>
-  carriage.carriersOf(port).some(({ home, final }) => home && !final);
 
 /** Why the guest does not have this port, when it has another one of the NIC; undefined otherwise. */
 export function explainStandby(

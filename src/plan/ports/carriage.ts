@@ -83,6 +83,10 @@ export function deriveCarriage(input: CarriageInput): Carriage {
 
 const nameOf = ({ metadata }: LogicalPort): string => metadata.name;
 
+/** True when the guest has the NIC by this port, or is about to start with it. */
+export const hasGuest = (carriage: Carriage, port: LogicalPort): boolean =>
+  carriage.carriersOf(port).some(({ home, final }) => home && !final);
+
 /** True when this port serves what is asked for its NIC; one that is not known yet was made for that. */
 export function isHome(carriage: Carriage, port: LogicalPort): boolean {
   const home = carriage.findHome(port.spec.nic);

@@ -1,8 +1,8 @@
 import { fail, type Problem } from '../../api/problem.ts';
 import type { LogicalPort } from '../../api/types.gen.ts';
 import type { NicRequest, RequestPlan } from '../requests/types.ts';
-import { choosePlace, describeSuperseded } from './beside.ts';
-import { type Carriage, isCarried, isHome } from './carriage.ts';
+import { choosePlace, describeSuperseded, inheritMac } from './beside.ts';
+import { type Carriage, hasGuest, isCarried, isHome } from './carriage.ts';
 import { deriveOwner, deriveStandingAmong, type Lives, type Standing } from './ownership.ts';
 import { findRetention, type Retention } from './retention.ts';
 
@@ -78,7 +78,10 @@ export function planPorts(input: PortsInput): PortsPlan {
   const failed = input.plan.problems.filter(({ nic }) => !known.has(nic) && !leaving.has(nic));
   const common = { keep, release, problems: [...input.plan.problems, ...listContests(keep, input, owner)] };
   if (owner === undefined) return { ...common, create: [], fail: [], waiting: [] };
-  const places = missing.map((request) => ({ request, place: choosePlace(request, owner, { keep, release }) }));
+  const places = missing.map((request) => ({
+    request: inheritMac(request, input),
+    place: choosePlace(request, owner, { keep, release }),
+  }));
   return {
     ...common,
     create: places.flatMap(({ request, place }) => (place === undefined ? [] : [{ owner, request, ...place }])),
@@ -111,7 +114,7 @@ function findAsked(port: LogicalPort, input: PortsInput): Pick<Kept, 'request' |
   const failed = plan.problems.find((candidate) => candidate.nic === nic);
   if (failed !== undefined) return { problem: failed.problem };
   if (request === undefined) return {};
-  if (carriage === undefined || isHome(carriage, port)) return { request };
+  if (carriage === undefined || isHome(carriage, port)) return { request: inheritMac(request, input, port) };
   return { request: describeSuperseded(port, request), superseded: request };
 }
 
@@ -147,7 +150,7 @@ function isWanted(
 function isInUse(port: LogicalPort, { carriage, ports, stopped }: PortsInput): boolean {
   if (carriage === undefined || isCarried(carriage, port)) return true;
   const others = ports.filter((other) => other !== port && other.spec.nic === port.spec.nic);
-  return stopped !== true && !others.some((other) => carriage.carriersOf(other).some(({ home }) => home));
+  return stopped !== true && !others.some((other) => other.spec.ips.length > 0 && hasGuest(carriage, other));
 }
 
 /**
