@@ -18,7 +18,7 @@ Usage: make bench NAME=migration [BENCH_FLAGS="--count N"]
   --count N           live migrations, over all bindings (default: 200)
   --aborts N          further ones that are made to fail as they run (default: a tenth)
   --bindings LIST     of ${BINDINGS.join(',')} (default: all)
-  --strategy WHICH    gate, rarp, or both: the gate, and a quarter as many with OVN's own strategy (default: both)
+  --strategy WHICH    gate, rarp, or both: the gate, and a fifth as many with OVN's own strategy (default: both)
   --interval-us N     between two probes of a flow; there are six UDP flows (default: 1000)
   --seed N            order of the bindings (default: 1)
 

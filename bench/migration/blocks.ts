@@ -10,7 +10,7 @@ export type Block = {
 };
 
 export type Plan = {
-  /** Migrations with the strategy that the product keeps; a strategy to compare with gets a quarter on top. */
+  /** Migrations with the strategy that the product keeps; a strategy to compare with gets a fifth on top. */
   readonly count: number;
   readonly aborts: number;
   readonly bindings: readonly Binding[];
@@ -18,7 +18,7 @@ export type Plan = {
 };
 
 const ROUNDS = 2;
-const COMPARED = 0.25;
+const COMPARED = 0.2;
 
 /** The `index`th of `parts` whole shares that add up to `total`. */
 export function shareOf(total: number, parts: number, index: number): number {

@@ -74,7 +74,7 @@ async function measure({ stage, subject, probing, seen }: Turn, block: Block, na
   const { recording } = probing;
   recording.forgetBefore(Date.now());
   const moved = await migrate(stage, subject, name);
-  await awaitRecorded(recording, windowOf(moved).to);
+  await Promise.all([awaitRecorded(recording, windowOf(moved).to), tidyUp(stage, subject, name)]);
   const { strategy, binding } = block;
   const nodes = stage.clients.map(({ node }) => node);
   const addressChanged = hasChanged(stage, subject);
@@ -94,7 +94,10 @@ export function hasChanged({ witness }: Stage, { name, port, ipv4, ipv6, mac }: 
   return now.join() !== [mac, ...[ipv4, ipv6].toSorted(), mac, ipv4].join();
 }
 
-/** Without migrations: as many windows of the same length, which overlap by a half. */
+/** Windows without migration overlap, so that as many of the same length take a third of the time. */
+const OVERLAP = 3;
+
+/** Without migrations: as many windows of the same length. */
 async function listen({ stage, subject, probing, seen }: Turn, { binding }: Block): Promise<void> {
   const own = seen.migrations.filter((one) => one.binding === binding);
   const length = own.reduce((sum, { windowMs }) => sum + windowMs, 0) / own.length;
@@ -102,7 +105,7 @@ async function listen({ stage, subject, probing, seen }: Turn, { binding }: Bloc
   if (own.length === 0 || count < 1) return;
   await awaitAnswers(stage, subject, probing.recording);
   const from = Date.now();
-  const span: Span = { from, to: from + (length * (count + 1)) / 2 };
+  const span: Span = { from, to: from + (length * (count + OVERLAP - 1)) / OVERLAP };
   probing.recording.forgetBefore(from);
   await awaitRecorded(probing.recording, span.to);
   const places = stage.clients.length;
