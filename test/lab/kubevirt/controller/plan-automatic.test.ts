@@ -96,6 +96,14 @@ describe('a migration that waits for its turn', () => {
     expect(waits).toEqual([false, true, true]);
   });
 
+  it('does not take the place of a younger one whose target is being made', () => {
+    const jobs = [job('a', 'Running', 1), job('b', 'Pending', 2), job('c', 'Pending', 3)];
+    const traffic = deriveTraffic(jobs, () => vmiWith(), new Set(['c']));
+    expect(jobs.slice(1, 2).map((one) => mustWait(one, 'node1', observe(vmiWith(), { traffic }), CONTEXT))).toEqual([
+      true,
+    ]);
+  });
+
   it('that is automatic waits 20 s after a failure and twice that after the next; a user never waits', () => {
     const failed = (minute: number) => job(`f${minute}`, 'Failed', minute, { annotations: EVACUATION });
     const mine = job('m', 'Pending', 10, { annotations: EVACUATION });

@@ -26,13 +26,20 @@ const KEPT = 5;
 /** Migrations of the cluster that are under way, oldest first, with the node that each leaves. */
 export type Traffic = { uid: string; node: string; started: boolean; createdAt: string }[];
 
-/** Those of `migrations` that have not ended; `findVmi` gives the VMI that one names. */
-export function deriveTraffic(migrations: readonly Vmim[], findVmi: (job: Vmim) => Vmi | undefined): Traffic {
+/**
+ * Those of `migrations` that have not ended; `findVmi` gives the VMI that one names. `admitted` are the UIDs of those
+ * whose target is being made, which no cache shows yet.
+ */
+export function deriveTraffic(
+  migrations: readonly Vmim[],
+  findVmi: (job: Vmim) => Vmi | undefined,
+  admitted: ReadonlySet<string> = new Set(),
+): Traffic {
   return migrations
     .filter((job) => !isEnded(job))
     .map((job) => {
       const { uid } = identityOf(job);
-      const started = (job.status?.phase ?? 'Pending') !== 'Pending';
+      const started = admitted.has(uid) || (job.status?.phase ?? 'Pending') !== 'Pending';
       return { uid, node: findSource(findVmi(job), uid), started, createdAt: orderOf(job) };
     });
 }

@@ -42,7 +42,10 @@ type Caches = {
   nodes: Cache<KubeNode>;
   nads: Cache<Nad>;
   kubevirts: Cache<KubeVirt>;
+  /** UIDs of migrations that have taken one of the places, before any cache shows it. */
+  admitted: Set<string>;
 };
+type Watched = Omit<Caches, 'admitted'>;
 
 const KINDS = {
   VirtualMachine: VM,
@@ -56,7 +59,7 @@ const RECHECK_MS = 5000;
 
 /** Runs the controller half (virt-controller, virt-api) until the process ends. One worker per VM name. */
 export async function startController(client: Client, image: string): Promise<void> {
-  const caches: Caches = {
+  const watched: Watched = {
     VirtualMachine: createCache(client, VM),
     VirtualMachineInstance: createCache(client, VMI),
     VirtualMachineInstanceMigration: createCache(client, VMIM),
@@ -66,6 +69,7 @@ export async function startController(client: Client, image: string): Promise<vo
     nads: createCache(client, NAD),
     kubevirts: createCache(client, KUBEVIRT),
   };
+  const caches: Caches = { ...watched, admitted: new Set() };
   const queue = createQueue({ clock: systemClock, random: Math.random });
   caches.VirtualMachine.onChange(({ key }) => queue.add(key));
   caches.VirtualMachineInstance.onChange(({ key }) => queue.add(key));
@@ -81,8 +85,8 @@ export async function startController(client: Client, image: string): Promise<vo
   caches.nads.onChange(() => {
     for (const vmi of caches.VirtualMachineInstance.store.list()) queue.add(keyOf(vmi));
   });
-  for (const cache of Object.values(caches)) cache.start();
-  await Promise.all(Object.values(caches).map((cache) => cache.whenSynced()));
+  for (const cache of Object.values(watched)) cache.start();
+  await Promise.all(Object.values(watched).map((cache) => cache.whenSynced()));
   const reconcile = (key: string) => runTurns(client, caches, { key, image });
   const runner = createRunner({ queue, reconcile, concurrency: 8, clock: systemClock, log: client.log });
   runner.start();
@@ -98,9 +102,17 @@ async function runTurns(client: Client, caches: Caches, turn: { key: string; ima
     const observed = observe(caches, turn.key);
     const write = planNext(observed, contextOf(caches, turn.image));
     if (write === undefined) return waitsForTime(observed) ? { requeueAfterMs: RECHECK_MS } : { done: true };
+    admit(caches, write);
     await apply(client, caches, write);
   }
   return { requeueAfterMs: 100 };
+}
+
+/** Takes a place for a target before anything is awaited: eight workers plan at a time. */
+function admit({ admitted }: Caches, write: Write): void {
+  if (write.verb !== 'create' || write.kind !== 'Pod') return;
+  const uid = write.object.metadata.labels?.[LABEL.migrationUid];
+  if (uid !== undefined) admitted.add(uid);
 }
 
 function observe(caches: Caches, key: string): Observed {
@@ -124,9 +136,9 @@ function observe(caches: Caches, key: string): Observed {
 
 function listTraffic(caches: Caches): Traffic {
   const migrations = caches.VirtualMachineInstanceMigration.store.list();
-  return deriveTraffic(migrations, ({ metadata, spec }) =>
-    caches.VirtualMachineInstance.store.get(`${metadata.namespace ?? ''}/${spec.vmiName}`),
-  );
+  const findVmi = ({ metadata, spec }: Vmim) =>
+    caches.VirtualMachineInstance.store.get(`${metadata.namespace ?? ''}/${spec.vmiName}`);
+  return deriveTraffic(migrations, findVmi, caches.admitted);
 }
 
 function contextOf(caches: Caches, image: string): Context {
