@@ -91,7 +91,7 @@ describe('a target', () => {
     ['no JSON', 'hello\n'],
     ['a line that does not end', 'x'.repeat(LIMITS.lineBytes + 1)],
     ['more flows than a line may have', `{"entries":[${'0,'.repeat(LIMITS.batch)}0]}\n`],
-    ['more than its budget', `{"x":"${'x'.repeat(2 ** 19)}"}\n`.repeat(24)],
+    ['more than its budget', `{"x":"${'x'.repeat(2 ** 19)}"}\n`.repeat(70)],
   ])('leaves a source that sends %s, after what was right', async (_cause, text) => {
     await startSource((socket) => socket.write(formatEntries([formatFlow(7)])[0] + text));
     b.show(PORT);

@@ -22,6 +22,9 @@ export type Incoming = {
   stop(): Promise<void>;
 };
 
+/** A session of this length was a good one. */
+const SOUND_MS = 60_000;
+
 type State = { worked: boolean; problem: string | undefined; failures: number };
 
 export function startIncoming(self: Self, carry: Carry): Incoming {
@@ -43,15 +46,17 @@ export function startIncoming(self: Self, carry: Carry): Incoming {
 async function keepAsking(self: Self, carry: Carry, state: State, signal: AbortSignal): Promise<void> {
   const begun = self.clock.now();
   const onWhole = (complete: boolean) => {
-    state.failures = 0;
     if (state.worked) return;
     state.worked = true;
     self.metrics.observe('carry_ms', self.clock.now() - begun);
     self.log.info({ port: carry.port, source: carry.source, complete }, 'tracked connections have been carried over');
   };
   while (!signal.aborted) {
+    const startedAt = self.clock.now();
     const error: unknown = await attempt(self, carry, { onWhole, signal }).catch((thrown: unknown) => thrown);
     if (signal.aborted) break;
+    // A source that begins again and again waits as one that never answers.
+    if (self.clock.now() - startedAt >= SOUND_MS) state.failures = 0;
     noteFailure(self, carry, state, error);
     await sleep(self.clock, deriveBackoff(state.failures, BACKOFF, self.random), signal).catch(() => undefined);
   }

@@ -17,8 +17,8 @@ export const LIMITS = {
   sessions: 16,
   entries: 65_536,
   lineBytes: 2 ** 20,
-  /** May come at once, and for each second of the session. */
-  bytes: 8 * 2 ** 20,
+  /** May come at once (the largest table), and for each second of the session. Nobody holds more than a line. */
+  bytes: 2 ** 25,
   bytesPerSecond: 2 ** 20,
   /** Entries in one line, so that one job of the kernel's is short. */
   batch: 1000,

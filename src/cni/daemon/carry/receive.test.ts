@@ -57,7 +57,7 @@ describe('the target', () => {
     ['a line that never ends', ['x'.repeat(LIMITS.lineBytes + 1)]],
     ['a line that is too long', [`"${'x'.repeat(LIMITS.lineBytes)}"\n`]],
     ['no JSON', ['hello\n']],
-    ['too many bytes', Array.from({ length: 30 }, () => `{"x":"${'x'.repeat(2 ** 19)}"}\n`)],
+    ['too many bytes', Array.from({ length: 70 }, () => `{"x":"${'x'.repeat(2 ** 19)}"}\n`)],
   ])('ends a session with %s', async (_cause, pieces) => {
     const { error } = await receive([...formatEntries([formatFlow(1)]), ...pieces]);
     expect(error).toMatchObject({ name: 'CarryError', problem: 'protocol' });

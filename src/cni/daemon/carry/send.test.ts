@@ -103,7 +103,7 @@ describe('the source', () => {
     };
     const begun = source.clock.now();
     await source.rested(LIMITS.readMs);
-    for (let turn = 0; turn < 3; turn += 1) {
+    for (let turn = 0; turn < 5; turn += 1) {
       change();
       const reads = source.state.reads;
       await eventually('the next reading', () => {
