@@ -176,4 +176,15 @@ describe('a guest whose migration fails', () => {
     expect(await expectIn(both.source, 'dirty stop; ls /run/mark', 5000)).toBe('/run/mark\n');
     expect(isAlive(both.source.guest.qemu)).toBe(true);
   });
+
+  it('runs on where it was when the copy is cancelled, which QEMU may call a failure', async () => {
+    const both = await startBoth();
+    await expectIn(both.source, 'dirty 64 2000', 5000);
+    await migrate(both);
+    await awaitState(both.source, ({ migrate: state }) => state === 'active');
+    await command(both.source.tools, asGuest(both.source), 'migrate_cancel');
+    const over = await awaitState(both.source, ({ migrate: state }) => state === 'cancelled' || state === 'failed');
+    expect(over.run).toBe('running');
+    expect(await expectIn(both.source, 'dirty stop; ls /run/mark', 5000)).toBe('/run/mark\n');
+  });
 });

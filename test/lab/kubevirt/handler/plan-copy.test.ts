@@ -82,6 +82,23 @@ describe('a guest that runs on the target already', () => {
   });
 });
 
+describe('a copy of which QEMU says that it failed', () => {
+  const reasonAt = (state: Partial<MigrationState>, seconds: number) => {
+    const action = planCopy(vmi(SHORT), { ...STATE, ...state }, guest('failed'), START + seconds * 1000);
+    return action?.do === 'note' ? action.change : undefined;
+  };
+
+  it('failed, unless it was to be cancelled', () => {
+    expect(reasonAt({}, 1)).toEqual({ failed: true, failureReason: '' });
+    expect(reasonAt({ abortRequested: true, abortStatus: 'Aborting' }, 1)).toMatchObject({ abortStatus: 'Succeeded' });
+    expect(reasonAt({}, 11)).toMatchObject({ abortStatus: 'Succeeded' });
+  });
+
+  it('failed by itself when that came before the abort', () => {
+    expect(reasonAt({ abortRequested: true }, 1)).not.toHaveProperty('abortStatus');
+  });
+});
+
 it('says for whom a copy was cancelled', () => {
   const reason = (state: MigrationState) => {
     const action = aborted(state, deriveTerms(vmi(SHORT)));

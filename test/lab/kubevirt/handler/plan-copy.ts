@@ -24,6 +24,13 @@ export function deriveTerms(vmi: Vmi): Terms {
   };
 }
 
+const FAILED: Action = { do: 'note', change: { failed: true, failureReason: '' }, stamps: ['endTimestamp'] };
+
+/** QEMU says `failed` of a copy that it was told to cancel when it notices the closed return path first. */
+function isCalledOff(state: MigrationState, terms: Terms, now: number): boolean {
+  return state.abortStatus === 'Aborting' || isLate(state, terms, now);
+}
+
 /** What the source does about a copy that it has begun. `now` is ms since the epoch. */
 export function planCopy(vmi: Vmi, state: MigrationState, guest: Guest, now: number): Action | undefined {
   const terms = deriveTerms(vmi);
@@ -31,7 +38,7 @@ export function planCopy(vmi: Vmi, state: MigrationState, guest: Guest, now: num
     case 'cancelled':
       return aborted(state, terms);
     case 'failed':
-      return { do: 'note', change: { failed: true, failureReason: '' }, stamps: ['endTimestamp'] };
+      return isCalledOff(state, terms, now) ? aborted(state, terms) : FAILED;
     case 'postcopy-paused':
       return { do: 'end', phase: 'Failed' }; // Half of the guest's memory is on the other side of a broken connection.
     case 'postcopy-active':
