@@ -52,10 +52,10 @@ afterAll(() => closeNamespace(context, NAMESPACE));
 
 describe('a VM whose volume waits for its first consumer', () => {
   it('has its port on the launcher with the guest, and nothing on the one that only made room for the volume', async () => {
-    const [launcher, ...others] = await listPods('kubevirt.io=virt-launcher');
-    expect(others).toEqual([]);
-    expect(ghosts).not.toContain(launcher?.metadata.name);
-    expect(await holders()).toEqual([launcher?.metadata.name]);
+    const launchers = await listPods('kubevirt.io=virt-launcher');
+    const real = launchers.map(({ metadata }) => metadata.name).filter((name) => !ghosts.has(name));
+    expect(real.length).toBe(1);
+    expect(await holders()).toEqual(real);
     expect(await pings(context, PEER, (await port()).spec.ips[0], 10)).toBe(true);
   });
 });

@@ -16,7 +16,7 @@ import { isSame } from './conditions.ts';
 import type { Context, Note, Observed, Write } from './plan.ts';
 import { mustWait } from './plan-automatic.ts';
 import { findCurrentPod, withPhaseTime } from './plan-vmi.ts';
-import { planAttachment } from './plan-volumes.ts';
+import { isStorageOnly, planAttachment } from './plan-volumes.ts';
 import { renderTarget } from './render.ts';
 
 const KIND = 'VirtualMachineInstanceMigration';
@@ -181,7 +181,7 @@ function planTarget(job: Job): Write | undefined {
 }
 
 function isBlocked({ migration, vmi, observed, context }: Job): boolean {
-  if (observed.pods.filter((pod) => !isDown(pod)).length !== 1) return true;
+  if (observed.pods.filter((pod) => !isDown(pod) && !isStorageOnly(pod)).length !== 1) return true;
   return mustWait(migration, vmi.status?.nodeName ?? '', observed, context);
 }
 

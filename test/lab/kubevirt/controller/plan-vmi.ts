@@ -20,13 +20,14 @@ import { isSame, withCondition } from './conditions.ts';
 import { initialStatus, VM_FINALIZER, VMI_FINALIZER, withDefaults } from './defaults.ts';
 import type { Context, Observed, Write } from './plan.ts';
 import { parseList, planNetworks, refreshInterfaces, withMigrationRequired } from './plan-nics.ts';
-import { isStorageOnly, planProvisioning } from './plan-volumes.ts';
+import { isStorageOnly, planProvisioning, planStorageOnly } from './plan-volumes.ts';
 import { renderLauncher } from './render.ts';
 
 const KIND = 'VirtualMachineInstance';
 
 /** The launcher that holds the guest now: the source until the VMI's node moves, then the target. */
-export function findCurrentPod(vmi: Vmi, pods: readonly Pod[]): Pod | undefined {
+export function findCurrentPod(vmi: Vmi, all: readonly Pod[]): Pod | undefined {
+  const pods = all.filter((pod) => !isStorageOnly(pod));
   const { nodeName, migrationState } = vmi.status ?? {};
   const moved = migrationState?.endTimestamp !== undefined && nodeName === migrationState.targetNode;
   const name = moved && migrationState.failed !== true ? migrationState.targetPod : migrationState?.sourcePod;
@@ -52,14 +53,18 @@ export function planVmi(observed: Observed, context: Context): Write | undefined
   if (vmi.status?.phase === undefined) return admit(vmi, context);
   const current = findCurrentPod(vmi, pods);
   if (vmi.status.phase === 'Pending' && pods.every(isStorageOnly)) return planFirstPod(vmi, observed, context);
-  const marked = planGate(vmi, current, context) ?? planNetworks(vmi, current, context);
+  return planPresent(vmi, current, observed, context);
+}
+
+function planPresent(vmi: Vmi, current: Pod | undefined, observed: Observed, context: Context): Write | undefined {
+  const { pods } = observed;
+  const marked = planStorageOnly(pods) ?? planGate(vmi, current, context) ?? planNetworks(vmi, current, context);
   return marked ?? planVmiUpdate(vmi, observed, context) ?? planMarks(vmi, pods, current);
 }
 
 function planFirstPod(vmi: Vmi, observed: Observed, context: Context): Write | undefined {
-  const provisioning = planProvisioning(vmi, observed.pods, context);
-  if (provisioning !== undefined) return provisioning;
-  return observed.pods.length === 0 ? planLauncher(vmi, observed, context) : undefined;
+  const provisioning = planProvisioning(vmi, observed.pods, context) ?? planLauncher(vmi, observed, context);
+  return provisioning === 'wait' ? undefined : provisioning;
 }
 
 function planMarks(vmi: Vmi, pods: readonly Pod[], current: Pod | undefined): Write | undefined {

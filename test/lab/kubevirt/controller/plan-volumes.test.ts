@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Pod, Vmi } from '../objects.ts';
 import type { Context } from './plan.ts';
-import { EPHEMERAL, isStorageOnly, planAttachment, planProvisioning } from './plan-volumes.ts';
+import { findCurrentPod } from './plan-vmi.ts';
+import { EPHEMERAL, isStorageOnly, planAttachment, planProvisioning, planStorageOnly } from './plan-volumes.ts';
 import { deriveSettings } from './settings.ts';
 
 const settings = deriveSettings(undefined);
@@ -25,24 +26,31 @@ describe('a volume that waits for its first consumer', () => {
 
   it('gets a storage-only launcher with owner and labels of a real one, and no guest in it', () => {
     const write = planProvisioning(vmiWith(waiting), [], CONTEXT);
-    const pod = (write?.verb === 'create' ? write.object : undefined) as Pod;
+    const pod = (typeof write === 'object' && write.verb === 'create' ? write.object : undefined) as Pod;
     expect(isStorageOnly(pod)).toBe(true);
     expect(pod.metadata.labels).toMatchObject({ 'kubevirt.io': 'virt-launcher', 'kubevirt.io/created-by': 'vmi' });
     expect(pod.metadata.ownerReferences?.[0]?.uid).toBe('vmi');
     expect((pod.spec.containers as { command: string[] }[])[0]?.command).toEqual(['/usr/bin/virt-tail']);
   });
 
-  it('lets it go when it has run, and then is done', () => {
-    expect(planProvisioning(vmiWith(waiting, 'True'), [ghost(false)], CONTEXT)).toBeUndefined();
-    const write = planProvisioning(vmiWith(waiting, 'True'), [ghost(true)], CONTEXT);
-    expect(write).toMatchObject({ object: { status: { conditions: [{ type: 'Provisioning', status: 'False' }] } } });
-    expect(planProvisioning(vmiWith(waiting, 'False'), [ghost(true)], CONTEXT)).toMatchObject({
-      verb: 'delete',
-      uid: 'p',
+  it('makes the launcher wait until the scheduler has chosen a node for it', () => {
+    const unbound = { ...ghost(false), spec: {} };
+    expect(planProvisioning(vmiWith(waiting), [unbound], CONTEXT)).toMatchObject({
+      object: { status: { conditions: [{ type: 'Provisioning', status: 'True' }] } },
     });
-    const leaving = ghost(true, { deletionTimestamp: 'x' });
-    expect(planProvisioning(vmiWith(waiting, 'False'), [leaving], CONTEXT)).toBeUndefined();
-    expect(planProvisioning(vmiWith(waiting, 'False'), [], CONTEXT)).toBeUndefined();
+    expect(planProvisioning(vmiWith(waiting, 'True'), [unbound], CONTEXT)).toBe('wait');
+    expect(planProvisioning(vmiWith(waiting, 'True'), [ghost(false)], CONTEXT)).toMatchObject({
+      object: { status: { conditions: [{ type: 'Provisioning', status: 'False' }] } },
+    });
+    expect(planProvisioning(vmiWith(waiting, 'False'), [ghost(false)], CONTEXT)).toBeUndefined();
+  });
+
+  it('lets it go when it runs, and never takes it for the launcher of the guest', () => {
+    expect(planStorageOnly([ghost(false)])).toBeUndefined();
+    expect(planStorageOnly([ghost(true)])).toMatchObject({ verb: 'delete', uid: 'p' });
+    expect(planStorageOnly([ghost(true, { deletionTimestamp: 'x' })])).toBeUndefined();
+    expect(planStorageOnly([podWith({}, true)])).toBeUndefined();
+    expect(findCurrentPod(vmiWith(waiting), [ghost(true), podWith({ uid: 'real' }, true)])?.metadata.uid).toBe('real');
   });
 
   it('is not there without the annotation', () => {

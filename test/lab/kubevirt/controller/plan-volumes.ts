@@ -30,22 +30,24 @@ export function isStorageOnly(pod: Pod): boolean {
   return pod.metadata.annotations?.[EPHEMERAL] !== undefined;
 }
 
-/** Before the launcher of a VMI whose volume waits for its first consumer: a storage-only one that comes and goes. */
-export function planProvisioning(vmi: Vmi, pods: readonly Pod[], context: Context): Write | undefined {
+/**
+ * Before the launcher of a VMI whose volume waits for its first consumer: a storage-only one, until the scheduler has
+ * chosen a node for it. `wait` until then; undefined when the launcher itself may come.
+ */
+export function planProvisioning(vmi: Vmi, pods: readonly Pod[], context: Context): Write | 'wait' | undefined {
   if (vmi.metadata.annotations?.[FIRST_CONSUMER] === undefined) return undefined;
   const state = findCondition(vmi.status?.conditions, PROVISIONING)?.status;
+  if (state === 'False') return undefined;
   const pod = pods.find(isStorageOnly);
-  if (pod === undefined) return state === undefined ? createStorageOnly(vmi, context) : undefined;
-  return state === 'False' ? planRemoval(pod) : planMark(vmi, pod, state, context);
-}
-
-function planMark(vmi: Vmi, pod: Pod, state: string | undefined, context: Context): Write | undefined {
+  if (pod === undefined) return createStorageOnly(vmi, context);
   if (state === undefined) return mark(vmi, 'True', context);
-  return areContainersReady(pod) || isDown(pod) ? mark(vmi, 'False', context) : undefined;
+  return pod.spec.nodeName === undefined ? 'wait' : mark(vmi, 'False', context);
 }
 
-function planRemoval(pod: Pod): Write | undefined {
-  return isDeleting(pod) ? undefined : { verb: 'delete', kind: 'Pod', ...identityOf(pod) };
+/** Storage-only launchers go once they run or have ended; one that never starts stays as long as the VMI. */
+export function planStorageOnly(pods: readonly Pod[]): Write | undefined {
+  const over = pods.find((pod) => isStorageOnly(pod) && !isDeleting(pod) && (areContainersReady(pod) || isDown(pod)));
+  return over && { verb: 'delete', kind: 'Pod', ...identityOf(over) };
 }
 
 function createStorageOnly(vmi: Vmi, context: Context): Write {
