@@ -87,6 +87,22 @@ describe('an API server that does not answer', () => {
     await eventually('the step', () => stage.findPort('a/db.default.vm')?.status?.migration?.phase === 'RolledBack');
   });
 
+  it('F24 roll-back after all has been told of the move: the source is served before the API server hears of it', async () => {
+    const frost = arrangeFrost();
+    await stage.start(frost.options);
+    const { state } = await handOver();
+    const ready = { targetNodeDomainReadyTimestamp: '2026-11-21T10:48:37Z' };
+    cast.setStatus('vmis', 'a/db', { migrationState: { ...state, ...ready } });
+    await eventually('the new holder', () => listHolders()?.join() === 'l2');
+    await eventually('the step', () => stage.findPort('a/db.default.vm')?.status?.migration?.phase === 'Activated');
+    frost.freeze();
+    cast.setStatus('vmis', 'a/db', { migrationState: { ...state, ...ready, failed: true } });
+    await whenOn('n1');
+    expect(listHolders()).toEqual(['l2']);
+    frost.thaw();
+    await eventually('the holder', () => listHolders()?.join() === 'l1');
+  });
+
   it('F24 commit and roll-back overtake a turn that waits for it', async () => {
     const frost = arrangeFrost();
     await stage.start(frost.options);

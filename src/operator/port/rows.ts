@@ -1,4 +1,5 @@
 import type { LogicalPort } from '../../api/types.gen.ts';
+import type { Hold } from '../../migration/input.ts';
 import { isUnallocated } from '../../plan/ports/change.ts';
 import { formatPortOwner, planLsp } from '../../plan/ports/lsp.ts';
 import type { Kept } from '../../plan/ports/ports.ts';
@@ -59,8 +60,8 @@ function describeTurn(seen: Seen, live: readonly Live[]): Record<string, string>
 /**
  * The rows of a guest that has moved, or has not moved after all, before anything is asked of or told to the API server:
  * where its frames go must not wait for that. It is safe in this order, as nothing is reserved and nothing freed: the
- * ports, their addresses and all who hold them are in the API already, and only where they belong is written. A pod that
- * is to join a port is told to the API first. Undefined when no guest moves.
+ * ports and their addresses are in the API already, and only where they belong is written. A pod that is yet to be wired
+ * is told to the API first, for its agent. Undefined when no guest moves.
  */
 export async function programMoves(turn: Turn, seen: Seen, keep: readonly Kept[]): Promise<Rows | undefined> {
   const moving = keep.filter(({ port, role }) => role === 'live' && moves(seen, port));
@@ -68,10 +69,13 @@ export async function programMoves(turn: Turn, seen: Seen, keep: readonly Kept[]
   return programPorts(turn, seen, { live: moving.map(({ port }) => makeLive(port)), release: [] });
 }
 
-/** It is in a migration or was, or somebody holds it no more; and nobody is new to it. */
+/** It is in a migration or was, or somebody holds it no more; and no target is new to it. */
 function moves(seen: Seen, port: LogicalPort): boolean {
   const { uid, holds } = seen.stateOf(port);
   const before = port.spec.attachments ?? [];
-  const isKnown = holds.every(({ launcher }) => before.some(({ podUID }) => podUID === launcher.uid));
-  return isKnown && (uid !== undefined || holds.length < before.length);
+  const isMigrating = uid !== undefined;
+  // One that has had the guest is wired already, though it held the port no more while the guest was elsewhere.
+  const isWired = ({ launcher, role }: Hold) =>
+    before.some(({ podUID }) => podUID === launcher.uid) || (isMigrating && role === 'Source');
+  return holds.every(isWired) && (isMigrating || holds.length < before.length);
 }
