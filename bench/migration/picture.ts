@@ -41,7 +41,7 @@ export function formatPicture(seen: Seen, kept: Strategy): string {
     }),
   );
   const count = seen.migrations.filter(({ strategy }) => strategy === kept).length;
-  const title = `${count} live migrations (${kept}): longest silence of each UDP flow, a probe each ms, three nodes, both families`;
+  const title = `${count} live migrations (${kept}): longest silence of each UDP flow; a probe each ms from three nodes, IPv4 and IPv6 in turn`;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${total.width} ${total.height}" font-family="system-ui,sans-serif" font-size="11" fill="${TEXT}">
 <rect width="${total.width}" height="${total.height}" fill="#fff"/>
 <text x="${LEFT}" y="28" font-size="16" font-weight="600">${escapeXml(title)}</text>

@@ -13,6 +13,8 @@ export const USUAL_DIRT: Dirt = { mebibytes: 32, rate: 10 };
 
 const ECHO = 7;
 const LISTEN = 7007;
+/** Twelve connections: fast enough to see that one stands still. */
+const TCP_MS = 100;
 const READY_SECONDS = 60;
 const STEADY_MS = 500;
 const LOOK_MS = 100;
@@ -31,6 +33,7 @@ export async function startProbing(stage: Stage, subject: Subject): Promise<Prob
       netns: clients.map(({ netns }) => netns),
       listen: LISTEN,
       intervalUs,
+      tcpMs: TCP_MS,
     }),
   );
   const servers = clients.flatMap(({ ips }) => ips).join(' ');

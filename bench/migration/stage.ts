@@ -51,7 +51,7 @@ export type Stage = AsyncDisposable & {
   readonly clients: readonly ClientPod[];
   /** In memory: a prober that waits for a disk is late. */
   readonly scratch: string;
-  /** Between two probes of a flow. */
+  /** Between two UDP probes from one node; the families take turns. */
   readonly intervalUs: number;
 };
 

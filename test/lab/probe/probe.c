@@ -1,7 +1,7 @@
 /* Probes one guest from several network namespaces at once, until SIGTERM: one loop, so that a thousand rounds a second
  * cost one wake-up each.
  *   probe FILE INTERVAL_US TCP_MS PORT LISTEN IPV4 IPV6 NETNS...
- * UDP to PORT in each round, by both families; a TCP connection to PORT by both families, and one that the guest opens to
+ * UDP to PORT in each round, by the families in turn; a TCP connection to PORT by both families, and one that the guest opens to
  * LISTEN, with a message each TCP_MS. "-" stands for no address. Records go to FILE, see records.ts. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -243,9 +243,11 @@ static void send_tcp(void) {
   }
 }
 
-static void send_udp(void) {
+/* One probe from each place; where both families are asked for, they take turns. */
+static void send_udp(uint64_t round) {
+  int turn = is_asked(UDP4) && is_asked(UDP6) ? (int)(round % 2) : is_asked(UDP4) ? UDP4 : UDP6;
   for (int id = 0; id < places * KINDS; id++) {
-    if (id % KINDS > UDP6 || streams[id].fd < 0) continue;
+    if (id % KINDS != turn || streams[id].fd < 0) continue;
     struct message m = {streams[id].sequence++, (uint32_t)id, now_ns(CLOCK_REALTIME)};
     (void)send(streams[id].fd, &m, sizeof m, 0); /* refused or unreachable: the missing answer tells */
   }
@@ -279,7 +281,7 @@ static void read_udp(int id) {
 }
 
 static void run(uint64_t interval, uint64_t tcp_interval) {
-  uint64_t due = now_ns(CLOCK_MONOTONIC), next_tcp = due, next_mark = due;
+  uint64_t due = now_ns(CLOCK_MONOTONIC), next_tcp = due, next_mark = due, round = 0;
   while (!stopping) {
     due += interval;
     struct timespec at = {(time_t)(due / 1000000000ULL), (long)(due % 1000000000ULL)};
@@ -292,7 +294,7 @@ static void run(uint64_t interval, uint64_t tcp_interval) {
     }
     for (int id = 0; id < places * KINDS; id++)
       if (id % KINDS <= UDP6 && streams[id].fd >= 0) read_udp(id);
-    send_udp();
+    send_udp(round++);
     serve_tcp();
     if (now >= next_tcp) { send_tcp(); next_tcp = now + tcp_interval; }
     if (now >= next_mark) {
