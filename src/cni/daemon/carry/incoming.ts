@@ -8,7 +8,7 @@ import type { Carry } from './plan.ts';
 import { LIMITS } from './protocol.ts';
 import { getPeer } from './published.ts';
 import { receiveFlows } from './receive.ts';
-import { BACKOFF, type Self } from './self.ts';
+import { BACKOFF, NOTICEABLE, type Self } from './self.ts';
 import { callSource } from './tls.ts';
 
 /** The target's part of one carry: asks the source again and again until it is stopped. */
@@ -66,10 +66,9 @@ async function keepAsking(self: Self, carry: Carry, state: State, signal: AbortS
 function noteFailure({ log, metrics }: Self, { port, source }: Carry, state: State, error: unknown): void {
   const problem = deriveProblem(error);
   metrics.count('carry_failures', { role: 'target', problem });
-  const isFirst = state.problem === undefined;
   state.problem = error instanceof Error ? error.message : String(error);
   state.failures += 1;
-  log[isFirst ? 'warn' : 'debug'](
+  log[state.failures === NOTICEABLE ? 'warn' : 'debug'](
     { port, source, problem, err: error },
     'connections are not carried over; trying again',
   );

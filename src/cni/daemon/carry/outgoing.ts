@@ -8,7 +8,7 @@ import { deriveProblem } from './incoming.ts';
 import type { Carry } from './plan.ts';
 import { LIMITS } from './protocol.ts';
 import { getPeer, type Peer } from './published.ts';
-import { BACKOFF, type Self } from './self.ts';
+import { BACKOFF, NOTICEABLE, type Self } from './self.ts';
 import { sendFlows, type Table } from './send.ts';
 
 /** The source's part of one carry: knows the target's key and answers it. */
@@ -73,7 +73,7 @@ function createTarget(self: Self, carry: Carry, signal: AbortSignal) {
         return;
       }
       if (signal.aborted) return;
-      const level = failures === 1 ? 'warn' : 'debug';
+      const level = failures === NOTICEABLE ? 'warn' : 'debug';
       self.log[level](
         { port: carry.port, target: carry.target, err: next },
         'the target is not known yet; trying again',

@@ -22,3 +22,5 @@ export type Self = {
 
 /** Waits between two attempts. */
 export const BACKOFF = { baseMs: 200, maxMs: 10_000 } as const;
+/** Failures until the log says so, once: two agents that begin at the same time may miss each other at first. */
+export const NOTICEABLE = 3;
