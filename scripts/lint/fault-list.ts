@@ -56,7 +56,7 @@ export const FAULTS: readonly Fault[] = [
   fault('F48', 'webhook or policy away, certificate expired or rotated', 6),
   fault('F49', 'NB wiped, restored from an old copy, or another cluster'),
   fault('F50', 'SB wiped, northd dead or paused'),
-  fault('F51', 'ovn-controller or vswitchd killed under traffic', 5),
+  fault('F51', 'ovn-controller or vswitchd killed under traffic'),
   fault('F52', 'rows edited by hand'),
   fault('F53', 'another system uses our address'),
   fault('F54', 'a pod claims the address of a VM'),

@@ -88,6 +88,7 @@ export type VirtualMachineInstance = {
       migrationUid?: string;
       sourceNode?: string;
       targetNode?: string;
+      sourcePod?: string;
       targetPod?: string;
       /** Where virt-handler of the target listens: its address on the migration network, or its pod's. */
       targetNodeAddress?: string;

@@ -49,7 +49,7 @@ function findOrigin(launchers: readonly Placed[], { binding }: MigrationInput): 
 
 /** The node where the guest is, or will start. A VMI that has ended is believed only where a launcher still lives. */
 function findGuest({ input, vmi, told, own }: Scene): string | undefined {
-  const named = told?.moved ? [told.target, vmi.nodeName] : [vmi.nodeName];
+  const named = told?.moved ? [told.targetNode, vmi.nodeName] : [vmi.nodeName];
   const node = named.find((name) => name && (!isFinal(vmi) || own.some((launcher) => launcher.node === name)));
   return node ?? findOrigin(own, input);
 }
@@ -57,16 +57,16 @@ function findGuest({ input, vmi, told, own }: Scene): string | undefined {
 /** The migration that the VMI itself tells of, until it is over or its target is known to be dead. */
 function findHandedOver(scene: Scene, guest: string): Move | undefined {
   const { told, vmi } = scene;
-  if (told?.target === undefined || told.over) return undefined;
-  const { uid, target } = told;
+  if (told?.targetNode === undefined || told.over) return undefined;
+  const { uid, targetNode: target } = told;
   const landed = told.moved && guest === target;
   if (!landed && !mayStillLand(scene, told)) return undefined;
-  return { uid, source: guest === target ? (told.source ?? vmi.nodeName ?? guest) : guest, target, landed };
+  return { uid, source: guest === target ? (told.sourceNode ?? vmi.nodeName ?? guest) : guest, target, landed };
 }
 
 /** A target that is not known (yet) counts by the VMI's word, as long as the VMI itself goes on. */
-function mayStillLand({ vmi, own, input }: Scene, { uid, target, targetPod }: Told): boolean {
-  if (own.some((pod) => pod.migrationJobUid === uid && pod.node === target)) return true;
+function mayStillLand({ vmi, own, input }: Scene, { uid, targetNode, targetPod }: Told): boolean {
+  if (own.some((pod) => pod.migrationJobUid === uid && pod.node === targetNode)) return true;
   const isDead = input.launchers.some((pod) => pod.final && (pod.migrationJobUid === uid || pod.name === targetPod));
   return !isFinal(vmi) && !isDead;
 }
@@ -77,7 +77,7 @@ function mayStillLand({ vmi, own, input }: Scene, { uid, target, targetPod }: To
  * VMIM, another one is left from before.
  */
 function findPrepared({ input, vmi, told, own }: Scene, guest: string): Move | undefined {
-  const isTold = ({ uid }: VmimRecord) => uid === told?.uid && (told.target !== undefined || told.over);
+  const isTold = ({ uid }: VmimRecord) => uid === told?.uid && (told.targetNode !== undefined || told.over);
   const active = input.vmims.filter((vmim) => isActive(vmim) && vmim.decentralized !== true);
   if (isFinal(vmi) || active.some(isTold)) return undefined;
   const moves = own.flatMap(({ node, deleting, migrationJobUid }) => {
@@ -94,8 +94,8 @@ function deriveAtRest(scene: Scene, guest: string): Outcome {
   const { told } = scene;
   const holds = makeHolds(listHolders(scene, guest), []);
   const settled: Outcome = { phase: 'settled', node: guest, requestedChassis: [guest], holds };
-  if (told === undefined || (told.target === undefined && !told.over)) return settled;
-  const { uid, source, target } = told;
+  if (told === undefined || (told.targetNode === undefined && !told.over)) return settled;
+  const { uid, sourceNode: source, targetNode: target } = told;
   return {
     ...settled,
     phase: guest === target ? 'settled' : 'rolledBack',

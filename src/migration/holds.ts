@@ -24,16 +24,25 @@ export function makeHolds(sources: readonly Placed[], targets: readonly Placed[]
 
 /**
  * The launchers that hold the port on the guest's node. Of several there, the one that the last migration made when it
- * brought the guest, and not that one when it did not: failed targets linger for minutes.
+ * brought the guest, and when it did not, the one from which it was to take it: failed targets and old sources linger.
+ * Without a name, those that have the port already: a launcher cannot have started without it.
  */
 export function listHolders(scene: Scene, node: string): Placed[] {
-  const { told, own } = scene;
+  const { told, own, input } = scene;
   const there = own.filter((launcher) => launcher.node === node);
-  const brought = told?.target === node;
-  const right = told && there.filter((launcher) => (launcher.migrationJobUid === told.uid) === brought);
-  if (right !== undefined && right.length > 0) return right;
-  return there.length > 0 ? there : listUnseen(scene, node);
+  const isHeld = ({ uid }: Placed) => input.held?.some((held) => held.uid === uid) === true;
+  const choices = [
+    told === undefined ? [] : there.filter((launcher) => isTold(told, launcher)),
+    there.filter((launcher) => isHeld(launcher) && launcher.migrationJobUid !== told?.uid),
+    there.filter((launcher) => told !== undefined && launcher.migrationJobUid !== told.uid),
+    there,
+  ];
+  return choices.find((choice) => choice.length > 0) ?? listUnseen(scene, node);
 }
+
+/** The launcher that the last migration has on this node by its own words. */
+const isTold = ({ uid, targetNode, sourcePod }: Told, { migrationJobUid, name, node }: Placed): boolean =>
+  node === targetNode ? migrationJobUid === uid : name === sourcePod;
 
 /** The launchers that wait for the guest. */
 export function listTargets(scene: Scene, node: string, uid: string): Placed[] {

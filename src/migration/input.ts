@@ -7,6 +7,8 @@ export type VmiMigrationState = {
   readonly migrationUid?: string;
   readonly sourceNode?: string;
   readonly targetNode?: string;
+  /** Names of the two launchers. */
+  readonly sourcePod?: string;
   readonly targetPod?: string;
   /** `targetNodeDomainReadyTimestamp`: the guest runs on the target. */
   readonly domainReady?: boolean;
@@ -62,7 +64,7 @@ export type MigrationInput = {
   readonly vmims: readonly VmimRecord[];
   readonly launchers: readonly LauncherRecord[];
   readonly binding?: BindingRecord;
-  /** Who held the port when it was last written: counts only where the VMI names the node and no pod there is known. */
+  /** Who held the port when it was last written: counts where several could hold it, and where no pod is known. */
   readonly held?: readonly { readonly uid: string; readonly name: string; readonly node: string }[];
   /** UIDs of the launchers whose pod carries the NIC through this very port; undefined when all do. */
   readonly carriers?: readonly string[];

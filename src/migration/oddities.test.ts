@@ -195,6 +195,35 @@ describe('two migrations', () => {
       'prepared n1,n3 | Source@p1 Target@p3',
     ],
     [
+      'the failed target of the first lingers where the second has brought the guest, and a third one fails',
+      {
+        vmi: told({ migrationUid: 'm3', sourceNode: 'n2', targetNode: 'n4', failed: true }, { nodeName: 'n2' }),
+        launchers: [target, same],
+        held: [{ uid: 'p3', name: 'second', node: 'n2' }],
+      },
+      'rolledBack n2 | Source@p3',
+    ],
+    [
+      'and the third one names the launcher from which it was to take the guest, after it had it already',
+      {
+        vmi: told(
+          { migrationUid: 'm3', sourceNode: 'n2', sourcePod: 'second', targetNode: 'n4', failed: true },
+          { nodeName: 'n2' },
+        ),
+        launchers: [target, same],
+        held: [{ uid: 'p4', name: 'third', node: 'n4' }],
+      },
+      'rolledBack n2 | Source@p3',
+    ],
+    [
+      'and nothing is known of who held the port: both do',
+      {
+        vmi: told({ migrationUid: 'm3', sourceNode: 'n2', targetNode: 'n4', failed: true }, { nodeName: 'n2' }),
+        launchers: [target, same],
+      },
+      'rolledBack n2 | Source@p2 Source@p3',
+    ],
+    [
       'the first has failed, but its VMIM never says so, and the second has just ended',
       {
         vmi: told(

@@ -22,7 +22,7 @@ const BY_VMI = { kind: 'VirtualMachineInstance', apiVersion: 'kubevirt.io/v1', u
 
 describe('parseVmi', () => {
   it('takes empty names for missing ones', () => {
-    const vmi = makeVmi({ migrationUid: '', sourceNode: '', targetNode: '', targetPod: '' });
+    const vmi = makeVmi({ migrationUid: '', sourceNode: '', targetNode: '', sourcePod: '', targetPod: '' });
     expect(vmi.migrationState).toEqual({});
   });
 

@@ -33,6 +33,7 @@ function parseMigrationState(state: RawState, uid: string | undefined): VmiMigra
     migrationUid: state.migrationUid || undefined,
     sourceNode: state.sourceNode || undefined,
     targetNode: state.targetNode || undefined,
+    sourcePod: state.sourcePod || undefined,
     targetPod: state.targetPod || undefined,
     domainReady: state.targetNodeDomainReadyTimestamp ? true : undefined,
     completed: state.completed,

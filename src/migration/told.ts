@@ -1,11 +1,8 @@
 import type { MigrationInput, VmiMigrationState, VmimRecord, VmiRecord } from './input.ts';
 
 /** The last migration that a VMI tells of, as far as it can be believed. */
-export type Told = {
+export type Told = Pick<VmiMigrationState, 'sourceNode' | 'targetNode' | 'sourcePod' | 'targetPod'> & {
   readonly uid: string;
-  readonly source?: string;
-  readonly target?: string;
-  readonly targetPod?: string;
   /** The guest is on the target. */
   readonly moved: boolean;
   /** It has ended, one way or the other. */
@@ -22,17 +19,10 @@ const isOver = (state: VmiMigrationState): boolean => state.failed === true || s
 export function readTold({ vmims }: MigrationInput, vmi: VmiRecord): Told | undefined {
   const state = vmi.migrationState;
   if (state?.migrationUid === undefined || state.foreign === true) return undefined;
-  const { migrationUid: uid, sourceNode: source, targetNode: target, targetPod } = state;
+  const uid = state.migrationUid;
   if (vmims.some((vmim) => vmim.uid === uid && vmim.decentralized === true && isActive(vmim))) return undefined;
-  const moved = target !== undefined && (hasLanded(state) || vmi.nodeName === target);
-  return {
-    uid,
-    moved,
-    over: isOver(state),
-    ...(source === undefined ? {} : { source }),
-    ...(target === undefined ? {} : { target }),
-    ...(targetPod === undefined ? {} : { targetPod }),
-  };
+  const moved = state.targetNode !== undefined && (hasLanded(state) || vmi.nodeName === state.targetNode);
+  return { ...state, uid, moved, over: isOver(state) };
 }
 
 /**

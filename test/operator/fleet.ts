@@ -123,9 +123,21 @@ async function launchShip(processes: Processes, { folder, node, ip, sb }: Place)
     node,
     plug: async (name, { lsp, uid }) => {
       const ids = [`external_ids:iface-id=${JSON.stringify(lsp)}`, `external_ids:iface-id-ver=${JSON.stringify(uid)}`];
-      await vsctl('--may-exist', 'add-port', 'br-int', name, '--', 'set', 'Interface', name, 'type=dummy', ...ids);
+      await vsctl(
+        '--no-wait',
+        '--may-exist',
+        'add-port',
+        'br-int',
+        name,
+        '--',
+        'set',
+        'Interface',
+        name,
+        'type=dummy',
+        ...ids,
+      );
     },
-    unplug: async (name) => void (await vsctl('--if-exists', 'del-port', 'br-int', name)),
+    unplug: async (name) => void (await vsctl('--no-wait', '--if-exists', 'del-port', 'br-int', name)),
     send: async (name, hex) =>
       void (await run(['ovs-appctl', '-t', `${folder}/vswitchd.ctl`, 'netdev-dummy/receive', name, hex], env)),
     kill: async (...programs) => {
@@ -145,4 +157,10 @@ function formatBinding(binding: PortBinding | undefined): string | undefined {
   if (binding === undefined) return undefined;
   const { chassis = '', additionalChassis, up } = binding;
   return `${chassis} | ${additionalChassis.join()} | ${up ? 'up' : 'down'}`;
+}
+
+/** A guest's announcement (RFC 903), as QEMU sends it after it has resumed. */
+export function formatRarp(mac: string): string {
+  const own = mac.replaceAll(':', '');
+  return `ffffffffffff${own}80350001080006040003${own}00000000${own}00000000`;
 }

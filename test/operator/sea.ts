@@ -17,6 +17,8 @@ export type Sea = {
   /** What the agent does on each node that has an attachment. */
   plug(node: string, name?: string): Promise<void>;
   unplug(node: string, name?: string): Promise<void>;
+  /** The interface of that name on a node, which is this test's own. */
+  nameOf(name: string): string;
   whenBound(binding: string): Promise<void>;
   /** A guest on n1, bound there; gives its launcher. */
   start(): Promise<string>;
@@ -73,6 +75,7 @@ function createSea(state: State, options: StartOptions): Sea {
     get operator() {
       return get('operator');
     },
+    nameOf,
     stop: () => bury(sea.stage, sea.operator),
     restart: async (changed = options) => {
       await bury(sea.stage, sea.operator);

@@ -48,13 +48,15 @@ type Deck = {
   readonly vm: KubeObject;
   vmi: KubeObject | undefined;
   at: string;
+  /** The guest's launcher. */
+  pod: string;
   count: number;
 };
 
 /** Makes the VM, which does not run yet. */
 export function createVoyage(stage: Stage, name: string): Voyage {
   const cast = createCast(stage.api);
-  const deck: Deck = { cast, name, vm: cast.vm(name), vmi: undefined, at: '', count: 0 };
+  const deck: Deck = { cast, name, vm: cast.vm(name), vmi: undefined, at: '', pod: '', count: 0 };
   const lsp = `vm/a/${name}/default`;
   const port = `a/${name}.default.vm`;
   const log = recordAsked(stage, lsp);
@@ -104,13 +106,14 @@ function board(deck: Deck, node: string): string {
   deck.count += 1;
   deck.vmi = cast.vmi(name, deck.vm);
   deck.at = node;
-  cast.launcher(`${name}-l${deck.count}`, deck.vmi, { node });
+  deck.pod = `${name}-l${deck.count}`;
+  cast.launcher(deck.pod, deck.vmi, { node });
   patchVmi(deck, { phase: 'Running', nodeName: node });
-  return `${name}-l${deck.count}`;
+  return deck.pod;
 }
 
 function prepare(deck: Deck, node: string | undefined): Leg {
-  const { cast, name, vmi, at: source } = deck;
+  const { cast, name, vmi, at: source, pod: sourcePod } = deck;
   if (vmi === undefined) throw new Error(`${name} has not started`);
   deck.count += 1;
   const [pod, vmim] = [`${name}-l${deck.count}`, `${name}-m${deck.count}`];
@@ -124,7 +127,7 @@ function prepare(deck: Deck, node: string | undefined): Leg {
     vmim,
     setVmim,
     handOver: () => {
-      migrate({ ...FRESH, migrationUid: uid, sourceNode: source, targetNode: node, targetPod: pod });
+      migrate({ ...FRESH, migrationUid: uid, sourceNode: source, sourcePod, targetNode: node, targetPod: pod });
       setVmim('Running');
     },
     ready: (extra = {}) => migrate({ targetNodeDomainReadyTimestamp: READY, ...extra }),
@@ -132,6 +135,7 @@ function prepare(deck: Deck, node: string | undefined): Leg {
       migrate({ targetNodeDomainReadyTimestamp: READY, completed: true }, { nodeName: node });
       setVmim('Succeeded');
       deck.at = node ?? source;
+      deck.pod = pod;
     },
     fail: () => {
       migrate({ failed: true });

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { formatRarp } from '../../../test/operator/fleet.ts';
 import { useSea } from '../../../test/operator/sea.ts';
 import { until } from '../../../test/operator/stage.ts';
 import { SCHEMA_FILES } from '../../../test/ovn/database.ts';
@@ -101,6 +102,21 @@ describe('northd', () => {
     sea.fleet.northd.start();
     await sea.whenBound('n2 |  | up');
     await whenCondition('True/Bound');
+  });
+});
+
+describe('the gate, without a strategy of OVN', () => {
+  it('F28 an announcement from the target before the guest is there: it moves nothing in OVN', async () => {
+    await sea.start();
+    const leg = await sea.prepare('n2');
+    leg.handOver();
+    await sea.fleet.sync();
+    const mac = sea.stage.findPort(sea.voyage.port)?.spec.mac ?? '';
+    await sea.fleet.ship('n2').send(sea.nameOf('tap'), formatRarp(mac));
+    await sea.fleet.sync();
+    expect(sea.fleet.findBinding(sea.voyage.lsp)).toBe('n1 | n2 | up');
+    expect(sea.fleet.bindings.findPortBinding(sea.voyage.lsp)?.activated).toEqual([]);
+    expect(sea.voyage.asked.at(-1)).toBe('n1,n2');
   });
 });
 

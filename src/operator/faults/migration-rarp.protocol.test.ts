@@ -1,14 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { formatRarp } from '../../../test/operator/fleet.ts';
 import { useSea } from '../../../test/operator/sea.ts';
 import { COLLECTIONS, until } from '../../../test/operator/stage.ts';
 
 const sea = useSea(['n1', 'n2'], { settings: { activation: 'rarp' } });
-
-/** A guest's announcement (RFC 903), as QEMU sends it after it has resumed. */
-function formatRarp(mac: string): string {
-  const own = mac.replaceAll(':', '');
-  return `ffffffffffff${own}80350001080006040003${own}00000000${own}00000000`;
-}
 
 const findMac = async () => (await until('the port', async () => sea.stage.findPort(sea.voyage.port)))?.spec.mac ?? '';
 const listActivated = () => sea.fleet.bindings.findPortBinding(sea.voyage.lsp)?.activated ?? [];
@@ -48,7 +43,7 @@ describe('an announcement', () => {
     const leg = await sea.prepare('n2');
     leg.handOver();
     await sea.fleet.sync();
-    await sea.fleet.ship('n2').send('tap2', formatRarp(await findMac()));
+    await sea.fleet.ship('n2').send(sea.nameOf('tap'), formatRarp(await findMac()));
     await until('activated', async () => listActivated().includes('n2') || undefined);
     await until('told', async () => findStep() === 'Activated' || undefined);
     expect(sea.voyage.asked.at(-1)).toBe('n1,n2');
