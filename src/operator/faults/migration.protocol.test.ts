@@ -23,6 +23,7 @@ async function sailTo(cut: Cut) {
   if (cut !== 'prepared') leg.handOver();
   if (cut === 'activated' || cut === 'completed') {
     leg.ready();
+    await sea.voyage.whenAsked('n2');
     await sea.whenBound('n2 |  | up');
   }
   if (cut === 'completed') leg.complete();
@@ -58,8 +59,10 @@ describe('a node is lost', () => {
       await sea.fleet.ship('n1').kill('controller', 'switch');
       leg.complete();
       await sea.voyage.whenAsked('n2');
-      await sea.whenBound('n2 |  | up');
+      // A dead chassis cannot leave its place beside the other one: it does when it is back.
+      expect(sea.fleet.findBinding(sea.voyage.lsp)).toMatch(/^n2 /);
       await sea.fleet.ship('n1').revive();
+      await sea.whenBound('n2 |  | up');
       await sea.fleet.sync();
       expect(sea.fleet.findBinding(sea.voyage.lsp)).toBe('n2 |  | up');
       expect(sea.voyage.holders()).toEqual(['Source@n2']);
