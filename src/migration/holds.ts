@@ -31,12 +31,9 @@ export function listHolders(scene: Scene, node: string): Placed[] {
   const { told, own, input } = scene;
   const there = own.filter((launcher) => launcher.node === node);
   const isHeld = ({ uid }: Placed) => input.held?.some((held) => held.uid === uid) === true;
-  const choices = [
-    told === undefined ? [] : there.filter((launcher) => isTold(told, launcher)),
-    there.filter((launcher) => isHeld(launcher) && launcher.migrationJobUid !== told?.uid),
-    there.filter((launcher) => told !== undefined && launcher.migrationJobUid !== told.uid),
-    there,
-  ];
+  const others = there.filter(({ migrationJobUid }) => told === undefined || migrationJobUid !== told.uid);
+  const named = there.filter((launcher) => told !== undefined && isTold(told, launcher));
+  const choices = [named, others.filter(isHeld), others, there];
   return choices.find((choice) => choice.length > 0) ?? listUnseen(scene, node);
 }
 

@@ -216,6 +216,11 @@ describe('two migrations', () => {
       'rolledBack n2 | Source@p3',
     ],
     [
+      'a target without a VMIM lingers on the node of a guest that has never migrated',
+      { launchers: [source, { ...target, node: 'n1' }], held: [{ uid: 'p1', name: 'launcher', node: 'n1' }] },
+      'settled n1 | Source@p1',
+    ],
+    [
       'and nothing is known of who held the port: both do',
       {
         vmi: told({ migrationUid: 'm3', sourceNode: 'n2', targetNode: 'n4', failed: true }, { nodeName: 'n2' }),

@@ -145,6 +145,7 @@ describe('a migration is aborted or fails', () => {
     await sea.start();
     const leg = await sailTo('handed over');
     leg.ready({ mode: 'PostCopy' });
+    await sea.voyage.whenAsked('n2');
     await sea.whenBound('n2 |  | up');
     leg.fail();
     await sea.fleet.sync();
