@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { planRounds, VICTIMS } from './plan.ts';
+import { hasCome, PHASES, type Phase, planRounds, VICTIMS } from './plan.ts';
 
 const plan = (seed: number, count = 50) =>
   planRounds({ count, seed, bindings: ['bridge', 'managedTap', 'masquerade'], nodes: 3 });
@@ -20,9 +20,20 @@ describe('the rounds of a seed', () => {
     const rounds = plan(1, 300);
     expect(new Set(rounds.map(({ victim }) => victim))).toEqual(new Set(VICTIMS));
     expect(new Set(rounds.map(({ node }) => node))).toEqual(new Set([0, 1, 2]));
-    const moments = rounds.map(({ afterMs }) => afterMs);
-    expect(Math.min(...moments)).toBeLessThan(200);
-    expect(Math.max(...moments)).toBeGreaterThan(4800);
-    expect(Math.max(...moments)).toBeLessThan(5000);
+    expect(new Set(rounds.map(({ phase }) => phase))).toEqual(new Set(PHASES));
+    const moments = rounds.map(({ plusMs }) => plusMs);
+    expect(Math.min(...moments)).toBeLessThan(50);
+    expect(Math.max(...moments)).toBeGreaterThan(950);
+    expect(Math.max(...moments)).toBeLessThan(1000);
+  });
+
+  it.each<[string, Phase, boolean]>([
+    ['', '', true],
+    ['', 'Pending', false],
+    ['Running', 'Scheduled', true],
+    ['Scheduled', 'Running', false],
+    ['Failed', 'Succeeded', true],
+  ])('have come in phase "%s" to "%s": %s', (now, wanted, expected) => {
+    expect(hasCome(now, wanted)).toBe(expected);
   });
 });

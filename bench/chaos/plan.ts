@@ -13,12 +13,31 @@ export type Round = {
   readonly victim: Victim;
   /** Of the programs that run on every node: on which, by the node's place in the list. */
   readonly node: number;
-  /** After the VMIM was asked for. */
-  readonly afterMs: number;
+  /** The moment: so long after the VMIM has come to this phase or further. */
+  readonly phase: Phase;
+  readonly plusMs: number;
 };
 
-/** As long as a migration takes, and a little of what comes after it. */
-const SPAN_MS = 5000;
+/** Phases of a VMIM in KubeVirt's order; the first is that it was asked for. */
+export const PHASES = [
+  '',
+  'Pending',
+  'Scheduling',
+  'Scheduled',
+  'PreparingTarget',
+  'TargetReady',
+  'Running',
+  'Succeeded',
+] as const;
+export type Phase = (typeof PHASES)[number];
+
+/** As long as a phase takes, and more: moments of different phases overlap, so that none is left out. */
+const SPAN_MS = 1000;
+
+/** True when a VMIM in phase `now` has come to `wanted`; one that failed has come to its end. */
+export function hasCome(now: string, wanted: Phase): boolean {
+  return now === 'Failed' || PHASES.indexOf(now as Phase) >= PHASES.indexOf(wanted);
+}
 
 /** The rounds of a seed: the same ones every time, one VM after another, every victim about as often as the others. */
 export function planRounds(options: {
@@ -34,7 +53,8 @@ export function planRounds(options: {
     Array.from({ length: shareOf(count, bindings.length, block) }, (_, index): Round => {
       const victim = VICTIMS[pick(VICTIMS.length)] ?? 'operator';
       const name = `${binding.toLowerCase()}-chaos-${index + 1}`;
-      return { name, binding, victim, node: pick(nodes), afterMs: pick(SPAN_MS) };
+      const phase = PHASES[pick(PHASES.length)] ?? '';
+      return { name, binding, victim, node: pick(nodes), phase, plusMs: pick(SPAN_MS) };
     }),
   );
 }

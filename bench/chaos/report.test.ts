@@ -3,7 +3,7 @@ import { deriveReport, formatOutcome } from './report.ts';
 import type { Outcome } from './run.ts';
 
 const outcome = (more: Partial<Outcome> = {}): Outcome => ({
-  round: { name: 'bridge-chaos-1', binding: 'bridge', victim: 'northd', node: 0, afterMs: 1200 },
+  round: { name: 'bridge-chaos-1', binding: 'bridge', victim: 'northd', node: 0, phase: 'Running', plusMs: 200 },
   pod: 'central',
   phase: 'Running',
   result: 'Succeeded',
@@ -39,7 +39,7 @@ describe('the report of a chaotic run', () => {
 describe('a line of the progress', () => {
   it('says who was killed when, and what came of it', () => {
     expect(formatOutcome(outcome())).toBe(
-      'bridge-chaos-1: northd (central) killed after 1200 ms (Running); Succeeded, node1 -> node2, longest gap 75 ms, right after 800 ms',
+      'bridge-chaos-1: northd (central) killed in Running (Running + 200 ms); Succeeded, node1 -> node2, longest gap 75 ms, right after 800 ms',
     );
     expect(formatOutcome(outcome({ violations: ['the port: x'], tcpLost: 2 }))).toContain(
       '2 TCP connections lost, WRONG: the port: x',

@@ -51,7 +51,7 @@ export function formatOutcome(outcome: Outcome): string {
   const verdict = violations.length === 0 ? 'right' : `WRONG: ${violations.join('; ')}`;
   const lost = tcpLost === 0 ? '' : `, ${tcpLost} TCP connections lost`;
   return (
-    `${round.name}: ${round.victim} (${pod}) killed after ${round.afterMs} ms (${phase}); ${result}, ${from} -> ${to}, ` +
+    `${round.name}: ${round.victim} (${pod}) killed in ${phase} (${round.phase || 'asked for'} + ${round.plusMs} ms); ${result}, ${from} -> ${to}, ` +
     `longest gap ${longestGapMs} ms${lost}, ${verdict} after ${settledMs} ms`
   );
 }

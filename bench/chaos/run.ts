@@ -7,7 +7,7 @@ import { isAlone } from '../migration/port-history.ts';
 import { awaitAnswers, type Probing, startProbing } from '../migration/probing.ts';
 import { hasChanged } from '../migration/run.ts';
 import { nodeOf, type Stage, type Subject } from '../migration/stage.ts';
-import type { Round } from './plan.ts';
+import { hasCome, type Round } from './plan.ts';
 import { findTarget, isWhole, strike } from './victims.ts';
 
 /** What came of a round. */
@@ -47,14 +47,14 @@ export async function runRounds(
 }
 
 async function runRound({ stage, subject, probing }: Turn, round: Round): Promise<Outcome> {
-  const { context, witness, clients } = stage;
+  const { context, clients } = stage;
   const startedAt = Date.now();
   probing.recording.forgetBefore(startedAt);
   const from = nodeOf(stage, subject);
   const target = await findTarget(context, round.victim, clients[round.node]?.node ?? from);
   const { uid } = await askMigration(stage, subject, round.name);
-  await delay(round.afterMs);
-  const phase = witness.findVmim(round.name)?.status?.phase ?? 'asked for';
+  await awaitMoment(stage, round);
+  const phase = phaseOf(stage, round) || 'asked for';
   strike(target);
   const violations: string[] = [];
   const check = (what: string, work: Promise<unknown>): Promise<void> =>
@@ -86,6 +86,15 @@ async function runRound({ stage, subject, probing }: Turn, round: Round): Promis
     longestGapMs: Math.round(Math.max(...gaps.map(lengthOf))),
     tcpLost: streams.reduce((sum, { closed }) => sum + closed.length, 0),
   };
+}
+
+const phaseOf = ({ witness }: Stage, { name }: Round): string => witness.findVmim(name)?.status?.phase ?? '';
+
+/** Where the migration does not come to its phase, the moment is when that is clear. */
+async function awaitMoment(stage: Stage, round: Round): Promise<void> {
+  const come = (): true | undefined => (hasCome(phaseOf(stage, round), round.phase) ? true : undefined);
+  await stage.witness.until(`${round.name} in phase ${round.phase}`, END_SECONDS, come).catch(() => undefined);
+  await delay(round.plusMs);
 }
 
 const awaitEnd = ({ witness }: Stage, uid: string, name: string): Promise<unknown> =>
