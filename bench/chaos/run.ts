@@ -7,6 +7,7 @@ import { isAlone } from '../migration/port-history.ts';
 import { awaitAnswers, type Probing, startProbing } from '../migration/probing.ts';
 import { hasChanged } from '../migration/run.ts';
 import { nodeOf, type Stage, type Subject } from '../migration/stage.ts';
+import { keepEvidence, recompute } from './evidence.ts';
 import { hasCome, type Round } from './plan.ts';
 import { findTarget, isWhole, strike } from './victims.ts';
 
@@ -72,7 +73,7 @@ async function runRound({ stage, subject, probing }: Turn, round: Round): Promis
   );
   await check('something is left', tidyUp(stage, subject, round.name));
   await check('the port', awaitAlone(stage, subject));
-  await check('the guest', awaitAnswers(stage, subject, probing.recording));
+  await check('the guest', awaitGuest({ stage, subject, probing }, round));
   if (hasChanged(stage, subject)) violations.push('the address or MAC changed');
   const settledAt = Date.now();
   const window = { from: startedAt, to: probing.recording.writtenUntil() };
@@ -86,6 +87,22 @@ async function runRound({ stage, subject, probing }: Turn, round: Round): Promis
     longestGapMs: Math.round(Math.max(...gaps.map(lengthOf))),
     tcpLost: streams.reduce((sum, { closed }) => sum + closed.length, 0),
   };
+}
+
+/** A guest that is not reached: what all nodes think of it is kept, and then whether OVN only has to think again. */
+async function awaitGuest({ stage, subject, probing }: Turn, { name }: Round): Promise<void> {
+  const { context } = stage;
+  try {
+    await awaitAnswers(stage, subject, probing.recording);
+  } catch (error) {
+    const dir = await keepEvidence(context, name);
+    await recompute(context);
+    const cured = await awaitAnswers(stage, subject, probing.recording).then(
+      () => 'it answers after ovn-controllers have derived their flows anew',
+      () => 'nor does it after ovn-controllers have derived their flows anew',
+    );
+    throw new Error(`${error instanceof Error ? error.message : String(error)}; ${cured}; see ${dir}`);
+  }
 }
 
 const phaseOf = ({ witness }: Stage, { name }: Round): string => witness.findVmim(name)?.status?.phase ?? '';
