@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expectSoon } from '../../test/lab/demo/context.ts';
+import { awaitReached } from '../migration/evidence.ts';
 import { cutStreams, findLongestGap, lengthOf } from '../migration/gaps.ts';
 import { askMigration, tidyUp } from '../migration/migrate.ts';
 import { NAMESPACE } from '../migration/objects.ts';
 import { isAlone } from '../migration/port-history.ts';
-import { awaitAnswers, type Probing, startProbing } from '../migration/probing.ts';
+import { type Probing, startProbing } from '../migration/probing.ts';
 import { hasChanged } from '../migration/run.ts';
 import { nodeOf, type Stage, type Subject } from '../migration/stage.ts';
-import { keepEvidence, recompute } from './evidence.ts';
 import { hasCome, type Round } from './plan.ts';
 import { findTarget, isWhole, strike } from './victims.ts';
 
@@ -73,7 +73,7 @@ async function runRound({ stage, subject, probing }: Turn, round: Round): Promis
   );
   await check('something is left', tidyUp(stage, subject, round.name));
   await check('the port', awaitAlone(stage, subject));
-  await check('the guest', awaitGuest({ stage, subject, probing }, round));
+  await check('the guest', awaitReached(stage, subject, { recording: probing.recording, name: round.name }));
   if (hasChanged(stage, subject)) violations.push('the address or MAC changed');
   const settledAt = Date.now();
   const window = { from: startedAt, to: probing.recording.writtenUntil() };
@@ -87,22 +87,6 @@ async function runRound({ stage, subject, probing }: Turn, round: Round): Promis
     longestGapMs: Math.round(Math.max(...gaps.map(lengthOf))),
     tcpLost: streams.reduce((sum, { closed }) => sum + closed.length, 0),
   };
-}
-
-/** A guest that is not reached: what all nodes think of it is kept, and then whether OVN only has to think again. */
-async function awaitGuest({ stage, subject, probing }: Turn, { name }: Round): Promise<void> {
-  const { context } = stage;
-  try {
-    await awaitAnswers(stage, subject, probing.recording);
-  } catch (error) {
-    const dir = await keepEvidence(context, name);
-    await recompute(context);
-    const cured = await awaitAnswers(stage, subject, probing.recording).then(
-      () => 'it answers after ovn-controllers have derived their flows anew',
-      () => 'nor does it after ovn-controllers have derived their flows anew',
-    );
-    throw new Error(`${error instanceof Error ? error.message : String(error)}; ${cured}; see ${dir}`);
-  }
 }
 
 const phaseOf = ({ witness }: Stage, { name }: Round): string => witness.findVmim(name)?.status?.phase ?? '';

@@ -1,5 +1,6 @@
 import { type Aborted, abortMigration, WAYS } from './abort.ts';
 import type { Block } from './blocks.ts';
+import { awaitReached } from './evidence.ts';
 import { planWindows, type Span } from './gaps.ts';
 import { judgeMigration, judgeNoise, type MigrationFigures, type NoiseSample, PLACES, windowOf } from './judge.ts';
 import { migrate, tidyUp } from './migrate.ts';
@@ -55,19 +56,26 @@ async function runBlock(turn: Turn, block: Block, index: number): Promise<void> 
 }
 
 /** Does one thing and leaves the VM with one launcher and answering, whatever came of it. */
-async function attempt(turn: Turn, name: string, work: () => Promise<void>): Promise<void> {
-  const { stage, subject, probing, seen } = turn;
-  try {
-    await work();
-  } catch (error) {
-    const failure = `${name}: ${error instanceof Error ? error.message : String(error)}`;
-    seen.failures.push(failure);
-    stage.context.say(`  FAILED ${failure}`);
-    // One that hangs would hold up all that follow: deleted, it goes back.
-    await stage.vmims.delete({ namespace: NAMESPACE, name });
-  }
+async function attempt(
+  { stage, subject, probing, seen }: Turn,
+  name: string,
+  work: () => Promise<void>,
+): Promise<void> {
+  const check = async (part: () => Promise<void>): Promise<boolean> => {
+    try {
+      await part();
+      return true;
+    } catch (error) {
+      const failure = `${name}: ${error instanceof Error ? error.message : String(error)}`;
+      seen.failures.push(failure);
+      stage.context.say(`  FAILED ${failure}`);
+      return false;
+    }
+  };
+  // One that hangs would hold up all that follow: deleted, it goes back.
+  if (!(await check(work))) await stage.vmims.delete({ namespace: NAMESPACE, name });
   await tidyUp(stage, subject, name);
-  await awaitAnswers(stage, subject, probing.recording);
+  await check(() => awaitReached(stage, subject, { recording: probing.recording, name }));
 }
 
 async function measure({ stage, subject, probing, seen }: Turn, block: Block, name: string): Promise<void> {
