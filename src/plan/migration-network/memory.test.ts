@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { planRanges } from '../../ipam/ranges.ts';
 import { deriveApart, listNews, listSent, MOST_SENT, type Sent } from './memory.ts';
-import { MOMENT, makeNetwork, makeVmi } from './testing/facts.ts';
+import { makeNetwork, makeVmi } from './testing/facts.ts';
 
 const ranges = planRanges({ cidrBlock: '198.18.2.0/24' });
 if (!ranges.ok) throw new Error('fixture');
-const AROUND = { ranges: ranges.value, now: MOMENT.now };
+const RANGES = ranges.value;
 const list = (vmis: Parameters<typeof listSent>[1], known: Sent[] = []) =>
-  listSent({ ...makeNetwork(), status: { lastMigrations: known } }, vmis, AROUND);
+  listSent({ ...makeNetwork(), status: { lastMigrations: known } }, vmis, RANGES);
 const sent = (uid: string, at: string, network: Sent['network'] = 'Migration'): Sent => ({
   vmi: `a/${uid}`,
   uid,
@@ -52,7 +52,7 @@ describe('a migration', () => {
     expect(list([makeVmi('vm', state)]).map(({ network, address }) => `${network} ${address}`)).toEqual(expected);
   });
 
-  it('that goes on says nothing yet, and one without an end of its own ends when it is seen', () => {
+  it('that goes on says nothing yet, and one without an end of its own is told by its beginning', () => {
     const { status } = makeVmi('vm', { targetNodeAddress: '198.18.2.7' });
     const { endTimestamp: _, ...state } = status?.migrationState ?? {};
     const vmi = (completed: boolean) => ({
@@ -60,7 +60,7 @@ describe('a migration', () => {
       status: { migrationState: { ...state, completed } },
     });
     expect(list([vmi(false)])).toEqual([]);
-    expect(list([vmi(true)]).map(({ at }) => at)).toEqual([MOMENT.now]);
+    expect(list([vmi(true)]).map(({ at }) => at)).toEqual(['2026-11-21T11:30:00Z']);
   });
 
   it('is told once, as it was told first, also when the guest is gone or migrates again', () => {
@@ -86,7 +86,20 @@ describe('a migration', () => {
     const next = list([makeVmi('vm', { targetNodeAddress: '198.18.2.7' })], known);
     expect(next).toHaveLength(MOST_SENT);
     expect(next.map(({ uid }) => uid)).toEqual(['uid-vm', ...known.slice(0, -1).map(({ uid }) => uid)]);
-    expect(listSent({ ...makeNetwork(), status: { lastMigrations: next } }, [], AROUND)).toEqual(next);
+    expect(listSent({ ...makeNetwork(), status: { lastMigrations: next } }, [], RANGES)).toEqual(next);
+  });
+
+  it.each<[string, Parameters<typeof makeVmi>[1]]>([
+    ['that ended in one second', {}],
+    ['of which none says when it ended', { endTimestamp: '' }],
+  ])('of a dozen %s is told once, whichever were forgotten', (_cause, state) => {
+    const vmis = Array.from({ length: MOST_SENT + 2 }, (_, at) =>
+      makeVmi(`m${at}`, { targetNodeAddress: '198.18.2.7', ...state }),
+    );
+    const first = list(vmis);
+    expect(first).toHaveLength(MOST_SENT);
+    expect(list(vmis, first)).toEqual(first);
+    expect(list(vmis.toReversed(), first)).toEqual(first);
   });
 });
 

@@ -12,29 +12,32 @@ export const MOST_SENT = 10;
 
 /**
  * The latest migrations, newest first: those that are known already, and those that VMIs tell of now. What began before
- * the MigrationNetwork was made is none of its business. `now` is for a migration that does not say when it ended.
+ * the MigrationNetwork was made is none of its business, nor is what has been forgotten: a VMI tells of its last
+ * migration for as long as it lives.
  */
 export function listSent(
   network: MigrationNetwork,
   vmis: readonly VirtualMachineInstance[],
-  { ranges, now }: { readonly ranges: SubnetRanges; readonly now: string },
+  ranges: SubnetRanges,
 ): Sent[] {
   const known = network.status?.lastMigrations ?? [];
   const uids = new Set(known.map(({ uid }) => uid));
   const since = network.metadata.creationTimestamp ?? '';
-  const fresh = vmis.flatMap((vmi) => readSent(vmi, { ranges, now, since }) ?? []).filter(({ uid }) => !uids.has(uid));
+  const oldest = known[MOST_SENT - 1]?.at ?? '';
+  const isFresh = ({ uid, at }: Sent) => !uids.has(uid) && at > oldest;
+  const fresh = vmis.flatMap((vmi) => readSent(vmi, { ranges, since }) ?? []).filter(isFresh);
   return [...fresh, ...known].sort(compareSent).slice(0, MOST_SENT);
 }
 
 /** Of two in one second that comes first which was told of last. */
 const compareSent = (a: Sent, b: Sent): number => (a.at === b.at ? 0 : a.at > b.at ? -1 : 1);
 
-type Reading = { readonly ranges: SubnetRanges; readonly now: string; readonly since: string };
+type Reading = { readonly ranges: SubnetRanges; readonly since: string };
 
 /** Undefined while the migration goes on, and for what cannot be understood. */
-function readSent({ metadata, status }: VirtualMachineInstance, { ranges, now, since }: Reading): Sent | undefined {
+function readSent({ metadata, status }: VirtualMachineInstance, { ranges, since }: Reading): Sent | undefined {
   const state = status?.migrationState;
-  const at = state && readEnd(state, since, now);
+  const at = state && readEnd(state, since);
   if (state === undefined || at === undefined || !isUid(state.migrationUid)) return undefined;
   const address = parseAddress(state.targetNodeAddress ?? '');
   if (address === undefined) return undefined;
@@ -58,11 +61,11 @@ function formatNodes({ sourceNode, targetNode = '' }: MigrationState) {
   return sourceNode === undefined ? { target } : { source: sourceNode.slice(0, 253), target };
 }
 
-/** When a migration that began since then has ended. */
-function readEnd({ startTimestamp, endTimestamp, completed }: MigrationState, since: string, now: string) {
+/** When a migration that began since then has ended; of one that does not say it, when it began: the same at every look. */
+function readEnd({ startTimestamp, endTimestamp, completed }: MigrationState, since: string) {
   const started = readTime(startTimestamp);
   if (started === undefined || started < since) return undefined;
-  return readTime(endTimestamp) ?? (completed === true ? now : undefined);
+  return readTime(endTimestamp) ?? (completed === true ? started : undefined);
 }
 
 /** RFC 3339 in whole seconds and UTC, so that texts compare as times do. */

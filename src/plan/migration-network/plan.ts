@@ -44,7 +44,7 @@ function planActive(network: MigrationNetwork, active: Active, moment: Moment): 
   const { kubevirt, wish, facts } = active;
   const target = { nad: `${kubevirt.metadata.namespace ?? ''}/${wish.nad}`, ranges: wish.ranges };
   const nodes = listNodeTruths(facts.handlers, facts.nodes, target);
-  const sent = listSent(network, facts.vmis, { ranges: wish.ranges, now: moment.now });
+  const sent = listSent(network, facts.vmis, wish.ranges);
   const base = { isGone: false, news: listNews(network, sent) };
   const tell = (verdict: Verdict) => formatStatus(network, { verdict, kubevirt, nodes, sent }, moment);
   const setting = findSetting(network, active, nodes);
