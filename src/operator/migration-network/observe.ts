@@ -1,7 +1,7 @@
 import { formatMigrationSubnet } from '../../api/names.ts';
 import type { MigrationNetwork } from '../../api/types.gen.ts';
 import { findKubevirt, type MigrationFacts } from '../../plan/migration-network/types.ts';
-import { isOwnedBy } from '../../plan/migration-network/wish.ts';
+import { isOwnNad } from '../../plan/migration-network/wish.ts';
 import type { Context } from '../context.ts';
 
 /** Everything that a MigrationNetwork depends on, from the caches. */
@@ -17,7 +17,7 @@ export function observeMigrationNetwork(context: Context, network: MigrationNetw
     join: settings.join,
     nodes: world.nodes.store.list(),
     uplinks: listUplinks(context),
-    nads: world.nads.store.list().filter((nad) => nad.metadata.namespace === namespace || isOwnedBy(nad, name)),
+    nads: world.nads.store.list().filter((nad) => nad.metadata.namespace === namespace || isOwnNad(nad, name)),
     subnetProblem: addresses.plans().get(formatMigrationSubnet(name))?.problem,
     handlers: world.pods.store.byIndex('handler', namespace),
     vmis: world.vmis.store.byIndex('target', ''),

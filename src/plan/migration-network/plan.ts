@@ -10,7 +10,7 @@ import { listNews, listSent } from './memory.ts';
 import { planRelease } from './release.ts';
 import { deriveReady, formatStatus, refuse } from './status.ts';
 import { findActive, findKubevirt, type MigrationFacts, type MigrationPlan, NOTHING_TO_REMOVE } from './types.ts';
-import { isOwnedBy, planWish, type Wish } from './wish.ts';
+import { isOwnNad, isOwnSubnet, planWish, type Wish } from './wish.ts';
 
 /** What is to be done for a MigrationNetwork, and what its status says. Pure. */
 export function planMigrationNetwork(network: MigrationNetwork, facts: MigrationFacts, moment: Moment): MigrationPlan {
@@ -72,8 +72,8 @@ function findTaken({ metadata }: MigrationNetwork, wish: Wish, facts: MigrationF
   const subnet = wish.subnet && findSubnet(metadata.name, facts);
   const nad = wish.definition && findNad(wish, facts);
   const [taken] = [
-    subnet && !isOwnedBy(subnet, metadata.name) ? [`Subnet ${subnet.metadata.name}`] : [],
-    nad && !isOwnedBy(nad, metadata.name) ? [`NetworkAttachmentDefinition ${wish.nad}`] : [],
+    subnet && !isOwnSubnet(subnet, metadata.name) ? [`Subnet ${subnet.metadata.name}`] : [],
+    nad && !isOwnNad(nad, metadata.name) ? [`NetworkAttachmentDefinition ${wish.nad}`] : [],
   ].flat();
   if (taken === undefined) return undefined;
   return { reason: 'NameTaken', message: `${taken} exists and was not made by this MigrationNetwork` };
@@ -106,11 +106,11 @@ function listSuperfluous({ metadata }: MigrationNetwork, { wish, facts, kubevirt
   const set = kubevirt.spec?.configuration?.migrations?.network;
   const nads = facts.nads.filter((nad) => {
     const { name, namespace = '' } = nad.metadata;
-    if (!isOwnedBy(nad, metadata.name)) return false;
+    if (!isOwnNad(nad, metadata.name)) return false;
     const isWanted = wish.definition?.metadata.name === name && wish.definition.metadata.namespace === namespace;
     const isSet = set === name && kubevirt.metadata.namespace === namespace;
     return !isWanted && !isSet && listUsers(facts.handlers, `${namespace}/${name}`).length === 0;
   });
-  const subnets = facts.subnets.filter((subnet) => wish.subnet === undefined && isOwnedBy(subnet, metadata.name));
+  const subnets = facts.subnets.filter((subnet) => wish.subnet === undefined && isOwnSubnet(subnet, metadata.name));
   return { nads, subnets };
 }

@@ -6,7 +6,7 @@ import { listUsers } from './handlers.ts';
 import { planTakeBack, readPresent } from './kubevirt.ts';
 import { formatStatus } from './status.ts';
 import { findKubevirt, type MigrationFacts, type MigrationPlan, NOTHING_TO_REMOVE } from './types.ts';
-import { isOwnedBy } from './wish.ts';
+import { isOwnNad, isOwnSubnet } from './wish.ts';
 
 /**
  * The end of a MigrationNetwork, in this order: KubeVirt's object has what it had before; its virt-handlers have left the
@@ -17,8 +17,8 @@ export function planRelease(network: MigrationNetwork, facts: MigrationFacts, mo
   const kubevirt = findKubevirt(facts.kubevirts);
   const patch = kubevirt && planTakeBack(kubevirt, name);
   const own = {
-    nads: facts.nads.filter((nad) => isOwnedBy(nad, name)),
-    subnets: facts.subnets.filter((subnet) => isOwnedBy(subnet, name)),
+    nads: facts.nads.filter((nad) => isOwnNad(nad, name)),
+    subnets: facts.subnets.filter((subnet) => isOwnSubnet(subnet, name)),
   };
   const base = { isGone: false, news: [], remove: NOTHING_TO_REMOVE };
   const tell = (verdict: Verdict) => formatStatus(network, { verdict, kubevirt }, moment);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { MigrationNetworkSpec } from '../../api/types.gen.ts';
 import { makeNad, makeNetwork } from './testing/facts.ts';
-import { isOwnedBy, planWish } from './wish.ts';
+import { isOwnNad, isOwnSubnet, planWish } from './wish.ts';
 
 const plan = (spec: Partial<MigrationNetworkSpec>, nads: Parameters<typeof planWish>[2] = []) =>
   planWish(makeNetwork(spec), 'kubevirt', nads);
@@ -119,7 +119,15 @@ describe('what is ours', () => {
     ['has an owner of another group', [{ ...own, apiVersion: 'example.org/v1' }], false],
     ['has none', undefined, false],
   ])('%s', (_what, ownerReferences, expected) => {
-    const metadata = { name: 'x', ...(ownerReferences && { ownerReferences: ownerReferences as (typeof own)[] }) };
-    expect(isOwnedBy({ metadata }, 'lab')).toBe(expected);
+    const owners = ownerReferences && { ownerReferences: ownerReferences as (typeof own)[] };
+    expect(isOwnSubnet({ metadata: { name: 'migration-lab', ...owners } }, 'lab')).toBe(expected);
+    expect(isOwnNad({ metadata: { name: 'mooring-migration-lab', ...owners } }, 'lab')).toBe(expected);
   });
+
+  it.each(['x', 'migration-lab', 'mooring-migration-other'])(
+    'is no definition named %s, whoever wrote an owner',
+    (name) => {
+      expect(isOwnNad({ metadata: { name, namespace: 'tenant', ownerReferences: [own] } }, 'lab')).toBe(false);
+    },
+  );
 });

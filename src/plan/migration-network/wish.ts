@@ -93,10 +93,21 @@ function formatMeta({ metadata }: MigrationNetwork, name: string) {
 
 const KIND = 'MigrationNetwork';
 
-/** True for an object that this MigrationNetwork, or an earlier one of its name, has made. */
-export function isOwnedBy({ metadata }: Pick<Subnet, 'metadata'>, network: string): boolean {
+type Named = Pick<Subnet, 'metadata'>;
+
+/** True for the Subnet that this MigrationNetwork, or an earlier one of its name, has made. */
+export const isOwnSubnet = (subnet: Named, network: string): boolean =>
+  isMade(subnet, { network, name: formatMigrationSubnet(network) });
+
+/** The same of a definition. The owner alone proves nothing: any tenant may write one into a definition of their own. */
+export const isOwnNad = (nad: Named, network: string): boolean =>
+  isMade(nad, { network, name: formatMigrationNad(network) });
+
+function isMade({ metadata }: Named, made: { readonly network: string; readonly name: string }): boolean {
   const owners = metadata.ownerReferences ?? [];
-  return owners.some(({ apiVersion, kind, name }) => apiVersion === API_VERSION && kind === KIND && name === network);
+  const isOwner = ({ apiVersion, kind, name }: (typeof owners)[number]) =>
+    apiVersion === API_VERSION && kind === KIND && name === made.network;
+  return metadata.name === made.name && owners.some(isOwner);
 }
 
 type Home = { readonly provider: string; readonly namespace: string };
