@@ -33,8 +33,13 @@ export type DeleteOptions = {
 /** Server-side apply: the fields sent belong to `fieldManager`; `force` takes them from other managers. */
 export type ApplyOptions = { fieldManager: string; force?: boolean; signal?: AbortSignal | undefined };
 
-/** Options of single-object calls. */
-export type CallOptions = { signal?: AbortSignal | undefined; fieldManager?: string; timeoutMs?: number };
+/** Options of single-object calls. `Strict` has a write refused (400) that holds a field which the server's schema lacks. */
+export type CallOptions = {
+  signal?: AbortSignal | undefined;
+  fieldManager?: string;
+  fieldValidation?: 'Strict';
+  timeoutMs?: number;
+};
 
 /**
  * Typed calls for one kind. All throw `ApiError`: class `notFound` for an absent object, `conflict` for a lost race
@@ -121,7 +126,8 @@ function createWriters<T extends KubeObject>(transport: Transport, kind: Resourc
     const path =
       method === 'POST' ? formatCreatePath(kind, ref) : formatObjectPath(kind, ref, options.subresource ?? undefined);
     const contentType = method === 'PATCH' ? (options.contentType ?? MERGE_PATCH) : 'application/json';
-    const query: Query = { fieldManager: options.fieldManager, force: options.force };
+    const { fieldManager, fieldValidation, force } = options;
+    const query: Query = { fieldManager, fieldValidation, force };
     return asObject<T>(
       await transport.request({ method, path, query, body: full, contentType, ...timing(options) }),
       kind,

@@ -52,7 +52,9 @@ async function createPort(turn: Turn, seen: Seen, item: Reserved): Promise<Logic
   const wanted = makeLogicalPort({ namespace, owner, request, lease, attachments, clusterUid, madeFor });
   if (lease !== undefined) turn.pending.set(holder, { key: seen.key, subnet: request.subnet });
   try {
-    const port = await turn.api.ports.create(wanted, { signal: turn.signal });
+    // A CRD of before second ports would drop what sets the port apart, and two of them would have one switch port.
+    const strict = madeFor === undefined ? {} : { fieldValidation: 'Strict' as const };
+    const port = await turn.api.ports.create(wanted, { signal: turn.signal, ...strict });
     turn.pending.delete(holder);
     if (lease !== undefined) turn.log.info({ port: holder, ips: lease.ips, mac: lease.mac }, 'address reserved');
     return port;

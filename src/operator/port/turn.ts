@@ -43,9 +43,8 @@ export async function runPortTurn(turn: Turn, seen: Seen): Promise<Outcome> {
   await settlePending(turn, seen, plan);
   const reserved = reserve(turn, seen, listNeeds(seen, plan));
   const kept = await updatePorts(turn, seen, plan.keep, { reserved, frozen: isLagging });
-  const created = await createPorts(turn, seen, reserved);
-  const failed = await createFailed(turn, seen, plan.fail);
-  const live = [...kept, ...created, ...failed];
+  const made = await makePorts(turn, seen, { reserved, fail: plan.fail });
+  const live = [...kept, ...made.live];
   const rows = await programPorts(turn, seen, { live, release });
   const { programming } = rows;
   if (programming.ok) {
@@ -55,10 +54,29 @@ export async function runPortTurn(turn: Turn, seen: Seen): Promise<Outcome> {
   // The first rows are those that a migration waited for.
   const delays = await writeStatuses(turn, seen, { live, rows: rows.written ? rows : { ...rows, ...timeOf(moved) } });
   await writeClaims(turn, live, formatNow(turn));
+  if ('error' in made) throw made.error;
   const outcome = settle(turn, seen, { plan, live, programming });
   if (isLagging) return { requeueAfterMs: LAGGING_MS };
   return shorten(outcome, delays);
 }
+
+type Missing = { readonly reserved: readonly Reserved[]; readonly fail: PortsPlan['fail'] };
+
+/**
+ * Makes the ports that are missing. One that the API server refuses keeps none of the others from its rows or its
+ * release, which may be what a quota waits for: the error is for the end of the turn.
+ */
+async function makePorts(turn: Turn, seen: Seen, { reserved, fail }: Missing): Promise<Made> {
+  try {
+    const created = await createPorts(turn, seen, reserved);
+    return { live: [...created, ...(await createFailed(turn, seen, fail))] };
+  } catch (error) {
+    turn.signal.throwIfAborted();
+    return { live: [], error };
+  }
+}
+
+type Made = { readonly live: readonly Live[]; readonly error?: unknown };
 
 /** Releases aside, what hands a port over or gives it another address: nothing that old news may decide. */
 function isDecisive(turn: Turn, seen: Seen, { port, owner, request, role }: Kept): boolean {
