@@ -1,5 +1,5 @@
 import { sleep } from './clock.ts';
-import { isNotFound } from './errors.ts';
+import { ApiError, isNotFound } from './errors.ts';
 import { createReflector, type Reflector, type ReflectorOptions } from './reflector.ts';
 import { createResource } from './resource.ts';
 import type { Change, ReadonlyStore } from './store.ts';
@@ -17,6 +17,8 @@ export type Watch<T> = {
   whenReady(signal: AbortSignal): Promise<void>;
   /** True while the content can be relied on: the kind is served and was read in full. */
   isKnown(): boolean;
+  /** True while we may not read the kind, and until it was read then: nobody can tell what is there. */
+  isDenied(): boolean;
   /** See `Reflector`. */
   whenAt(version: string, signal: AbortSignal): Promise<void>;
   refresh(): void;
@@ -32,22 +34,46 @@ export function watchAlways<T extends KubeObject>(options: ReflectorOptions<T>):
 
 function asWatch<T>(reflector: Reflector<T>) {
   const { store, onChange, onNews, stop, whenAt, refresh } = reflector;
-  return { store, onChange, onNews, stop, whenAt, refresh, isKnown: () => reflector.hasSynced() };
+  return {
+    store,
+    onChange,
+    onNews,
+    stop,
+    whenAt,
+    refresh,
+    isKnown: () => reflector.hasSynced(),
+    isDenied: () => false,
+  };
 }
+
+/**
+ * `waits`: nothing may be decided without the kind, so a refusal to show it is no answer. `goesOn`: what depends on it is
+ * left alone until it may be read, as after an upgrade whose roles nobody has applied; see `isDenied`.
+ */
+export type WhenDenied = 'waits' | 'goesOn';
 
 /**
  * Follows a kind that a later installation may bring (KubeVirt's, the NAD): asks now and then whether it is served, and
  * begins to watch when it is. Absent is an answer too, and only "not found" counts as absent.
  */
-export function watchWhenServed<T extends KubeObject>(options: ReflectorOptions<T>): Watch<T> {
+export function watchWhenServed<T extends KubeObject>(
+  options: ReflectorOptions<T>,
+  whenDenied: WhenDenied = 'waits',
+): Watch<T> {
   const reflector = createReflector<T>(options);
   const abort = new AbortController();
   const answered = Promise.withResolvers<boolean>();
   let probing: Promise<void> | undefined;
+  let denied = false;
+  const tell = (answer: Answer) => {
+    if (answer !== 'served') denied = answer === 'denied';
+    if (answer !== 'denied' || whenDenied === 'goesOn') answered.resolve(answer === 'served');
+  };
   return {
     ...asWatch(reflector),
+    isDenied: () => denied && !reflector.hasSynced(),
     start: () => {
-      probing ??= probe(options, answered.resolve, abort.signal).then((served) => {
+      probing ??= probe(options, tell, abort.signal).then((served) => {
         if (served) reflector.start();
       });
     },
@@ -70,10 +96,14 @@ function rejectOn(signal: AbortSignal): Promise<never> {
   });
 }
 
-/** Resolves true when the kind is served, false when stopped before. Tells the first answer of either sort. */
+type Answer = 'served' | 'absent' | 'denied';
+
+const isDenial = (error: unknown): boolean => error instanceof ApiError && error.status === 403;
+
+/** Resolves true when the kind is served, false when stopped before. Tells each answer. */
 async function probe<T extends KubeObject>(
   options: ReflectorOptions<T>,
-  tell: (served: boolean) => void,
+  tell: (answer: Answer) => void,
   signal: AbortSignal,
 ): Promise<boolean> {
   const { transport, kind, clock, log } = options;
@@ -82,10 +112,11 @@ async function probe<T extends KubeObject>(
     try {
       await resource.list({ limit: 1, signal });
       log.info({ kind: kind.kind }, 'the kind is served; watching it');
-      tell(true);
+      tell('served');
       return true;
     } catch (error) {
-      if (isNotFound(error)) tell(false);
+      if (isDenial(error)) tell('denied');
+      if (isNotFound(error)) tell('absent');
       else if (!signal.aborted) log.warn({ kind: kind.kind, err: error }, 'cannot tell whether the kind is served');
     }
     await sleep(clock, PROBE_MS, signal).catch(() => {});

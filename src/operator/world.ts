@@ -1,6 +1,5 @@
 import { KINDS } from '../api/group.ts';
 import {
-  findKubevirtOwner,
   type IPAMClaim,
   type KubeVirt,
   type Namespace,
@@ -14,7 +13,7 @@ import {
 import type { IPPool, LogicalPort, MigrationNetwork, Subnet, Vpc } from '../api/types.gen.ts';
 import type { Clock, KubeObject, Logger, Metrics, Random, Transport } from '../kube/index.ts';
 import { isHandler } from '../plan/migration-network/handlers.ts';
-import { formatWorkloadKey, getPodKey, getPortKey } from './keys.ts';
+import { findLauncherKey, formatWorkloadKey, getPortKey } from './keys.ts';
 import { type Watch, watchAlways, watchWhenServed } from './optional-watch.ts';
 import { trimAny, trimKubevirt, trimNamespace, trimNode, trimPod, trimVm, trimVmi } from './trim.ts';
 
@@ -105,19 +104,19 @@ export function createWorld(options: WorldOptions): World {
       decode: trimAny<NetworkAttachmentDefinition>,
     }),
     ipamClaims: watchWhenServed<IPAMClaim>({ ...options, kind: KINDS.ipamClaim, decode: trimAny<IPAMClaim> }),
-    // Not there after an upgrade whose CRDs nobody has applied.
-    migrationNetworks: watchWhenServed<MigrationNetwork>({
-      ...options,
-      kind: KINDS.migrationNetwork,
-      decode: trimAny<MigrationNetwork>,
-    }),
-    kubevirts: watchWhenServed<KubeVirt>({ ...options, kind: KINDS.kubevirt, decode: trimKubevirt }),
+    // Not there, or not to be read, after an upgrade whose CRDs or roles nobody has applied.
+    migrationNetworks: watchWhenServed<MigrationNetwork>(
+      { ...options, kind: KINDS.migrationNetwork, decode: trimAny<MigrationNetwork> },
+      'goesOn',
+    ),
+    kubevirts: watchWhenServed<KubeVirt>({ ...options, kind: KINDS.kubevirt, decode: trimKubevirt }, 'goesOn'),
   };
 }
 
 /** Only launchers are looked up by key; other pods have their name. */
 function listVmKeys(pod: Pod): string[] {
-  return findKubevirtOwner(pod.metadata, 'VirtualMachineInstance') === undefined ? [] : [getPodKey(pod)];
+  const key = findLauncherKey(pod);
+  return key === undefined ? [] : [key];
 }
 
 const listWatches = (world: World): Watch<KubeObject>[] => Object.values(world) as unknown as Watch<KubeObject>[];

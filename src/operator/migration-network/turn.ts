@@ -9,6 +9,8 @@ import { getReadyReason, holdObject, letGo, tellStatus } from '../hold.ts';
 import { makeMoment } from '../moment.ts';
 import { observeMigrationNetwork } from './observe.ts';
 
+const DENIED_MS = 10_000;
+
 /**
  * One turn for a MigrationNetwork: its Subnet and its definition, KubeVirt's object, its status. What it makes comes back
  * by the watches and brings the next turn, which goes on from there; so does what others change.
@@ -16,6 +18,8 @@ import { observeMigrationNetwork } from './observe.ts';
 export async function runMigrationNetworkTurn(turn: Turn, name: string): Promise<Outcome> {
   const network = turn.world.migrationNetworks.store.get(name);
   if (network === undefined) return { done: true };
+  // Nobody can tell what of the network KubeVirt still needs.
+  if (turn.world.kubevirts.isDenied()) return { requeueAfterMs: DENIED_MS };
   const plan = planMigrationNetwork(
     network,
     observeMigrationNetwork(turn, network),
