@@ -66,7 +66,7 @@ describe('a migration, judged', () => {
   });
 
   it('takes nothing off a silence elsewhere', () => {
-    expect(judged.flows[1]).toMatchObject({ gapMs: 21, handOver: false, beyondMs: 21 });
+    expect(judged.flows[1]).toMatchObject({ gapMs: 21, handOver: false, fromMs: 990, beyondMs: 21 });
   });
 
   it('says which TCP connection was lost and which stood still', () => {

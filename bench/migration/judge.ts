@@ -15,6 +15,8 @@ export type FlowFigures = {
   readonly family: 4 | 6;
   readonly gapMs: number;
   readonly handOver: boolean;
+  /** When the gap began, after RESUME. */
+  readonly fromMs: number;
   readonly coldMs: number | undefined;
   /** Beyond the guest's downtime; the noise is taken off by `takeOffNoise`. */
   readonly beyondMs: number;
@@ -88,12 +90,14 @@ export function judgeMigration(moved: Moved, judging: Judging): MigrationFigures
     if (!isUdp(kind)) return [];
     const family = familyOf(kind);
     const coldMs = findCold(moved.tap, streamOf(place, kind), resumedAt);
-    const judged = judgeGap(findLongestGap(answers, window), {
+    const gap = findLongestGap(answers, window);
+    const judged = judgeGap(gap, {
       pause: { from: stoppedAt, to: resumedAt },
       coldMs: coldMs ?? 0,
       qemuDowntimeMs,
     });
-    return [{ place: placeOf(place), family, coldMs: coldMs && round(coldMs), lost, ...roundAll(judged) }];
+    const fromMs = round(gap.from - resumedAt);
+    return [{ place: placeOf(place), family, coldMs: coldMs && round(coldMs), lost, fromMs, ...roundAll(judged) }];
   });
   const tcp = streams.flatMap(({ place, kind, answers, closed }): TcpFigures[] => {
     if (isUdp(kind)) return [];

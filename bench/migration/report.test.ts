@@ -20,7 +20,17 @@ const migration = (more: Partial<MigrationFigures> = {}): MigrationFigures => ({
   proberLateMs: 0,
   flows: [
     {
-      ...{ place: 'third', family: 4, gapMs: 75, handOver: true, coldMs: 60, beyondMs: 5, beyondQemuMs: 70, lost: 70 },
+      ...{
+        place: 'third',
+        family: 4,
+        gapMs: 75,
+        handOver: true,
+        fromMs: -11,
+        coldMs: 60,
+        beyondMs: 5,
+        beyondQemuMs: 70,
+        lost: 70,
+      },
     },
   ],
   tcp: [{ place: 'third', family: 4, openedBy: 'guest', stallMs: 300, resets: 0 }],

@@ -125,9 +125,11 @@ async function listen({ stage, subject, probing, seen }: Turn, { binding }: Bloc
 function formatMigration(figures: MigrationFigures): string {
   const { name, strategy, source, target, flows, tcp } = figures;
   const resets = tcp.reduce((sum, one) => sum + one.resets, 0);
-  const gaps = PLACES.map((place) => {
+  const gaps = PLACES.flatMap((place) => {
     const own = flows.filter((flow) => flow.place === place);
-    return `${place} ${Math.round(Math.max(...own.map(({ gapMs }) => gapMs)))}`;
+    if (own.length === 0) return [];
+    const worst = own.reduce((a, b) => (b.gapMs > a.gapMs ? b : a));
+    return `${place} ${Math.round(worst.gapMs)} (at ${Math.round(worst.fromMs)})`;
   });
   const colds = flows.flatMap(({ coldMs }) => coldMs ?? []);
   const beyond = Math.max(...flows.map(({ beyondMs }) => beyondMs));
