@@ -135,7 +135,7 @@ function formatMigration(figures: MigrationFigures): string {
   const beyond = Math.max(...flows.map(({ beyondMs }) => beyondMs));
   const parts = [
     `gap ${gaps.join(', ')} ms`,
-    `paused ${figures.pausedMs}, QEMU ${figures.qemuDowntimeMs}, cold ${Math.max(...colds)}, beyond ${beyond}`,
+    `paused ${figures.pausedMs}, QEMU ${figures.qemuDowntimeMs}, cold ${colds.length === 0 ? 'not seen' : Math.max(...colds)}, beyond ${beyond}`,
     `commit ${figures.commitMs} ms`,
     ...(resets === 0 ? [] : [`${resets} RESETS`]),
     ...(figures.addressChanged ? ['ADDRESS CHANGED'] : []),
