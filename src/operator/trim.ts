@@ -10,6 +10,7 @@ import type {
 } from '../api/objects.ts';
 import type { ObjectMeta } from '../api/types.gen.ts';
 import type { KubeObject } from '../kube/index.ts';
+import { isHandler } from '../plan/migration-network/handlers.ts';
 
 /**
  * Objects as the caches keep them. There are tens of thousands, and most of what is in them is of no use here: memory
@@ -31,11 +32,9 @@ export function trimPod(raw: Raw): Pod {
     kind,
     metadata: { ...trimMeta(metadata, isReadLabel), ...keepHandler(metadata) },
     spec: compact({ nodeName: spec?.nodeName, hostNetwork: spec?.hostNetwork }),
-    status: compact({ phase: status?.phase, conditions: isHandler(metadata) ? keepReady(status) : undefined }),
+    status: compact({ phase: status?.phase, conditions: isHandler({ metadata }) ? keepReady(status) : undefined }),
   });
 }
-
-const isHandler = ({ labels }: ObjectMeta): boolean => labels?.[KUBEVIRT.app] === KUBEVIRT.handler;
 
 function keepReady(status: Pod['status'] | Node['status']): { type: string; status: string }[] | undefined {
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
@@ -47,7 +46,7 @@ const MOST_STATUS = 8192;
 
 /** Of a virt-handler also what it is, and what networks it got. */
 function keepHandler(metadata: ObjectMeta): Partial<ObjectMeta> {
-  if (!isHandler(metadata)) return {};
+  if (!isHandler({ metadata })) return {};
   const { labels = {}, annotations = {} } = metadata;
   const status = annotations[NETWORK_STATUS];
   const isKept = status !== undefined && status.length <= MOST_STATUS;

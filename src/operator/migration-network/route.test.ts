@@ -94,6 +94,13 @@ describe('every migration network looks again', () => {
     ],
     ['when a virt-handler changed', 'pods', handler, handler, true],
     ['but not when another pod did', 'pods', named('p'), undefined, false],
+    [
+      'but not when a pod elsewhere says that it is one',
+      'pods',
+      { metadata: { ...handler.metadata, namespace: 'tenant' } },
+      undefined,
+      false,
+    ],
     ['when memory is about to go', 'vmis', guest({ targetNodeAddress: '1' }), guest({}), true],
     [
       'when it has gone',

@@ -1,7 +1,8 @@
-import type { KubeVirt, Node, VirtualMachineInstance } from '../../api/objects.ts';
+import type { KubeVirt, Node, Pod, VirtualMachineInstance } from '../../api/objects.ts';
 import type { Subnet } from '../../api/types.gen.ts';
 import type { Change, KubeObject } from '../../kube/index.ts';
 import { isHandler, isSchedulable } from '../../plan/migration-network/handlers.ts';
+import { findKubevirt } from '../../plan/migration-network/types.ts';
 import { serializeIps } from '../addresses.ts';
 import type { Context } from '../context.ts';
 
@@ -21,6 +22,9 @@ export function routeMigrationNetworks({ world, bindings }: Context, inbox: Inbo
     (change: Change<T>) => {
       if (migrationNetworks.store.size() > 0 && !isSame(change, describe)) addAll();
     };
+  // Anybody's pod may say that it is one.
+  const isOurHandler = (pod: Pod) =>
+    isHandler(pod) && pod.metadata.namespace === findKubevirt(world.kubevirts.store.list())?.metadata.namespace;
   return [
     migrationNetworks.onNews(addAll),
     world.kubevirts.onNews(onChange(describeKubevirt)),
@@ -28,7 +32,7 @@ export function routeMigrationNetworks({ world, bindings }: Context, inbox: Inbo
     world.subnets.onNews(onChange(describeSubnet)),
     world.nodes.onNews(onChange(describeNode)),
     world.pods.onNews((change) => {
-      if (isHandler(change.object)) addAll();
+      if (isOurHandler(change.object)) addAll();
     }),
     world.vmis.onNews(onChange(describeMigration)),
     bindings.onChassisChange(addAll),
