@@ -1,10 +1,17 @@
+import { KUBEVIRT } from './annotations.ts';
 import type { ObjectMeta } from './types.gen.ts';
 
 /**
  * The parts of foreign objects that Mooring reads. The API server has checked them against their schemas; annotations
  * and labels are text that anybody may have written.
  */
-export type OwnerRef = NonNullable<ObjectMeta['ownerReferences']>[number];
+export type OwnerRef = {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly controller?: boolean | undefined;
+};
 
 export type Pod = {
   apiVersion?: string;
@@ -122,13 +129,25 @@ export type KubeVirt = {
   spec?: { configuration?: { migrations?: { network?: string; bandwidthPerMigration?: string | number } } };
 };
 
+type Owned = { readonly ownerReferences?: readonly OwnerRef[] | undefined };
+type Annotated = { readonly annotations?: Readonly<Record<string, string>> | undefined };
+
 /** The controlling owner: an object has at most one. */
-export function findController(metadata: ObjectMeta): OwnerRef | undefined {
+export function findController(metadata: Owned): OwnerRef | undefined {
   return metadata.ownerReferences?.find((owner) => owner.controller === true);
 }
 
 /** The owner of a KubeVirt kind; the group is compared, not its version. */
-export function findKubevirtOwner(metadata: ObjectMeta, kind: string): OwnerRef | undefined {
+export function findKubevirtOwner(metadata: Owned, kind: string): OwnerRef | undefined {
   const owner = findController(metadata);
   return owner?.kind === kind && owner.apiVersion.split('/')[0] === 'kubevirt.io' ? owner : undefined;
+}
+
+/**
+ * KubeVirt's launcher that only has the node of a volume chosen (WaitForFirstConsumer): of a VMI, with all labels and
+ * annotations of a real launcher, but no guest. Anybody may write the mark; without the owner it says nothing.
+ */
+export function isStorageOnly(metadata: (Owned & Annotated) | undefined): boolean {
+  if (metadata?.annotations?.[KUBEVIRT.ephemeralProvisioning] !== 'true') return false;
+  return findKubevirtOwner(metadata, 'VirtualMachineInstance') !== undefined;
 }

@@ -1,6 +1,7 @@
 import { KUBEVIRT } from '../api/annotations.ts';
 import {
   findKubevirtOwner,
+  isStorageOnly,
   type Pod,
   type VirtualMachineInstance,
   type VirtualMachineInstanceMigration,
@@ -70,6 +71,6 @@ export function parseLauncher(pod: Pod): LauncherRecord | undefined {
     migrationJobUid: pod.metadata.labels?.[KUBEVIRT.migrationJobUID] || undefined,
     deleting: pod.metadata.deletionTimestamp !== undefined,
     final: FINAL_POD.includes(pod.status?.phase),
-    ephemeral: pod.metadata.annotations?.[KUBEVIRT.ephemeralProvisioning] === 'true' ? true : undefined,
+    ephemeral: isStorageOnly(pod.metadata) ? true : undefined,
   });
 }

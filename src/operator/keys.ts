@@ -1,4 +1,4 @@
-import { findKubevirtOwner, type Pod } from '../api/objects.ts';
+import { findKubevirtOwner, isStorageOnly, type Pod } from '../api/objects.ts';
 import type { LogicalPort } from '../api/types.gen.ts';
 
 /**
@@ -37,12 +37,18 @@ function isPlain(kind: string): kind is Exclude<Key['kind'], 'vm' | 'pod'> {
   return ['subnet', 'node', 'vpc', 'ippool', 'migrationnetwork', 'rows'].includes(kind);
 }
 
-/** The key that a pod belongs to: its VMI's when one controls it. */
+/** The key that a pod's ports belong to: its VMI's when one controls it, its own when it has no guest. */
 export function getPodKey(pod: Pod): string {
-  const { namespace = '', name } = pod.metadata;
-  const vmi = findKubevirtOwner(pod.metadata, 'VirtualMachineInstance');
-  return vmi === undefined ? formatWorkloadKey('pod', namespace, name) : formatWorkloadKey('vm', namespace, vmi.name);
+  return isStorageOnly(pod.metadata) ? getOwnKey(pod) : (findLauncherKey(pod) ?? getOwnKey(pod));
 }
+
+/** The key of the VMI that controls a pod, with or without a guest in it. */
+export function findLauncherKey({ metadata }: Pod): string | undefined {
+  const vmi = findKubevirtOwner(metadata, 'VirtualMachineInstance');
+  return vmi && formatWorkloadKey('vm', metadata.namespace ?? '', vmi.name);
+}
+
+const getOwnKey = ({ metadata: { namespace = '', name } }: Pod): string => formatWorkloadKey('pod', namespace, name);
 
 /** The key that a LogicalPort belongs to, by what its owner is called. */
 export function getPortKey(port: LogicalPort): string {

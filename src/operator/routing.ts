@@ -1,4 +1,5 @@
 import { parseLspName } from '../api/names.ts';
+import type { Pod } from '../api/objects.ts';
 import { CLUSTER_KEY, OWNER_KEY, parseOwner } from '../api/owner.ts';
 import type { LogicalPort } from '../api/types.gen.ts';
 import type { Change, KubeObject } from '../kube/index.ts';
@@ -6,7 +7,7 @@ import type { RowChange } from '../ovsdb/index.ts';
 import type { Row } from '../ovsdb/values.ts';
 import { isHandedOver } from '../plan/ports/claim-status.ts';
 import type { Context } from './context.ts';
-import { formatWorkloadKey, getPodKey, getPortKey } from './keys.ts';
+import { findLauncherKey, formatWorkloadKey, getPodKey, getPortKey } from './keys.ts';
 import { routeMigrationNetworks } from './migration-network/route.ts';
 import { routeCounts, routeNetworks } from './route-networks.ts';
 
@@ -33,13 +34,22 @@ function routeWorkloads({ world }: Context, inbox: Inbox): (() => void)[] {
   const byName = ({ object }: { object: KubeObject }) =>
     inbox.add(formatWorkloadKey('vm', object.metadata?.namespace ?? '', object.metadata?.name ?? ''));
   return [
-    world.pods.onNews(({ object }) => inbox.add(getPodKey(object))),
+    world.pods.onNews((change) => routePod(change, inbox)),
     world.vms.onNews(byName),
     world.vmis.onNews(byName),
     world.vmims.onNews(({ object }) =>
       inbox.add(formatWorkloadKey('vm', object.metadata.namespace ?? '', object.spec?.vmiName ?? '')),
     ),
   ];
+}
+
+/** What makes a launcher one without a guest is an annotation: who had the pod before hears of it, too. */
+function routePod(change: Change<Pod>, inbox: Inbox): void {
+  for (const pod of change.type === 'updated' ? [change.object, change.previous] : [change.object]) {
+    inbox.add(getPodKey(pod));
+    const launcher = findLauncherKey(pod);
+    if (launcher !== undefined) inbox.add(launcher);
+  }
 }
 
 function routeTenants(context: Context, inbox: Inbox, wake: Wake): (() => void)[] {

@@ -1,3 +1,4 @@
+import { isStorageOnly } from '../../api/objects.ts';
 import type { LogicalPort, Subnet } from '../../api/types.gen.ts';
 import { type Asked, checkAsked, parseAsked } from './asked.ts';
 import { checkShared } from './capabilities.ts';
@@ -54,9 +55,16 @@ export async function findPort(work: Work, signal: AbortSignal): Promise<Found> 
   }
   checkNetwork(request.config, { port, subnet, nad: attachment.nad });
   checkShared(request.config, { pod, primary: attachment.nad === undefined && request.ifname === PRIMARY_INTERFACE });
-  checkAsked(asked, port);
+  if (!isForVm(pod, port)) checkAsked(asked, port);
   return { pod, podUid, port, subnet, attachment, asked };
 }
+
+/**
+ * What comes with a call for a launcher without a guest is what the VM is to have, and KubeVirt has only repeated: the pod
+ * has a port of its own with other addresses.
+ */
+export const isForVm = (pod: Pod, { spec }: LogicalPort): boolean =>
+  spec.owner.kind === 'Pod' && isStorageOnly(pod.metadata);
 
 /** The operator makes a port also when it has no address for it yet. */
 const isIncomplete = ({ spec }: LogicalPort): boolean =>

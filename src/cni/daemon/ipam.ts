@@ -6,7 +6,7 @@ import { callAdd } from './call-add.ts';
 import type { Pod } from './cluster.ts';
 import type { Context } from './context.ts';
 import { CniError } from './errors.ts';
-import { type Found, findPort } from './find-port.ts';
+import { type Found, findPort, isForVm } from './find-port.ts';
 import { formatName, type NetworkPlan, planNetwork } from './plan-network.ts';
 import { release } from './release.ts';
 import { type AttachRequest, asFields } from './request.ts';
@@ -46,7 +46,7 @@ const OWN_MAC: readonly string[] = ['ipvlan', 'host-device', 'vlan', 'ptp', 'loo
  * its owner counts on it. Throws CniError `unsupportedField`.
  */
 function checkMac({ config, ifname }: AttachRequest, { pod, port, attachment, asked }: Found): void {
-  const wanted = findFixedMac(pod, { nad: attachment.nad, ifname });
+  const wanted = isForVm(pod, port) ? undefined : findFixedMac(pod, { nad: attachment.nad, ifname });
   const isOwn = OWN_MAC.includes(config.type);
   if (wanted === undefined || (!isOwn && asked.macs.length > 0)) return;
   const what = `the pod asks for MAC ${wanted} (LogicalPort ${formatName(port)}), which the plugin ${config.type}`;

@@ -6,7 +6,7 @@ import type { Present } from '../../plan/requests/match-networks.ts';
 import { findPodNad, planPodRequests } from '../../plan/requests/requests.ts';
 import type { RequestPlan } from '../../plan/requests/types.ts';
 import type { Context } from '../context.ts';
-import { formatWorkloadKey } from '../keys.ts';
+import { formatWorkloadKey, getPodKey } from '../keys.ts';
 import { makeRequestContext } from '../port/request-context.ts';
 import type { Seen } from '../port/seen.ts';
 import { completePlan, findClusterUid, isKeptByClaim } from '../port/wishes.ts';
@@ -23,7 +23,9 @@ const NO_PLAN: RequestPlan = { requests: [], problems: [] };
 export function observePod(context: Context, namespace: string, name: string): Seen {
   const { world } = context;
   const key = formatWorkloadKey('pod', namespace, name);
-  const pod = world.pods.store.get(`${namespace}/${name}`);
+  const found = world.pods.store.get(`${namespace}/${name}`);
+  // A VM's launcher has none of its own.
+  const pod = found !== undefined && getPodKey(found) === key ? found : undefined;
   const ports = world.ports.store.byIndex('key', key);
   const base = {
     key,
@@ -33,7 +35,7 @@ export function observePod(context: Context, namespace: string, name: string): S
     carrierOf: (nic: string) => findCarrier(pod, ports, nic),
     stopped: false,
     claimExists: isKeptByClaim(context, namespace, key),
-    versions: { pod: pod?.metadata.resourceVersion },
+    versions: { pod: found?.metadata.resourceVersion },
   };
   const lives = { ...describeCluster(context), launchers: [], kubevirtKnown: true };
   if (pod === undefined) {

@@ -1,5 +1,5 @@
-import { MULTUS_DEFAULT_NETWORK, MULTUS_NETWORKS } from '../../api/annotations.ts';
-import { findController, type Pod, type VmiSpec } from '../../api/objects.ts';
+import { LOGICAL_SWITCH, MULTUS_DEFAULT_NETWORK, MULTUS_NETWORKS } from '../../api/annotations.ts';
+import { findController, isStorageOnly, type Pod, type VmiSpec } from '../../api/objects.ts';
 import { type Result, succeed } from '../../api/problem.ts';
 import { combine } from '../wishes/keys.ts';
 import { createWishReader } from '../wishes/reader.ts';
@@ -9,7 +9,7 @@ import { parseIps, parseMacText } from '../wishes/values.ts';
 import type { Draft } from './draft.ts';
 import { matchNetworks, type Present } from './match-networks.ts';
 import { named, resolveAll } from './resolve.ts';
-import { PRIMARY_INTERFACE, type RequestContext, type RequestPlan } from './types.ts';
+import { type NicRequest, PRIMARY_INTERFACE, type RequestContext, type RequestPlan } from './types.ts';
 import { listVmNics, type VmNic } from './vm-nics.ts';
 
 /** IPAMClaims by the pod's interface, from `parseClaimReferences` of a launcher that is the VM's own. */
@@ -54,6 +54,7 @@ function draftVmNic(nic: VmNic, namespace: string, claims: ClaimReferences): Res
  * The interfaces of an ordinary pod: the first one, and those of the networks annotation. When that cannot be read, the
  * plan is `incomplete` and its problem is the first interface's: the pod cannot start, what exists is not to be touched.
  * `present` are the interfaces that the pod has LogicalPorts for: a network that names no interface keeps the one it has.
+ * A launcher without a guest has its networks of the VM, whose addresses its annotations repeat: only the networks count.
  */
 export function planPodRequests(pod: Pod, context: RequestContext, present: readonly Present[] = []): RequestPlan {
   if (pod.spec?.hostNetwork === true) return { requests: [], problems: [] };
@@ -63,11 +64,12 @@ export function planPodRequests(pod: Pod, context: RequestContext, present: read
   if (!selections.ok) {
     return { requests: [], problems: [{ nic: PRIMARY_INTERFACE, problem: selections.problem }], incomplete: true };
   }
-  const sources = [{ from: 'the pod', annotations }];
+  const bare = isStorageOnly(pod.metadata);
+  const sources = [{ from: 'the pod', annotations: bare ? pickNetworks(annotations) : annotations }];
   const ordinal = deriveOrdinal(pod);
-  const first = draftFirst(readText(annotations, MULTUS_DEFAULT_NETWORK));
+  const first = draftFirst(readText(annotations, MULTUS_DEFAULT_NETWORK), bare);
   const others = nameAll(selections.value, present).map(
-    (item) => [item.interface, succeed(draftSelection(item))] as const,
+    (item) => [item.interface, succeed(draftSelection(item, bare))] as const,
   );
   const listing = {
     drafts: [[PRIMARY_INTERFACE, first] as const, ...others],
@@ -75,8 +77,15 @@ export function planPodRequests(pod: Pod, context: RequestContext, present: read
     read: createWishReader(sources),
     ...(ordinal === undefined ? {} : { ordinal }),
   };
-  return resolveAll(listing, context);
+  const plan = resolveAll(listing, context);
+  return bare ? { ...plan, requests: plan.requests.map(withOwner) } : plan;
 }
+
+/** Its name is never used again: nothing that the networks' own policy would retain is ever wanted back. */
+const withOwner = (request: NicRequest): NicRequest => ({ ...request, releasePolicy: 'WithOwner' });
+
+const pickNetworks = (annotations: Readonly<Record<string, string>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(annotations).filter(([key]) => key.endsWith(`/${LOGICAL_SWITCH}`)));
 
 const nameAll = (selections: readonly Selection[], present: readonly Present[]): Selection[] => {
   const further = present.filter(({ ifname }) => ifname !== PRIMARY_INTERFACE);
@@ -94,15 +103,18 @@ export function findPodNad({ metadata }: Pod, nic: string, present: readonly Pre
 const readText = (annotations: Readonly<Record<string, string>>, key: string): string | undefined =>
   Object.hasOwn(annotations, key) ? annotations[key] : undefined;
 
-function draftFirst(text: string | undefined): Result<Draft> {
+function draftFirst(text: string | undefined, bare: boolean): Result<Draft> {
   const base = { nic: PRIMARY_INTERFACE, interface: PRIMARY_INTERFACE, absent: false, more: [] };
   if (text === undefined || text.trim() === '') return succeed(base);
   const selection = parseDefaultNetwork(text);
-  return selection.ok ? succeed(draftSelection(selection.value)) : selection;
+  return selection.ok ? succeed(draftSelection(selection.value, bare)) : selection;
 }
 
-function draftSelection(item: Selection): Draft {
+/** `bare`: nothing but the network. */
+function draftSelection(item: Selection, bare: boolean): Draft {
   const { namespace, name, interface: nic, ips, mac, defaultRoute, ipamClaim } = item;
+  const base = { nic, interface: nic, absent: false, nad: { namespace, name } };
+  if (bare) return { ...base, more: [] };
   const asked = combine({
     ips: ips === undefined || ips.length === 0 ? succeed(undefined) : parseIps(ips, { prefix: true }),
     mac: parseMacText(mac ?? ''),
@@ -110,10 +122,7 @@ function draftSelection(item: Selection): Draft {
     ipamClaim: succeed(ipamClaim),
   });
   return {
-    nic,
-    interface: nic,
-    absent: false,
-    nad: { namespace, name },
+    ...base,
     more: [named('the networks annotation', asked)],
     ...(defaultRoute === undefined ? {} : { defaultRoute }),
   };

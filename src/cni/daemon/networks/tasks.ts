@@ -1,5 +1,6 @@
 import { parseMac } from '../../../api/address.ts';
 import { MAC_ADDRESS, MULTUS_DEFAULT_NETWORK, MULTUS_NETWORKS } from '../../../api/annotations.ts';
+import { isStorageOnly } from '../../../api/objects.ts';
 import type { Result } from '../../../api/problem.ts';
 import type { LogicalPort } from '../../../api/types.gen.ts';
 import { matchNetworks, type Present } from '../../../plan/requests/match-networks.ts';
@@ -46,7 +47,7 @@ export async function planFirst(request: AttachRequest, pod: Pod, nads: Nads): P
     return { ...sandbox, ifname: request.ifname, first: true, network: name, chain, requests: {}, order: 0 };
   }
   const network = need(readDefaultNetwork(chosen));
-  const selected = { ...network, interface: request.ifname, requests: addMac(annotations, network) };
+  const selected = { ...network, interface: request.ifname, requests: planRequests(pod, network) };
   return { ...(await planTask(sandbox, { selected, order: 0 }, nads)), first: true };
 }
 
@@ -81,9 +82,15 @@ function listPresent({ metadata }: Pod, ports: readonly LogicalPort[], first: st
 
 /** The networks annotation. Throws CniError `invalidConfig`. */
 export function readNetworks(pod: Pod, namespace: string): Selected[] {
-  const annotations = pod.metadata?.annotations ?? {};
-  const list = need(readSelected(annotations[MULTUS_NETWORKS] ?? '', namespace));
-  return list.map((selected) => ({ ...selected, requests: addMac(annotations, selected) }));
+  const list = need(readSelected(pod.metadata?.annotations?.[MULTUS_NETWORKS] ?? '', namespace));
+  return list.map((selected) => ({ ...selected, requests: planRequests(pod, selected) }));
+}
+
+/** What the plugins are told; for a launcher without a guest no address or route, which are its VM's. */
+function planRequests({ metadata }: Pod, selected: Selected): Requests {
+  if (!isStorageOnly(metadata)) return addMac(metadata?.annotations ?? {}, selected);
+  const { cniArgs, deviceId } = selected.requests;
+  return { ...(cniArgs === undefined ? {} : { cniArgs }), ...(deviceId === undefined ? {} : { deviceId }) };
 }
 
 /** A MAC that Kube-OVN's annotation asks for on another plugin's NIC: only that plugin can give it, so it is told. */
