@@ -30,7 +30,7 @@ const report: Report = {
   })),
   migrations: Array.from({ length: 5 }, (_, index) => ({
     ...{ vm: 'vm', binding: 'bridge', from: 'a', to: 'b', sent: 100, lost: 1, longestGapMs: 90, qemuDowntimeMs: 5 },
-    ...{ tcpSurvived: true, operatorKilled: index === 2 },
+    ...{ tcpSurvived: true, operatorKilled: index === 2, memory: 'Migration' },
   })),
   released: { ip: '10.16.0.9', freed: true },
   nics: ['default', 'left', 'right', 'storage'].map((nic, at) => ({
@@ -86,6 +86,10 @@ describe('broken promises', () => {
     [
       'vm a -> b: the TCP stream did not survive',
       { migrations: report.migrations.map((m, i) => (i === 1 ? { ...m, tcpSurvived: false } : m)) },
+    ],
+    [
+      'vm a -> b: its memory went over the Pod network',
+      { migrations: report.migrations.map((m, i) => (i === 1 ? { ...m, memory: 'Pod' } : m)) },
     ],
     [
       'the operator was not killed during a migration',

@@ -11,6 +11,7 @@ import type { Context } from './context.ts';
 import { formatHtml } from './html.ts';
 import { ensureLab, installChart } from './install.ts';
 import { NAMESPACE } from './manifests.ts';
+import { closeMigrationNetwork, openMigrationNetwork } from './memory.ts';
 import { type Migration, type MigrationPlan, migrateVm, type Timeline } from './migrations.ts';
 import { DEMO_LABEL } from './networks/manifests.ts';
 import { tellNetworks } from './networks/story.ts';
@@ -35,6 +36,7 @@ async function cleanUp(context: Context): Promise<void> {
   });
   const served = await kubectl(context.lab, ['api-resources', '--api-group=mooring.dev', '-o', 'name']);
   if (!served.includes('subnets.mooring.dev')) return;
+  if (served.includes('migrationnetworks.mooring.dev')) await closeMigrationNetwork(context);
   const subnets = ['delete', 'subnets.mooring.dev', '-l', DEMO_LABEL, '--timeout=60s'];
   await kubectl(context.lab, subnets, { timeoutMs: 70_000 });
 }
@@ -111,6 +113,8 @@ type Parts = Omit<Report, 'broken' | 'timings' | 'cluster'> & { audit: string[];
 /** The story itself. */
 async function tellStory(context: Context, settings: Settings): Promise<Parts> {
   const { say } = context;
+  say("giving guests' memory a network of its own");
+  say(`  ${await openMigrationNetwork(context)} nodes have it`);
   say('starting an ordinary Deployment, a client on each node, and two VMs (bridge and masquerade)');
   await kubectl(context.lab, ['create', 'namespace', NAMESPACE]);
   const web = await startPods(context);

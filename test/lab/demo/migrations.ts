@@ -7,6 +7,7 @@ import { type Probe, type StreamResult, summariseProbes } from './analyse.ts';
 import { applyThings, type Context, DemoError, findThing, getThing, startChild, type Thing } from './context.ts';
 import { expectFigures, listGuestMarks } from './guest.ts';
 import { formatMigration, NAMESPACE } from './manifests.ts';
+import { findMemoryPath } from './memory.ts';
 import { killOperator } from './operator.ts';
 import { findPodPid, getClient } from './pods.ts';
 import { awaitVm, readFacts, withCordon } from './vms.ts';
@@ -22,6 +23,8 @@ export type Migration = {
   qemuDowntimeMs: number;
   tcpSurvived: boolean;
   operatorKilled: boolean;
+  /** By which network the guest's memory went: Migration or Pod. */
+  memory: string;
 };
 
 /** What the timeline plot is drawn from; times are milliseconds since the epoch. */
@@ -55,7 +58,8 @@ export async function migrateVm(
   if (after.ip !== before.ip || after.mac !== before.mac)
     throw new DemoError(`${plan.vm} changed its address in migration ${plan.name}`);
   const { sent, lost, longestGapMs } = summariseProbes(probes);
-  const figures = await expectFigures(context, vmi.status.migrationState.migrationUid as string);
+  const uid = vmi.status.migrationState.migrationUid as string;
+  const figures = await expectFigures(context, uid);
   const migration: Migration = {
     vm: plan.vm,
     binding: plan.binding,
@@ -67,6 +71,7 @@ export async function migrateVm(
     qemuDowntimeMs: figures.qemuDowntimeMs,
     tcpSurvived: stream.error === undefined && stream.echoedLines > 0,
     operatorKilled: plan.killOperator,
+    memory: await findMemoryPath(context, uid),
   };
   return { migration, timeline: { name: plan.name, probes, marks: [...marks, ...listGuestMarks(figures)], stream } };
 }

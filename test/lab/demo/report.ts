@@ -90,6 +90,7 @@ function checkMigration(migration: Migration): string[] {
   if (migration.from === migration.to) broken.push(`${name}: did not move`);
   if (migration.binding === 'bridge' && beyond > GAP_BEYOND_DOWNTIME_MS)
     broken.push(`${name}: ${Math.round(beyond)} ms of silence beyond QEMU's downtime`);
+  if (migration.memory !== 'Migration') broken.push(`${name}: its memory went over the ${migration.memory} network`);
   if (!migration.tcpSurvived) broken.push(`${name}: the TCP stream did not survive`);
   return broken;
 }
@@ -123,7 +124,7 @@ export function formatTables(report: Report): string {
       ]),
     ),
     table(
-      ['migrated', 'binding', 'from', 'to', 'sent', 'lost', 'gap ms', 'downtime ms', 'TCP', 'operator'],
+      ['migrated', 'binding', 'from', 'to', 'sent', 'lost', 'gap ms', 'downtime ms', 'TCP', 'memory', 'operator'],
       report.migrations.map((m) => [
         m.vm,
         m.binding,
@@ -134,6 +135,7 @@ export function formatTables(report: Report): string {
         m.longestGapMs,
         m.qemuDowntimeMs,
         m.tcpSurvived ? 'kept' : 'LOST',
+        m.memory,
         m.operatorKilled ? 'killed' : '',
       ]),
     ),

@@ -1,0 +1,63 @@
+import type { ProbeRecord } from '../../test/lab/probe/records.ts';
+import { lengthOf, type Span } from './gaps.ts';
+
+/** A silence of one flow, and how much of it nobody but the network can have caused. */
+export type Silence = { readonly gap: Span; readonly unexplainedMs: number };
+
+/**
+ * When the guest had a request of this flow in its hands and did not answer: from the first request that its tap handed
+ * over to the next answer that left. Whatever the network does, it cannot make these times shorter. Records of one tap, of
+ * one stream or more; `until` ends what was never answered there.
+ */
+export function listHeld(tap: readonly ProbeRecord[], stream: number, until: number): Span[] {
+  const held: Span[] = [];
+  let since: number | undefined;
+  let newest = -1;
+  for (const record of tap) {
+    if ((record.type !== 'request' && record.type !== 'reply') || record.stream !== stream || record.at > until)
+      continue;
+    if (record.type === 'request') {
+      since ??= record.at;
+      newest = Math.max(newest, record.sequence);
+      continue;
+    }
+    if (since !== undefined) held.push({ from: since, to: record.at });
+    since = newest > record.sequence ? record.at : undefined;
+  }
+  return since === undefined || since >= until ? held : [...held, { from: since, to: until }];
+}
+
+/** The silences of a flow within a window that are longer than `leastMs`, with what neither of the spans explains. */
+export function listSilences(
+  answers: readonly number[],
+  { window, own, leastMs }: { window: Span; own: readonly Span[]; leastMs: number },
+): Silence[] {
+  const edges = [window.from, ...answers, window.to];
+  const gaps = edges.slice(1).flatMap((to, index): Span[] => {
+    const from = edges[index] ?? to;
+    return to - from > leastMs ? [{ from, to }] : [];
+  });
+  return gaps.map((gap) => ({ gap, unexplainedMs: lengthOf(gap) - measureWithin(own, gap) }));
+}
+
+/** How much of a span others cover, in ms; what overlaps counts once. */
+export function measureWithin(spans: readonly Span[], within: Span): number {
+  const cut = spans
+    .map(({ from, to }) => ({ from: Math.max(from, within.from), to: Math.min(to, within.to) }))
+    .filter(({ from, to }) => to > from)
+    .toSorted((a, b) => a.from - b.from);
+  let [sum, end] = [0, within.from];
+  for (const { from, to } of cut) {
+    sum += Math.max(0, to - Math.max(from, end));
+    end = Math.max(end, to);
+  }
+  return sum;
+}
+
+/** The silence that is hardest to explain; none when all answers came closer together than `leastMs`. */
+export function findWorst(silences: readonly Silence[]): Silence | undefined {
+  return silences.reduce<Silence | undefined>(
+    (worst, one) => (worst === undefined || one.unexplainedMs > worst.unexplainedMs ? one : worst),
+    undefined,
+  );
+}
