@@ -63,6 +63,8 @@ export type Turn = Context & {
   readonly unwritten: Map<string, number>;
   /** Steps of migrations that were told and are in no status yet, by key. */
   readonly steps: Map<string, readonly string[]>;
+  /** Machines of whose VMI there was news in this term, or that was found to be seen as the API server has it. */
+  readonly heard: Set<string>;
   /** When the first event came in that this turn is for (monotonic ms); undefined for a turn without one. */
   readonly since: number | undefined;
   readonly signal: AbortSignal;

@@ -71,6 +71,7 @@ export async function runTerm(options: TermOptions, term: number, signal: AbortS
     late: new Map(),
     unwritten: new Map(),
     steps: new Map(),
+    heard: new Set(),
     signal,
   };
   await work(options, state);
@@ -122,6 +123,9 @@ async function work(options: TermOptions, state: TermState): Promise<void> {
   // What fails now has its turn again below, where failures are told.
   await Promise.allSettled(listBareSubnets(state).map((name) => run(`subnet/${name}`)));
   const ends = [
+    state.world.vmis.onNews(({ object }) => {
+      state.heard.add(formatWorkloadKey('vm', object.metadata.namespace ?? '', object.metadata.name));
+    }),
     followLeftovers(state, (subnet) => {
       wake(subnet);
       inbox.add(`subnet/${subnet}`);

@@ -7,6 +7,7 @@ import type { Programming } from '../../plan/ports/status.ts';
 import { forAll } from '../all.ts';
 import { reportProblem, type Turn } from '../context.ts';
 import { hasLease } from './address.ts';
+import { isGuestBehind } from './behind.ts';
 import { writeClaims } from './claims.ts';
 import { createFailed, createPorts, settlePending } from './create.ts';
 import { isFresh } from './fresh.ts';
@@ -30,14 +31,10 @@ const timeOf = (rows: Rows | undefined) => (rows?.tookMs === undefined ? {} : { 
  */
 export async function runPortTurn(turn: Turn, seen: Seen): Promise<Outcome> {
   const plan = planPorts(seen);
-  for (const { problem } of plan.problems) {
-    if (seen.regarding !== undefined) reportProblem(turn, seen.regarding, 'Planning', problem);
-  }
+  reportProblems(turn, seen, plan);
+  if (await isGuestBehind(turn, seen, plan.keep)) return { requeueAfterMs: LAGGING_MS };
   const moved = await programMoves(turn, seen, plan.keep);
-  const doubtful = [
-    ...plan.release,
-    ...plan.keep.filter((kept) => isDecisive(turn, seen, kept)).map(({ port }) => port),
-  ];
+  const doubtful = listDoubtful(turn, seen, plan);
   const isLagging = doubtful.length > 0 && !(await isFresh(turn, seen, doubtful));
   const release = isLagging ? [] : plan.release;
   await settlePending(turn, seen, plan);
@@ -58,6 +55,16 @@ export async function runPortTurn(turn: Turn, seen: Seen): Promise<Outcome> {
   const outcome = settle(turn, seen, { plan, live, programming });
   if (isLagging) return { requeueAfterMs: LAGGING_MS };
   return shorten(outcome, delays);
+}
+
+function reportProblems(turn: Turn, { regarding }: Seen, { problems }: PortsPlan): void {
+  if (regarding === undefined) return;
+  for (const { problem } of problems) reportProblem(turn, regarding, 'Planning', problem);
+}
+
+/** Ports of which the turn decides what old news must not. */
+function listDoubtful(turn: Turn, seen: Seen, { release, keep }: PortsPlan): LogicalPort[] {
+  return [...release, ...keep.filter((kept) => isDecisive(turn, seen, kept)).map(({ port }) => port)];
 }
 
 type Missing = { readonly reserved: readonly Reserved[]; readonly fail: PortsPlan['fail'] };
@@ -140,6 +147,7 @@ type End = { readonly plan: PortsPlan; readonly live: readonly Live[]; readonly 
 /** What cannot go on by itself waits for the change that helps, and looks again now and then all the same. */
 function settle(turn: Turn, seen: Seen, { plan, live, programming }: End): Outcome {
   const stuck = live.filter(({ problem, pending }) => problem !== undefined || pending !== undefined);
+  if (live.length === 0) turn.heard.delete(seen.key);
   if (stuck.length === 0 && plan.problems.length === 0 && programming.ok) {
     turn.blocked.delete(seen.key);
     return { done: true };
