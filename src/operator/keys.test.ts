@@ -7,6 +7,10 @@ import { formatWorkloadKey, getPodKey, getPortKey, parseKey } from './keys.ts';
 const podOf = (owner?: object): Pod => ({
   metadata: { name: 'p', namespace: 'a', ...(owner === undefined ? {} : { ownerReferences: [owner as never] }) },
 });
+const MARK = { 'kubevirt.io/ephemeral-provisioning': 'true' };
+const marked = (owner: object | undefined, annotations: Record<string, string> = MARK): Pod => ({
+  metadata: { ...podOf(owner).metadata, annotations },
+});
 const vmi = { apiVersion: 'kubevirt.io/v1', kind: 'VirtualMachineInstance', name: 'db', uid: 'u', controller: true };
 
 describe('keys', () => {
@@ -16,6 +20,10 @@ describe('keys', () => {
     ['a pod of something else', podOf({ ...vmi, kind: 'Job', apiVersion: 'batch/v1' }), 'pod/a/p'],
     ['a kind of that name in another group', podOf({ ...vmi, apiVersion: 'evil.io/v1' }), 'pod/a/p'],
     ['an owner that does not control', podOf({ ...vmi, controller: false }), 'pod/a/p'],
+    ['a launcher without a guest', marked(vmi), 'pod/a/p'],
+    ['one that is not marked', marked(vmi, { 'kubevirt.io/ephemeral-provisioning': 'false' }), 'vm/a/db'],
+    ['a pod of nobody that is marked', marked(undefined), 'pod/a/p'],
+    ['one without a guest whose owner has no name that a VMI can have', marked({ ...vmi, name: 'a/b' }), 'pod/a/p'],
   ])('of %s', (_cause, pod, key) => {
     expect(getPodKey(pod)).toBe(key);
   });

@@ -3,6 +3,92 @@ import type { VmiSpec } from '../../api/objects.ts';
 import { planPodRequests, planVmRequests } from './requests.ts';
 import { type ContextOverrides, makeRequestContext, makeSubnet, podWith, show } from './testing/requests.ts';
 
+describe('a launcher without a guest', () => {
+  const OWNER = {
+    apiVersion: 'kubevirt.io/v1',
+    kind: 'VirtualMachineInstance',
+    name: 'db',
+    uid: 'u',
+    controller: true,
+  };
+  const MARK = { 'kubevirt.io/ephemeral-provisioning': 'true' };
+  const NETWORKS = 'k8s.v1.cni.cncf.io/networks';
+  const full = {
+    name: 'attachnet',
+    interface: 'podea7bf4bb723',
+    ips: ['172.17.0.9/16'],
+    mac: '02:00:00:00:00:01',
+    'default-route': ['172.17.0.5'],
+  };
+  const claimed = { name: 'attachnet', interface: 'net1', mac: full.mac, 'ipam-claim-reference': 'db.biz' };
+  const plan = (annotations: Record<string, string>, over: ContextOverrides = {}) =>
+    planPodRequests(podWith({ ...MARK, ...annotations }, { ownerReferences: [OWNER] }), makeRequestContext(over));
+
+  it.each<[string, Record<string, string>, ContextOverrides, string[]]>([
+    ["the pod's own subnet", {}, { namespace: 'ns1' }, ['eth0=eth0 net1']],
+    [
+      'a subnet asked for that is granted',
+      { 'ovn.kubernetes.io/logical_switch': 'net1' },
+      { namespace: 'ns1' },
+      ['eth0=eth0 net1'],
+    ],
+    ['one that is not (F56)', { 'ovn.kubernetes.io/logical_switch': 'net1' }, {}, ['eth0! SubnetNotAllowed']],
+    [
+      'no address or MAC',
+      { 'ovn.kubernetes.io/ip_address': '10.0.0.9', 'ovn.kubernetes.io/mac_address': '02:00:00:00:00:02' },
+      {},
+      ['eth0=eth0 default'],
+    ],
+    [
+      'what no pod could be given: it was for the VM',
+      { 'ovn.kubernetes.io/ip_address': 'nonsense', 'ovn.kubernetes.io/ip_pool': 'none', 'mooring.dev/nics': '[' },
+      {},
+      ['eth0=eth0 default'],
+    ],
+    [
+      "of the VM's networks only where they are",
+      { [NETWORKS]: JSON.stringify([full]) },
+      {},
+      ['eth0=eth0 default', 'podea7bf4bb723=podea7bf4bb723 attachnet default/attachnet'],
+    ],
+    [
+      'the default network without its MAC',
+      { 'v1.multus-cni.io/default-network': JSON.stringify({ ...full, namespace: 'default', mac: 'x' }) },
+      {},
+      ['eth0=eth0 attachnet default/attachnet'],
+    ],
+    [
+      'no network that the namespace may not use (F56)',
+      { [NETWORKS]: 'prod/secret' },
+      {},
+      ['eth0=eth0 default', 'net1! SubnetNotAllowed'],
+    ],
+  ])('asks for %s', (_cause, annotations, over, expected) => {
+    expect(show(plan(annotations, over))).toEqual(expected);
+  });
+
+  it('neither adopts nor retains nor claims anything', () => {
+    const { requests } = plan({
+      'mooring.dev/adopt': 'true',
+      'mooring.dev/release-policy': 'Retain',
+      'ovn.kubernetes.io/ip_pool': '10.0.0.7,10.0.0.8',
+      [NETWORKS]: JSON.stringify([claimed]),
+    });
+    const bare = { absent: false, releasePolicy: 'WithOwner' };
+    expect(requests).toEqual([
+      { nic: 'eth0', interface: 'eth0', subnet: 'default', ...bare },
+      { nic: 'net1', interface: 'net1', subnet: 'attachnet', nad: 'default/attachnet', ...bare },
+    ]);
+  });
+
+  it('is one by its owner only: on any other pod the mark says nothing', () => {
+    const annotations = { ...MARK, 'ovn.kubernetes.io/ip_address': '10.0.0.9' };
+    const pods = [podWith(annotations), podWith(annotations, { ownerReferences: [{ ...OWNER, controller: false }] })];
+    for (const pod of pods)
+      expect(show(planPodRequests(pod, makeRequestContext()))).toEqual(['eth0=eth0 default 10.0.0.9']);
+  });
+});
+
 describe('planPodRequests', () => {
   it.each<[string, Record<string, string>, ContextOverrides, string[]]>([
     ['an ordinary pod', {}, {}, ['eth0=eth0 default']],

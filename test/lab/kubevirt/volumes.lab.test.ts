@@ -58,6 +58,30 @@ describe('a VM whose volume waits for its first consumer', () => {
     expect(await holders()).toEqual(real);
     expect(await pings(context, PEER, (await port()).spec.ips[0], 10)).toBe(true);
   });
+
+  it('has one that has run, on a port of its own, and is gone with it', async () => {
+    // KubeVirt lets it go once its container runs; one that never starts stays as long as the VMI.
+    await expectSoon('no storage-only launcher', 60, async () =>
+      (await listPods('kubevirt.io=virt-launcher')).some(({ metadata }) => ghosts.has(metadata.name))
+        ? undefined
+        : true,
+    );
+    for (const name of ghosts) {
+      const listEvents = (reason: string) =>
+        listThings(context, 'events', [
+          '-n',
+          NAMESPACE,
+          '--field-selector',
+          `involvedObject.name=${name},reason=${reason}`,
+        ]);
+      expect((await listEvents('Started')).length).toBeGreaterThan(0);
+      expect(await listEvents('AttachFailed')).toEqual([]);
+    }
+    await expectSoon('no port of it', 30, async () => {
+      const ports = await listThings(context, 'lp', ['-n', NAMESPACE]);
+      return ports.some(({ spec }) => ghosts.has(spec.owner.name)) ? undefined : true;
+    });
+  });
 });
 
 describe('a VM with a volume that was plugged', () => {
