@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { startControlPlane, type TestControlPlane } from '../../../test/kube/apiserver.ts';
-import { CRD } from '../../../test/kube/crds.ts';
+import { CRD, NAD_CRD } from '../../../test/kube/crds.ts';
 import { annotate, makeSpec, type Nics, NONE } from '../../../test/operator/guest.ts';
 import { listSwitchPorts } from '../../../test/operator/sentinel.ts';
 import { type Started, startOperator } from '../../../test/operator/stage.ts';
@@ -37,26 +37,6 @@ let transport: Transport;
 const resource = <T extends KubeObject = KubeObject>(kind: ResourceKind) => createResource<T>(transport, kind);
 const at = (name: string) => ({ namespace: 'a', name });
 
-/** The fields of a NAD that anybody here reads. */
-const NAD_CRD = {
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: { name: 'network-attachment-definitions.k8s.cni.cncf.io' },
-  spec: {
-    group: 'k8s.cni.cncf.io',
-    scope: 'Namespaced',
-    names: { plural: 'network-attachment-definitions', kind: 'NetworkAttachmentDefinition' },
-    versions: [
-      {
-        name: 'v1',
-        served: true,
-        storage: true,
-        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-      },
-    ],
-  },
-};
-
 beforeAll(async () => {
   plane = await startControlPlane(process.env);
   transport = createTransport({ endpoint: plane.endpoint, clock: systemClock });
@@ -65,7 +45,7 @@ beforeAll(async () => {
   const crds = [
     ...OURS.map((name) => parse(read(`crds/mooring.dev_${name}.yaml`)) as KubeObject),
     ...THEIRS.map((name) => JSON.parse(read(`${theirs}/${name}.kubevirt.io.json`)) as KubeObject),
-    NAD_CRD as KubeObject,
+    NAD_CRD,
   ];
   for (const crd of crds) {
     const { status: _, ...wanted } = crd as KubeObject & { status?: unknown };
