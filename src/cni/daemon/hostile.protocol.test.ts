@@ -81,6 +81,32 @@ describe('what a tenant can put into a call', () => {
     await node.cni({ command: 'DEL', pod: vm.pod });
   });
 
+  test("F54: a launcher without a guest has its own addresses, whatever came with the call for its VM's", async () => {
+    const vm = await attach(node, 'guest', 78);
+    const owner = { apiVersion: 'kubevirt.io/v1', kind: 'VirtualMachineInstance', name: 'guest', uid: 'u' };
+    const made = await node.addPod('ghost', { 'kubevirt.io/ephemeral-provisioning': 'true' });
+    const ghost = await berth(node, made, 79);
+    const add = () =>
+      node.cni({
+        command: 'ADD',
+        pod: made,
+        env: { CNI_ARGS: formatArgs(made, `;IP=${vm.ip}`) },
+        config: { ...CONFIG, runtimeConfig: { mac: vm.mac } },
+      });
+    // The mark alone, on a pod of nobody, changes nothing.
+    expect(refusal(await add())).toMatchObject({ exit: 1, code: 105 });
+    const [before] = (await node.list('v1/pods')).filter(({ metadata }) => metadata?.name === 'ghost');
+    const metadata = { ...before?.metadata, ownerReferences: [{ ...owner, controller: true }] };
+    await node.put('v1/pods', { ...before, metadata });
+    const seen = async () => (await add()).exit === 0;
+    await eventually('the owner is known', seen);
+    const links = await node.exec(made.netns, 'ip', '-br', 'link', 'show', 'eth0');
+    expect(links).toContain(ghost.mac);
+    expect(await node.exec(made.netns, 'ip', '-br', 'addr', 'show', 'eth0')).toContain(`${ghost.ip}/`);
+    await ping(made, vm.ip);
+    for (const pod of [vm.pod, made]) await node.cni({ command: 'DEL', pod });
+  });
+
   test("F56: a configuration that names another namespace's network is refused, on ADD of either kind", async () => {
     const { pod } = await berth(node, await node.addPod('wanderer'), 75);
     const ours = await node.cni({ command: 'ADD', pod, config: { ...CONFIG, provider: 'secret.bank.ovn' } });

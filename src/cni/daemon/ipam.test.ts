@@ -185,6 +185,18 @@ describe('a fixed MAC', () => {
     });
   });
 
+  test('that the VM of a launcher without a guest asks for is not the launcher’s', async () => {
+    const owner = { apiVersion: 'kubevirt.io/v1', kind: 'VirtualMachineInstance', name: 'db', uid: 'u' };
+    const annotations = { ...fixed, 'kubevirt.io/ephemeral-provisioning': 'true' };
+    const metadata = { namespace: 'shop', name: 'web', uid: 'u1', annotations };
+    world.pods.set('shop/web', { metadata: { ...metadata, ownerReferences: [{ ...owner, controller: true }] } });
+    expect((await call('ADD')).status).toBe(0);
+    const other = { ...CONFIG, runtimeConfig: { mac: '02:00:00:00:00:aa', ips: ['172.17.0.99/16'] } };
+    expect((await call('ADD', {}, other)).body).toMatchObject({ ips: [{ address: '172.17.0.15/16' }] });
+    world.port = makePort({ mac: MAC, owner: { kind: 'VirtualMachine', name: 'db', uid: 'v' } });
+    expect((await call('ADD', {}, other)).status).toBe(1);
+  });
+
   test('that nobody asked for is nobody’s business', async () => {
     expect((await call('ADD', {}, { ...CONFIG, type: 'ipvlan' })).status).toBe(0);
   });

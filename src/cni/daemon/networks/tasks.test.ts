@@ -48,6 +48,42 @@ describe('the first interface', () => {
   });
 });
 
+describe('of a launcher without a guest', () => {
+  const owner = {
+    apiVersion: 'kubevirt.io/v1',
+    kind: 'VirtualMachineInstance',
+    name: 'db',
+    uid: 'u',
+    controller: true,
+  };
+  const item = {
+    name: 'mv',
+    namespace: 'shop',
+    ips: ['192.0.2.7/24'],
+    mac: '02:00:00:00:00:AA',
+    'default-route': ['192.0.2.1'],
+    'cni-args': { logicNetworkName: 'biz' },
+  };
+  const launcher = (annotations: Record<string, string>) => {
+    const { metadata } = podOf({ 'kubevirt.io/ephemeral-provisioning': 'true', ...annotations });
+    return { metadata: { ...metadata, ownerReferences: [owner] } };
+  };
+
+  test('the plugins are told of no address, MAC or route: those are the VM’s', async () => {
+    const annotations = {
+      [MULTUS_NETWORKS]: JSON.stringify([item]),
+      [MULTUS_DEFAULT_NETWORK]: JSON.stringify([item]),
+      'mv.shop.kubernetes.io/mac_address': '02:00:00:00:00:AA',
+    };
+    const requests = { cniArgs: item['cni-args'] };
+    expect(await planFirst(REQUEST, launcher(annotations), { need: findNad })).toMatchObject({ requests });
+    const [task] = await planFurther(REQUEST, launcher(annotations), { need: findNad });
+    expect(task?.requests).toEqual(requests);
+    const [ordinary] = await further(annotations);
+    expect(ordinary?.requests).toMatchObject({ mac: item.mac, ips: item.ips, defaultRoute: ['192.0.2.1'] });
+  });
+});
+
 describe('the other interfaces', () => {
   test('come in the order of the list', async () => {
     expect(await further({ [MULTUS_NETWORKS]: 'ours@a,mv,other/mv' })).toMatchObject([
