@@ -122,12 +122,24 @@ const own = (kind: string, object: KubeObject) => ({
 });
 const removePod = (name: string) => resource(KINDS.pod).delete(at(name), { gracePeriodSeconds: 0 });
 
-async function startVm(name: string) {
+async function makeVmi(name: string) {
   const vm = await resource(KINDS.vm).get(at(name));
-  const vmi = await resource(KINDS.vmi).create({
+  return resource(KINDS.vmi).create({
     metadata: { ...at(name), ...own('VirtualMachine', vm) },
     spec: SPEC,
   } as KubeObject);
+}
+
+/** KubeVirt's launcher without a guest, with the annotations of the VM's template. */
+async function makeStorageOnly(name: string, ip: string) {
+  const vmi = await makeVmi(name);
+  const annotations = { 'kubevirt.io/ephemeral-provisioning': 'true', 'ovn.kubernetes.io/ip_address': ip };
+  const pod = await makePod(`${name}-s`, { annotations, ...own('VirtualMachineInstance', vmi) });
+  await resource(KINDS.vmi).patch(at(name), { status: { activePods: { [pod.metadata?.uid ?? '']: 'n1' } } });
+}
+
+async function startVm(name: string) {
+  const vmi = (await resource(KINDS.vmi).find(at(name))) ?? (await makeVmi(name));
   const pod = await makePod(`${name}-l`, own('VirtualMachineInstance', vmi));
   const status = { activePods: { [pod.metadata?.uid ?? '']: 'n1' }, phase: 'Running', nodeName: 'n1' };
   await resource(KINDS.vmi).patch(at(name), { status });
@@ -153,7 +165,17 @@ const removeVm = (name: string) => resource(KINDS.vm).delete(at(name));
 const LIFE: readonly Step[] = [
   { what: 'a pod comes', run: () => makePod('p1'), ports: [P1] },
   { what: 'a VM comes', run: () => makeVm('db', ask('10.16.0.50')), ports: ['db.default.vm 10.16.0.50', P1] },
-  { what: 'it starts', run: () => startVm('db'), ports: ['db.default.vm 10.16.0.50 on n1', P1] },
+  {
+    what: 'a launcher without a guest comes',
+    run: () => makeStorageOnly('db', '10.16.0.50'),
+    ports: ['db-s.eth0.pod *', 'db.default.vm 10.16.0.50', P1],
+  },
+  { what: 'it starts', run: () => startVm('db'), ports: ['db-s.eth0.pod *', 'db.default.vm 10.16.0.50 on n1', P1] },
+  {
+    what: 'the one without a guest goes',
+    run: () => removePod('db-s'),
+    ports: ['db.default.vm 10.16.0.50 on n1', P1],
+  },
   {
     what: 'another address is asked for while it runs',
     run: () => patchVm('db', '10.16.0.60'),
