@@ -91,6 +91,9 @@ export const OWNER_UID_LABEL = `${GROUP}/owner-uid`;
 /** Value of requested-chassis while nothing is attached: no chassis bears a name with a slash. */
 export const NO_CHASSIS = 'mooring/unattached';
 
+/** Option of a switch port, ours: the migration that has landed, so that every chassis looks at the port again. */
+export const LANDED_OPTION = 'mooring-landed';
+
 export const GATEWAY_LSP = 'gateway';
 export const JOIN_SWITCH = 'join';
 export const formatNodeLsp = (node: string): string => `node/${node}`;

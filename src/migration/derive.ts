@@ -18,7 +18,8 @@ const WAITING: readonly string[] = ['', 'Pending'];
 export function deriveMigration(input: MigrationInput): MigrationState {
   const outcome = deriveOutcome(input);
   const requestedChassis = deriveHandOver(outcome, input);
-  return restrictToCarriers({ ...outcome, requestedChassis, unsupported: isUnsupported(input) }, input);
+  const landed = findLanded(outcome, input);
+  return restrictToCarriers({ ...outcome, ...landed, requestedChassis, unsupported: isUnsupported(input) }, input);
 }
 
 function deriveOutcome(input: MigrationInput): Outcome {
@@ -132,4 +133,11 @@ function deriveHandOver(outcome: Outcome, { binding }: MigrationInput): Migratio
   const chassis = binding?.chassis;
   if (node === undefined || chassis === undefined || chassis === node) return requestedChassis;
   return chassis === source || chassis === target ? [node, chassis] : requestedChassis;
+}
+
+/** Of a migration that is over: whether every trace of the other side has gone from the port's binding. */
+function findLanded({ phase, uid, node }: Outcome, { binding }: MigrationInput): Pick<MigrationState, 'landed'> {
+  if (uid === undefined || (phase !== 'settled' && phase !== 'rolledBack')) return {};
+  const isAlone = binding?.chassis === node && (binding?.additional ?? []).length === 0;
+  return isAlone ? { landed: uid } : {};
 }

@@ -55,6 +55,8 @@ export type LauncherRecord = {
 /** What the Southbound database says about the port. */
 export type BindingRecord = {
   readonly chassis?: string;
+  /** Further chassis that hold the port. */
+  readonly additional?: readonly string[];
   /** Chassis named in `additional-chassis-activated` (only where an activation strategy is used). */
   readonly activated?: readonly string[];
 };
@@ -88,6 +90,11 @@ export type MigrationState = {
   /** Value of `requested-chassis`: one or two chassis, or NO_CHASSIS; never empty. */
   readonly requestedChassis: readonly [string, ...string[]];
   readonly holds: readonly Hold[];
+  /**
+   * The migration that is over, once the port is bound to the guest's chassis alone. Written into the port, it makes every
+   * chassis look at it again (docs/decisions/0019).
+   */
+  readonly landed?: string;
   /** A migration across namespaces or clusters was asked for; it is refused. */
   readonly unsupported: boolean;
 };

@@ -174,8 +174,8 @@ function listHeld(port: LogicalPort) {
 function findBinding({ bindings }: Context, port: LogicalPort): Pick<MigrationInput, 'binding'> {
   const binding = bindings.findPortBinding(formatPortLsp(port));
   if (binding === undefined) return {};
-  const { chassis, activated } = binding;
-  return { binding: { activated, ...(chassis === undefined ? {} : { chassis }) } };
+  const { chassis, activated, additionalChassis: additional } = binding;
+  return { binding: { activated, additional, ...(chassis === undefined ? {} : { chassis }) } };
 }
 
 function describeObject(vm: VirtualMachine | undefined, vmi: VirtualMachineInstance | undefined) {

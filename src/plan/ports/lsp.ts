@@ -1,6 +1,6 @@
 import { isOpenedByOvn } from '../../api/activation.ts';
 import { parseAddress } from '../../api/address.ts';
-import { formatPortLsp, formatSwitchName } from '../../api/names.ts';
+import { formatPortLsp, formatSwitchName, LANDED_OPTION } from '../../api/names.ts';
 import { formatExternalIds, formatOwner } from '../../api/owner.ts';
 import type { LogicalPort } from '../../api/types.gen.ts';
 import type { MigrationState } from '../../migration/input.ts';
@@ -44,6 +44,7 @@ export function planLsp(port: LogicalPort, subnet: SubnetPlan, state: MigrationS
       ['requested-chassis', state.requestedChassis.join(',')],
       ['iface-id-ver', uid],
       ...listStrategies(spec.binding, state, settings),
+      ...(state.landed === undefined ? [] : [[LANDED_OPTION, state.landed] as const]),
     ]),
     ...(hasFamily(4) ? { dhcpv4: formatDhcpRow(spec.subnet, 4) } : {}),
     ...(hasFamily(6) ? { dhcpv6: formatDhcpRow(spec.subnet, 6) } : {}),

@@ -271,6 +271,11 @@ describe('planLsp', () => {
     expect(strategyOf('bridge', handOver)).toBeUndefined();
   });
 
+  it('says which migration has landed, so that every chassis looks at it again', () => {
+    expect(lsp({}, settled('n2', { uid: 'm1', landed: 'm1' })).options.get('mooring-landed')).toBe('m1');
+    expect(lsp({}, settled('n2', { uid: 'm1' })).options.has('mooring-landed')).toBe(false);
+  });
+
   it('has the DHCP options of its subnet, for the families that it has, also while the subnet cannot be used', () => {
     expect(lsp({ enableDHCP: true }, UNATTACHED).dhcpv4).toBe('subnet/default/v4');
     expect(lsp({ enableDHCP: true }, UNATTACHED).dhcpv6).toBeUndefined();
