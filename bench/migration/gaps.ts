@@ -98,32 +98,19 @@ export function planWindows(span: Span, count: number, length: number): Span[] {
   });
 }
 
-/** The parts of a gap that are somebody else's than the network's. */
-export type Cause = {
-  /** The guest stood still, from the source's STOP to the target's RESUME. */
-  readonly pause: Span;
-  readonly coldMs: number;
-  readonly qemuDowntimeMs: number;
-};
+/** When the guest stood still, from the source's STOP to the target's RESUME, and QEMU's own figure for it. */
+export type Cause = { readonly pause: Span; readonly qemuDowntimeMs: number };
 
 export type Judged = {
   readonly gapMs: number;
   /** The longest gap is the one of the hand-over. */
   readonly handOver: boolean;
-  /** What the guest's own downtime does not explain. */
-  readonly beyondMs: number;
   readonly beyondQemuMs: number;
 };
 
-/** The guest's downtime is taken off only from the gap that holds it. */
-export function judgeGap(gap: Span, { pause, coldMs, qemuDowntimeMs }: Cause): Judged {
+/** QEMU's downtime is taken off only from the gap that holds it. */
+export function judgeGap(gap: Span, { pause, qemuDowntimeMs }: Cause): Judged {
   const gapMs = lengthOf(gap);
   const handOver = overlaps(gap, pause);
-  const downtime = handOver ? lengthOf(pause) + coldMs : 0;
-  return {
-    gapMs,
-    handOver,
-    beyondMs: Math.max(0, gapMs - downtime),
-    beyondQemuMs: Math.max(0, gapMs - (handOver ? qemuDowntimeMs : 0)),
-  };
+  return { gapMs, handOver, beyondQemuMs: Math.max(0, gapMs - (handOver ? qemuDowntimeMs : 0)) };
 }

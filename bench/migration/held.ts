@@ -13,9 +13,8 @@ export function listHeld(tap: readonly ProbeRecord[], stream: number, until: num
   const held: Span[] = [];
   let since: number | undefined;
   let newest = -1;
-  for (const record of tap) {
-    if ((record.type !== 'request' && record.type !== 'reply') || record.stream !== stream || record.at > until)
-      continue;
+  for (const record of tap.filter(isPassing)) {
+    if (record.stream !== stream || record.at > until) continue;
     if (record.type === 'request') {
       since ??= record.at;
       newest = Math.max(newest, record.sequence);
@@ -26,6 +25,10 @@ export function listHeld(tap: readonly ProbeRecord[], stream: number, until: num
   }
   return since === undefined || since >= until ? held : [...held, { from: since, to: until }];
 }
+
+type Passing = Extract<ProbeRecord, { type: 'request' | 'reply' }>;
+
+const isPassing = (record: ProbeRecord): record is Passing => record.type === 'request' || record.type === 'reply';
 
 /** The silences of a flow within a window that are longer than `leastMs`, with what neither of the spans explains. */
 export function listSilences(

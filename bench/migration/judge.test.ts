@@ -32,10 +32,18 @@ const moved: Moved = {
     resumedAt: RESUME,
     qemuDowntimeMs: 7,
   },
-  tap: [
-    { type: 'request', stream: streamOf(0, 'udp4'), sequence: 1, at: RESUME + 1 },
-    { type: 'reply', stream: streamOf(0, 'udp4'), sequence: 1, at: RESUME + 61 },
-  ],
+  taps: {
+    source: [
+      { type: 'request', stream: streamOf(2, 'udp6'), sequence: 1, at: 4001 },
+      { type: 'reply', stream: streamOf(2, 'udp6'), sequence: 1, at: 4029 },
+      // After the guest has stopped nobody holds what still comes.
+      { type: 'request', stream: streamOf(1, 'udp4'), sequence: 9, at: STOP + 1 },
+    ],
+    target: [
+      { type: 'request', stream: streamOf(0, 'udp4'), sequence: 1, at: RESUME + 1 },
+      { type: 'reply', stream: streamOf(0, 'udp4'), sequence: 1, at: RESUME + 61 },
+    ],
+  },
 };
 
 const records: ProbeRecord[] = NODES.flatMap((_, place) => [
@@ -65,6 +73,17 @@ describe('a migration, judged', () => {
     expect(judged.flows[2]).toMatchObject({ coldMs: undefined, beyondMs: 63, beyondQemuMs: 66 });
   });
 
+  it('tells the silence that the guest explains least, which need not be the longest', () => {
+    const own = records.filter(
+      ({ type, ...more }) => type !== 'answer' || !('stream' in more) || more.stream !== streamOf(2, 'udp6'),
+    );
+    const twice = answers(streamOf(2, 'udp6'), { from: 4000, to: 4031 }).filter(
+      (record) => record.type === 'answer' && (record.received <= 6000 || record.received >= 6009),
+    );
+    const [flow] = judgeMigration(moved, { ...judged, nodes: NODES, records: [...own, ...twice] }).flows.slice(-1);
+    expect(flow).toMatchObject({ place: 'target', family: 6, gapMs: 31, beyondMs: 9 });
+  });
+
   it('takes nothing off a silence elsewhere', () => {
     expect(judged.flows[1]).toMatchObject({ gapMs: 21, handOver: false, fromMs: 990, beyondMs: 21 });
   });
@@ -83,15 +102,21 @@ describe('a migration, judged', () => {
 });
 
 describe('noise', () => {
-  const noise = judgeNoise(records, [{ from: 2100, to: 2300 }], { binding: 'bridge', places: 3 });
+  const noise = judgeNoise(records, [{ from: 2100, to: 2300 }], {
+    binding: 'bridge',
+    places: 3,
+    tap: [],
+  });
 
   it('is the longest gap of each flow in a window without migration', () => {
     expect(noise).toHaveLength(6);
-    expect(noise[0]).toEqual({ binding: 'bridge', family: 4, gapMs: 1 });
+    expect(noise[0]).toEqual({ binding: 'bridge', family: 4, gapMs: 1, unexplainedMs: 0 });
   });
 
   it('is taken off by the median of the same binding and family', () => {
-    const more = [5, 6, 9].map((gapMs) => ({ binding: 'bridge', family: 4, gapMs }) as const);
+    const more = [5, 6, 9].map(
+      (unexplainedMs) => ({ binding: 'bridge', family: 4, gapMs: 99, unexplainedMs }) as const,
+    );
     expect(findNoise(more, 'bridge', 4)).toBe(6);
     expect(findNoise(more, 'bridge', 6)).toBe(0);
     expect(takeOffNoise(judged, more).map(({ beyondMs }) => beyondMs)).toEqual([0, 21, 57, 21, 57, 21]);

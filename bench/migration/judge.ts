@@ -1,6 +1,8 @@
+import { timeOf } from '../../test/lab/probe/recording.ts';
 import { type ProbeRecord, type StreamKind, streamOf } from '../../test/lab/probe/records.ts';
 import { cutStreams, findCold, findLateness, findLongestGap, judgeGap, lengthOf, type Span } from './gaps.ts';
-import type { Moved } from './migrate.ts';
+import { findWorst, listHeld, listSilences } from './held.ts';
+import { type Moved, TAP_AFTER_MS } from './migrate.ts';
 import type { Binding } from './objects.ts';
 import { findPercentile, round } from './stats.ts';
 import type { Strategy } from './strategy.ts';
@@ -18,7 +20,7 @@ export type FlowFigures = {
   /** When the gap began, after RESUME. */
   readonly fromMs: number;
   readonly coldMs: number | undefined;
-  /** Beyond the guest's downtime; the noise is taken off by `takeOffNoise`. */
+  /** What neither the pause nor a guest that holds a request explains of the worst silence; the noise is taken off by `takeOffNoise`. */
   readonly beyondMs: number;
   readonly beyondQemuMs: number;
   readonly lost: number;
@@ -53,14 +55,21 @@ export type MigrationFigures = {
 };
 
 /** The longest gap of each flow in one window without migration. */
-export type NoiseSample = { readonly binding: Binding; readonly family: 4 | 6; readonly gapMs: number };
+export type NoiseSample = {
+  readonly binding: Binding;
+  readonly family: 4 | 6;
+  readonly gapMs: number;
+  /** Of it, what the guest does not explain. */
+  readonly unexplainedMs: number;
+};
 
-export const WINDOW_AFTER_MS = 2000;
+/** Answers come each millisecond or two: what is shorter is no silence. */
+const LEAST_MS = 4;
 
 /** From the target launcher's making until two seconds after the commit. */
 export const windowOf = ({ launcherAt, commitAt }: Pick<Moved, 'launcherAt' | 'commitAt'>): Span => ({
   from: launcherAt,
-  to: commitAt + WINDOW_AFTER_MS,
+  to: commitAt + TAP_AFTER_MS,
 });
 
 const familyOf = (kind: StreamKind): 4 | 6 => (kind.endsWith('4') ? 4 : 6);
@@ -89,13 +98,13 @@ export function judgeMigration(moved: Moved, judging: Judging): MigrationFigures
   const flows = streams.flatMap(({ place, kind, answers, lost }): FlowFigures[] => {
     if (!isUdp(kind)) return [];
     const family = familyOf(kind);
-    const coldMs = findCold(moved.tap, streamOf(place, kind), resumedAt);
+    const stream = streamOf(place, kind);
+    const coldMs = findCold(moved.taps.target, stream, resumedAt);
     const gap = findLongestGap(answers, window);
-    const judged = judgeGap(gap, {
-      pause: { from: stoppedAt, to: resumedAt },
-      coldMs: coldMs ?? 0,
-      qemuDowntimeMs,
-    });
+    const pause = { from: stoppedAt, to: resumedAt };
+    const own = [pause, ...listOwn(moved, stream, window)];
+    const beyondMs = measureUnexplained(answers, window, own);
+    const judged = { ...judgeGap(gap, { pause, qemuDowntimeMs }), beyondMs };
     const fromMs = round(gap.from - resumedAt);
     return [{ place: placeOf(place), family, coldMs: coldMs && round(coldMs), lost, fromMs, ...roundAll(judged) }];
   });
@@ -119,6 +128,18 @@ export function judgeMigration(moved: Moved, judging: Judging): MigrationFigures
   };
 }
 
+/** While the guest held a request unanswered, on either side. */
+function listOwn({ taps, figures }: Moved, stream: number, window: Span): Span[] {
+  const { stoppedAt, resumedAt } = figures;
+  const arrived = taps.target.filter((record) => timeOf(record) >= resumedAt);
+  return [...listHeld(taps.source, stream, stoppedAt), ...listHeld(arrived, stream, window.to)];
+}
+
+/** Of the silence that is hardest to explain, what is not the guest's own. */
+function measureUnexplained(answers: readonly number[], window: Span, own: readonly Span[]): number {
+  return findWorst(listSilences(answers, { window, own, leastMs: LEAST_MS }))?.unexplainedMs ?? 0;
+}
+
 function roundAll<T extends { gapMs: number; beyondMs: number; beyondQemuMs: number }>(judged: T): T {
   const { gapMs, beyondMs, beyondQemuMs } = judged;
   return { ...judged, gapMs: round(gapMs), beyondMs: round(beyondMs), beyondQemuMs: round(beyondQemuMs) };
@@ -135,9 +156,11 @@ export function takeOffNoise(
   });
 }
 
-/** The median of the same flows' longest gaps without migration; 0 as long as none was taken. */
+/** The median of what the same flows' silences have unexplained without migration; 0 as long as none was taken. */
 export function findNoise(noise: readonly NoiseSample[], binding: Binding, family: 4 | 6): number {
-  const own = noise.filter((one) => one.binding === binding && one.family === family).map(({ gapMs }) => gapMs);
+  const own = noise
+    .filter((one) => one.binding === binding && one.family === family)
+    .map(({ unexplainedMs }) => unexplainedMs);
   return own.length === 0 ? 0 : findPercentile(own, 0.5);
 }
 
@@ -145,11 +168,15 @@ export function findNoise(noise: readonly NoiseSample[], binding: Binding, famil
 export function judgeNoise(
   records: readonly ProbeRecord[],
   windows: readonly Span[],
-  { binding, places }: { binding: Binding; places: number },
+  { binding, places, tap }: { binding: Binding; places: number; tap: readonly ProbeRecord[] },
 ): NoiseSample[] {
   return windows.flatMap((window) =>
-    cutStreams(records, window, places).flatMap(({ kind, answers }): NoiseSample[] =>
-      isUdp(kind) ? [{ binding, family: familyOf(kind), gapMs: round(lengthOf(findLongestGap(answers, window))) }] : [],
-    ),
+    cutStreams(records, window, places).flatMap(({ place, kind, answers }): NoiseSample[] => {
+      if (!isUdp(kind)) return [];
+      const gapMs = round(lengthOf(findLongestGap(answers, window)));
+      const own = listHeld(tap, streamOf(place, kind), window.to);
+      const unexplainedMs = round(measureUnexplained(answers, window, own));
+      return [{ binding, family: familyOf(kind), gapMs, unexplainedMs }];
+    }),
   );
 }

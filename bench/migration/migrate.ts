@@ -21,12 +21,15 @@ export type Moved = {
   readonly readyAt: number;
   readonly commitAt: number;
   readonly figures: MigrationFigures & { stoppedAt: number; resumedAt: number; qemuDowntimeMs: number };
-  readonly tap: readonly ProbeRecord[];
+  /** What the guest was asked and what it answered, at its own link on either side. */
+  readonly taps: { readonly source: readonly ProbeRecord[]; readonly target: readonly ProbeRecord[] };
 };
 
 const STEP_SECONDS = 60;
 const FIGURES_MS = 5000;
 const TAP = 'tap0';
+/** The window that is judged ends so long after the commit. */
+export const TAP_AFTER_MS = 2000;
 const LAUNCHER = 'compute';
 
 /** Asks for a migration and returns its VMIM. */
@@ -43,25 +46,23 @@ export async function askMigration(
 export async function migrate(stage: Stage, subject: Subject, title: string): Promise<Moved> {
   const { witness } = stage;
   const source = nodeOf(stage, subject);
+  await using sourceTap = await watchGuest(stage, subject, 'source');
   const createdAt = Date.now();
   const { uid } = await askMigration(stage, subject, title);
   await awaitTarget(stage, uid);
   const launcherAt = Date.now();
-  const tap = await watchTarget(stage, uid);
-  try {
-    await awaitEnd(stage, { uid, title });
-    const target = nodeOf(stage, subject);
-    const commitAt = await witness.until(`the port of ${title} on ${target}`, STEP_SECONDS, () =>
-      findCommit(witness.historyOf(subject.lsp), target, createdAt),
-    );
-    const readyAt = witness.seenAt(uid, 'ready');
-    if (readyAt === undefined) throw new Error(`${title}: nobody said that the domain is ready`);
-    const figures = await awaitFigures(stage, uid);
-    const seen = { uid, source, target, createdAt, launcherAt, readyAt, commitAt, figures };
-    return { ...seen, tap: parseRecords(readFileSync(await tap.end())) };
-  } finally {
-    await tap.end();
-  }
+  await using targetTap = await watchTarget(stage, uid);
+  await awaitEnd(stage, { uid, title });
+  const target = nodeOf(stage, subject);
+  const commitAt = await witness.until(`the port of ${title} on ${target}`, STEP_SECONDS, () =>
+    findCommit(witness.historyOf(subject.lsp), target, createdAt),
+  );
+  const readyAt = witness.seenAt(uid, 'ready');
+  if (readyAt === undefined) throw new Error(`${title}: nobody said that the domain is ready`);
+  const figures = await awaitFigures(stage, uid);
+  const seen = { uid, source, target, createdAt, launcherAt, readyAt, commitAt, figures };
+  await delay(TAP_AFTER_MS);
+  return { ...seen, taps: { source: await sourceTap.end(), target: await targetTap.end() } };
 }
 
 /** The target launcher of a migration, once it was made. */
@@ -84,10 +85,27 @@ function hasContainer(pod: Pod): boolean {
   return (status?.containerID ?? '') !== '';
 }
 
-async function watchTarget(stage: Stage, uid: string) {
-  const { context, scratch } = stage;
-  const pid = await awaitLauncherPid(stage, uid);
-  return startTap({ cacheDir: context.lab.cache, dir: scratch, netns: `/proc/${pid}/ns/net`, link: TAP });
+async function watchTarget(stage: Stage, uid: string): Promise<Tap> {
+  return watchTap(stage, 'target', await awaitLauncherPid(stage, uid));
+}
+
+/** Watches the tap of the guest where it runs now. */
+export async function watchGuest(stage: Stage, subject: Subject, name: string): Promise<Tap> {
+  const launcher = stage.witness.listPods().find((pod) => isOf(pod, subject) && !isDown(pod));
+  if (launcher === undefined) throw new Error(`${subject.name} has no launcher`);
+  return watchTap(stage, name, await findPodPid(stage.context, launcher as Thing, LAUNCHER));
+}
+
+/** A tap that is watched; `end` gives what was seen, and may be called again. */
+export type Tap = AsyncDisposable & { end(): Promise<ProbeRecord[]> };
+
+async function watchTap({ context, scratch }: Stage, name: string, pid: number): Promise<Tap> {
+  const netns = `/proc/${pid}/ns/net`;
+  const tap = await startTap({ cacheDir: context.lab.cache, dir: scratch, name, netns, link: TAP });
+  return {
+    end: async () => parseRecords(readFileSync(await tap.end())),
+    [Symbol.asyncDispose]: async () => void (await tap.end()),
+  };
 }
 
 async function awaitEnd({ witness }: Stage, { uid, title }: { uid: string; title: string }): Promise<void> {

@@ -39,7 +39,7 @@ const migration = (more: Partial<MigrationFigures> = {}): MigrationFigures => ({
 
 const seen = (more: Partial<Seen> = {}): Seen => ({
   migrations: [migration(), migration({ strategy: 'rarp', commitMs: 900 })],
-  noise: [{ binding: 'bridge', family: 4, gapMs: 2 }],
+  noise: [{ binding: 'bridge', family: 4, gapMs: 2, unexplainedMs: 1 }],
   aborts: [{ name: 'x', way: 'killed', source: 'a', rollbackMs: 40 }],
   failures: [],
   ...more,
@@ -57,7 +57,7 @@ describe('the report', () => {
       addressChanges: 0,
       resets: 0,
       noiseMs: { p50: 2, p99: 2 },
-      beyondDowntimeMs: { bridge: { p50: 3, p99: 3, max: 3 } },
+      beyondDowntimeMs: { bridge: { p50: 4, p99: 4, max: 4 } },
       commitMs: { p50: 100, p99: 100 },
       rollbackMs: { p50: 40, p99: 40 },
     });

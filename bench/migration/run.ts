@@ -3,7 +3,7 @@ import type { Block } from './blocks.ts';
 import { awaitReached } from './evidence.ts';
 import { planWindows, type Span } from './gaps.ts';
 import { judgeMigration, judgeNoise, type MigrationFigures, type NoiseSample, PLACES, windowOf } from './judge.ts';
-import { migrate, tidyUp } from './migrate.ts';
+import { migrate, tidyUp, watchGuest } from './migrate.ts';
 import { NAMESPACE } from './objects.ts';
 import { awaitAnswers, awaitRecorded, type Probing, startProbing } from './probing.ts';
 import type { Stage, Subject } from './stage.ts';
@@ -112,13 +112,14 @@ async function listen({ stage, subject, probing, seen }: Turn, { binding }: Bloc
   const count = own.length - seen.noise.filter((one) => one.binding === binding).length / (stage.clients.length * 2);
   if (own.length === 0 || count < 1) return;
   await awaitAnswers(stage, subject, probing.recording);
+  await using tap = await watchGuest(stage, subject, 'noise');
   const from = Date.now();
   const span: Span = { from, to: from + (length * (count + OVERLAP - 1)) / OVERLAP };
   probing.recording.forgetBefore(from);
   await awaitRecorded(probing.recording, span.to);
   const places = stage.clients.length;
   const records = probing.recording.read();
-  seen.noise.push(...judgeNoise(records, planWindows(span, count, length), { binding, places }));
+  seen.noise.push(...judgeNoise(records, planWindows(span, count, length), { binding, places, tap: await tap.end() }));
 }
 
 /** One line for the progress: the worst flow from each place, then what the guest itself took. */

@@ -127,7 +127,7 @@ describe('the prober', () => {
 
 describe('the watch on a tap', () => {
   it('waits for the tap, and has requests and replies of each stream with their times', async () => {
-    const tap = await startTap({ cacheDir: dir, dir, netns: netnsOf(GUEST), link: 'tap0' });
+    const tap = await startTap({ cacheDir: dir, dir, name: 'guest', netns: netnsOf(GUEST), link: 'tap0' });
     await using prober = await start();
     await awaitTrue('answers', () => answersOf(prober.recording, 1, 'udp6') > 100);
     const records = parseRecords(readFileSync(await tap.end()));

@@ -70,6 +70,8 @@ function tryOpen(file: string): Recording | undefined {
 export type TapOptions = {
   readonly cacheDir: string;
   readonly dir: string;
+  /** Of its file; each that runs at the same time has its own. */
+  readonly name: string;
   readonly netns: string;
   readonly link: string;
   readonly port?: number;
@@ -78,9 +80,9 @@ export type TapOptions = {
 
 /** Watches a guest's tap from before it exists; `end` gives the path of what was recorded. */
 export async function startTap(options: TapOptions): Promise<{ end(): Promise<string> }> {
-  const { cacheDir, dir, netns, link, port = 7, limit = 20_000 } = options;
+  const { cacheDir, dir, name, netns, link, port = 7, limit = 1_000_000 } = options;
   const program = await ensureProgram(cacheDir, 'tap');
-  const file = join(dir, 'tap.records');
+  const file = join(dir, `${name}.tap`);
   rmSync(file, { force: true });
   const child = startProgram(program, [file, netns, link, String(port), String(limit)]);
   return {
