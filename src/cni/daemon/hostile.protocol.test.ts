@@ -82,10 +82,10 @@ describe('what a tenant can put into a call', () => {
   });
 
   test("F54: a launcher without a guest has its own addresses, whatever came with the call for its VM's", async () => {
-    const vm = await attach(node, 'guest', 78);
+    const vm = await attach(node, 'guest', 61);
     const owner = { apiVersion: 'kubevirt.io/v1', kind: 'VirtualMachineInstance', name: 'guest', uid: 'u' };
     const made = await node.addPod('ghost', { 'kubevirt.io/ephemeral-provisioning': 'true' });
-    const ghost = await berth(node, made, 79);
+    const ghost = await berth(node, made, 62);
     const add = () =>
       node.cni({
         command: 'ADD',
