@@ -1,14 +1,14 @@
 import { KINDS } from '../api/group.ts';
-import {
-  type IPAMClaim,
-  type KubeVirt,
-  type Namespace,
-  type NetworkAttachmentDefinition,
-  type Node,
-  type Pod,
-  type VirtualMachine,
-  type VirtualMachineInstance,
-  type VirtualMachineInstanceMigration,
+import type {
+  IPAMClaim,
+  KubeVirt,
+  Namespace,
+  NetworkAttachmentDefinition,
+  Node,
+  Pod,
+  VirtualMachine,
+  VirtualMachineInstance,
+  VirtualMachineInstanceMigration,
 } from '../api/objects.ts';
 import type { IPPool, LogicalPort, MigrationNetwork, Subnet, Vpc } from '../api/types.gen.ts';
 import type { Clock, KubeObject, Logger, Metrics, Random, Transport } from '../kube/index.ts';
