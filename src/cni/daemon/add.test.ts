@@ -1,11 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { eventually } from '../../kube/testing/eventually.ts';
 import { add } from './add.ts';
+import type { Pod } from './cluster.ts';
 import { del } from './del.ts';
 import { createFakeWorld, type FakeWorld, REQUEST } from './testing/fake-context.ts';
 
 const attach = (world: FakeWorld, signal = new AbortController().signal) => add(world.context, REQUEST, signal);
 const isClean = (world: FakeWorld) => world.ports.size === 0 && world.links.size === 0 && world.entries.size === 0;
+const leave = (pod: Pod): Pod => ({
+  ...pod,
+  metadata: { ...pod.metadata, deletionTimestamp: '2026-01-01T00:00:00Z' },
+});
 const failAt = (wanted: string) => (step: string) => {
   if (step === wanted) throw new Error(`${step} broke`);
 };
@@ -100,6 +105,28 @@ describe('an ADD that fails', () => {
     world.change();
     await attaching;
     expect(isClean(world)).toBe(true);
+  });
+
+  test('as its pod is going and has lost its port does not hold up the end of the pod', async () => {
+    const world = createFakeWorld();
+    world.installs = false;
+    const attaching = expect(attach(world)).rejects.toMatchObject({ code: 'fenced' });
+    await eventually('waits for OVN', () => world.ports.size === 1);
+    world.port = undefined;
+    world.change();
+    expect(world.ports.size).toBe(1);
+    for (const [name, pod] of world.pods) world.pods.set(name, leave(pod));
+    world.change();
+    await attaching;
+    expect(isClean(world)).toBe(true);
+  });
+
+  test('for a pod that is going and never gets a port does not hold up the end of the pod', async () => {
+    const world = createFakeWorld();
+    for (const [name, pod] of world.pods) world.pods.set(name, leave(pod));
+    world.port = undefined;
+    await expect(attach(world)).rejects.toThrow('the pod is being deleted, and no LogicalPort is attached to it');
+    expect(world.steps).toEqual([]);
   });
 
   test('as a newer sandbox takes its port says so and touches nothing of it', async () => {

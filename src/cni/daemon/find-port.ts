@@ -3,11 +3,12 @@ import type { LogicalPort, Subnet } from '../../api/types.gen.ts';
 import { type Asked, checkAsked, parseAsked } from './asked.ts';
 import { checkShared } from './capabilities.ts';
 import { checkNetwork } from './check-network.ts';
-import type { Pod } from './cluster.ts';
+import type { Cluster, Pod } from './cluster.ts';
 import { CniError } from './errors.ts';
 import { refuseBroken } from './explain.ts';
 import { findAttachment } from './plan-attachment.ts';
 import { formatName, PRIMARY_INTERFACE } from './plan-network.ts';
+import type { AttachRequest } from './request.ts';
 import { until } from './until.ts';
 import type { Work } from './wire.ts';
 
@@ -34,9 +35,7 @@ export async function findPort(work: Work, signal: AbortSignal): Promise<Found> 
   const wait = <T>(derive: () => T | undefined) => until(cluster.onChange, derive, signal);
   const pod = await wait(() => cluster.findPod(request.pod));
   const podUid = pod.metadata?.uid ?? request.pod.uid;
-  const stillThere = () => {
-    if (cluster.findPod(request.pod) === undefined) throw new CniError('fenced', 'the pod was deleted meanwhile');
-  };
+  const stillThere = () => refuseLeaving(cluster, { ...request, podUid });
   stages.enter('port');
   const port = await wait(() => {
     stillThere();
@@ -57,6 +56,21 @@ export async function findPort(work: Work, signal: AbortSignal): Promise<Found> 
   checkShared(request.config, { pod, primary: attachment.nad === undefined && request.ifname === PRIMARY_INTERFACE });
   if (!isForVm(pod, port)) checkAsked(asked, port);
   return { pod, podUid, port, subnet, attachment, asked };
+}
+
+type Call = Pick<AttachRequest, 'pod' | 'ifname'> & { readonly podUid: string };
+
+/**
+ * Ends an ADD that nobody needs any more: the pod is gone, or it is going and has no port (any longer), as the target of
+ * a migration that was aborted. As long as the call waits the runtime cannot end the pod, and KubeVirt makes no new target
+ * before the old one is gone. Throws CniError `fenced`.
+ */
+export function refuseLeaving(cluster: Pick<Cluster, 'findPod' | 'findPort'>, { pod, ifname, podUid }: Call): void {
+  const found = cluster.findPod(pod);
+  if (found === undefined) throw new CniError('fenced', 'the pod was deleted meanwhile');
+  const isLeaving = found.metadata?.deletionTimestamp !== undefined;
+  if (isLeaving && cluster.findPort(podUid, ifname) === undefined)
+    throw new CniError('fenced', 'the pod is being deleted, and no LogicalPort is attached to it');
 }
 
 /**

@@ -2,6 +2,7 @@ import type { LogicalPort } from '../../api/types.gen.ts';
 import type { Pod } from './cluster.ts';
 import type { Context } from './context.ts';
 import { CniError } from './errors.ts';
+import { refuseLeaving } from './find-port.ts';
 import type { JournalEntry } from './journal.ts';
 import type { AttachmentPlan } from './plan-attachment.ts';
 import type { WantedPort } from './ports.ts';
@@ -46,7 +47,8 @@ export async function wire(work: Work, target: AttachmentTarget, signal: AbortSi
   if (evicted.length > 0) context.log.info({ ifaceId: plan.ifaceId, evicted }, 'ports of an older sandbox had to go');
   stages.enter('installed');
   const changed = both(ports.onChange, context.cluster.onChange);
-  await until(changed, () => checkInstalled(context, request, plan), signal);
+  const podUid = target.pod.metadata?.uid ?? request.pod.uid;
+  await until(changed, () => checkInstalled(context, request, { plan, podUid }), signal);
   await journal.put({ ...entry, state: 'attached' });
 }
 
@@ -60,10 +62,12 @@ function both(...sources: ((listener: () => void) => () => void)[]): (listener: 
 }
 
 /** True once OVN has the port in place; throws CniError when it never will be. */
-function checkInstalled(context: Context, request: AttachRequest, plan: AttachmentPlan): true | undefined {
-  if (context.cluster.hasSynced() && context.cluster.findPod(request.pod) === undefined) {
-    throw new CniError('fenced', 'the pod was deleted meanwhile');
-  }
+function checkInstalled(
+  context: Context,
+  request: AttachRequest,
+  { plan, podUid }: Pick<AttachmentTarget, 'plan'> & { podUid: string },
+): true | undefined {
+  if (context.cluster.hasSynced()) refuseLeaving(context.cluster, { ...request, podUid });
   const port = context.ports.find(plan.hostInterface);
   if (port === undefined) {
     if (!context.ports.isLive()) return undefined;
