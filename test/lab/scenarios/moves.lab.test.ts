@@ -87,6 +87,16 @@ async function killGuest(node: string): Promise<void> {
 }
 
 describe('a migration that comes to nothing leaves the VM where it is, reachable, with its streams', () => {
+  // First: a QEMU 7.2 that has cancelled one migration may not notice that the peer of its next one has died.
+  it("F22: the target's QEMU dies while memory is copied", async () => {
+    const since = await startMove(context, VM, move);
+    await expectStep(recorder, since, 'VMI', 'target has the domain');
+    const target = (await listLaunchers(context, VM)).find(({ spec }) => spec.nodeName !== home.node)?.spec.nodeName;
+    await killGuest(String(target));
+    await expectStep(recorder, since, 'VMIM', 'Failed');
+    await expectUnharmed(home, since);
+  });
+
   it('F23: aborted while no node takes the target', async () => {
     await withoutNodes(context, others(), async () => {
       const since = await startMove(context, VM, move);
@@ -113,15 +123,6 @@ describe('a migration that comes to nothing leaves the VM where it is, reachable
     await expectStep(recorder, since, 'VMIM', 'Failed');
     await expectUnharmed(home, since);
     await expectStep(recorder, since, 'LogicalPort', 'default: RolledBack');
-  });
-
-  it("F22: the target's QEMU dies while memory is copied", async () => {
-    const since = await startMove(context, VM, move);
-    await expectStep(recorder, since, 'VMI', 'target has the domain');
-    const target = (await listLaunchers(context, VM)).find(({ spec }) => spec.nodeName !== home.node)?.spec.nodeName;
-    await killGuest(String(target));
-    await expectStep(recorder, since, 'VMIM', 'Failed');
-    await expectUnharmed(home, since);
   });
 
   it('F22: the target launcher is deleted by force before the hand-off', async () => {
