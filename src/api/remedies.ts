@@ -41,6 +41,8 @@ export const REMEDIES: Readonly<Record<Exclude<Reason, Fine>, string>> = {
   InvalidDHCPOptions: 'Correct the option that the message names; the others are served.',
   OverlapsNodes: 'Give the subnet a range in which no node lives.',
   NotReachableFromNodes: 'Give the VPC other addresses than the default VPC if its pods need probes by the network.',
+  PortRefused:
+    'Raise the ResourceQuota, change the admission webhook or policy, or apply `crds/` of this version, as the message says. It is tried again every half minute.',
   IPAMClaimNotFound: 'Create the IPAMClaim, or remove `ipam-claim-reference`.',
   InvalidCIDR: 'Write the network as the message suggests.',
   CIDROverlap: 'Give one of the two another range, or put it into a Vpc of its own. The older one works.',

@@ -17,6 +17,7 @@ import type { Writer } from '../ovn/writer.ts';
 import type { Settings } from '../plan/settings.ts';
 import type { Addresses } from './addresses.ts';
 import type { OwnWrites } from './own-writes.ts';
+import type { Refused } from './port/refused.ts';
 import type { World } from './world.ts';
 
 /** What lives as long as the process. */
@@ -63,6 +64,8 @@ export type Turn = Context & {
   readonly unwritten: Map<string, number>;
   /** Steps of migrations that were told and are in no status yet, by key. */
   readonly steps: Map<string, readonly string[]>;
+  /** What the API server refuses for good, by key. */
+  readonly refused: Map<string, Refused>;
   /** Machines of whose VMI there was news in this term, or that was found to be seen as the API server has it. */
   readonly heard: Set<string>;
   /** When the first event came in that this turn is for (monotonic ms); undefined for a turn without one. */

@@ -71,6 +71,7 @@ export async function runTerm(options: TermOptions, term: number, signal: AbortS
     late: new Map(),
     unwritten: new Map(),
     steps: new Map(),
+    refused: new Map(),
     heard: new Set(),
     signal,
   };

@@ -22,7 +22,7 @@ export type SeenRequest = {
 
 /** What goes wrong with one request. `lostAnswer`: it is carried out, then the connection breaks. */
 export type Fault =
-  | { status: number; reason?: string; retryAfter?: number }
+  | { status: number; reason?: string; message?: string; retryAfter?: number }
   | { raw: string }
   | 'reset'
   | 'lostAnswer'
@@ -215,7 +215,8 @@ function sendFault(response: ServerResponse, fault: Exclude<Fault, string>): voi
   if ('raw' in fault) return void response.writeHead(200).end(fault.raw);
   if (fault.retryAfter !== undefined) response.setHeader('Retry-After', String(fault.retryAfter));
   const reason = fault.reason ?? 'Injected';
-  sendJson(response, fault.status, { kind: 'Status', code: fault.status, reason, message: 'an injected fault' });
+  const message = fault.message ?? 'an injected fault';
+  sendJson(response, fault.status, { kind: 'Status', code: fault.status, reason, message });
 }
 
 function sendJson(response: ServerResponse, status: number, body: object): void {

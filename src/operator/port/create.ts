@@ -1,3 +1,4 @@
+import type { Problem } from '../../api/problem.ts';
 import type { LogicalPort } from '../../api/types.gen.ts';
 import { ApiError, isAlreadyExists } from '../../kube/index.ts';
 import { makeLogicalPort, planAttachments, planDoubtful } from '../../plan/ports/logical-port.ts';
@@ -5,6 +6,7 @@ import type { PortsPlan } from '../../plan/ports/ports.ts';
 import { forAll } from '../all.ts';
 import type { Turn } from '../context.ts';
 import { getHolder, type Live } from './live.ts';
+import type { Refusals } from './refused.ts';
 import { formatHolder, type Reserved } from './reserve.ts';
 import type { Seen } from './seen.ts';
 import { findClusterUid } from './wishes.ts';
@@ -12,23 +14,39 @@ import { findClusterUid } from './wishes.ts';
 /**
  * Makes the LogicalPorts of new NICs: reservations with an address, or places that say why there is none. The API
  * server's answer decides: what it refuses is given back at once, what it may have taken stays held until that is known.
+ * What is refused for good is missing in the result.
  */
-export async function createPorts(turn: Turn, seen: Seen, reserved: readonly Reserved[]): Promise<Live[]> {
-  return forAll(
+export async function createPorts(
+  turn: Turn,
+  seen: Seen,
+  reserved: readonly Reserved[],
+  refusals: Refusals,
+): Promise<Live[]> {
+  const made = await forAll(
     reserved.filter(({ port }) => port === undefined),
     async (item) => {
-      const port = await createPort(turn, seen, item);
-      return { port, role: 'live' as const, ...(item.problem === undefined ? {} : { problem: item.problem }) };
+      const what = { holder: item.holder, nic: item.request.nic, verb: 'create' as const };
+      const port = await refusals.attempt(what, () => createPort(turn, seen, item));
+      return listLive(port, item.problem);
     },
   );
+  return made.flat();
 }
+
+const listLive = (port: LogicalPort | undefined, problem: Problem | undefined): Live[] =>
+  port === undefined ? [] : [{ port, role: 'live', ...(problem === undefined ? {} : { problem }) }];
 
 const MAX_NIC = 253;
 
 /** Places for NICs whose request cannot even be understood. */
-export async function createFailed(turn: Turn, seen: Seen, failed: PortsPlan['fail']): Promise<Live[]> {
+export async function createFailed(
+  turn: Turn,
+  seen: Seen,
+  failed: PortsPlan['fail'],
+  refusals: Refusals,
+): Promise<Live[]> {
   const due = failed.filter(({ nic }) => nic !== '' && nic.length <= MAX_NIC && !seen.mayWait(''));
-  return forAll(due, async ({ owner, nic, problem }) => {
+  const made = await forAll(due, async ({ owner, nic, problem }) => {
     const wanted = makeLogicalPort({
       namespace: seen.namespace,
       owner,
@@ -36,12 +54,14 @@ export async function createFailed(turn: Turn, seen: Seen, failed: PortsPlan['fa
       attachments: planDoubtful(seen.stateOfNew(nic), seen.carrierOf(nic)),
       clusterUid: findClusterUid(turn),
     });
-    const port = await turn.api.ports.create(wanted, { signal: turn.signal }).catch((error: unknown) => {
-      if (isAlreadyExists(error)) return adoptOwn(turn, wanted);
-      throw error;
-    });
-    return { port, role: 'live' as const, problem };
+    const create = () =>
+      turn.api.ports.create(wanted, { signal: turn.signal }).catch((error: unknown) => {
+        if (isAlreadyExists(error)) return adoptOwn(turn, wanted);
+        throw error;
+      });
+    return listLive(await refusals.attempt({ holder: getHolder(wanted), nic, verb: 'create' }, create), problem);
   });
+  return made.flat();
 }
 
 async function createPort(turn: Turn, seen: Seen, item: Reserved): Promise<LogicalPort> {

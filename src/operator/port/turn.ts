@@ -12,12 +12,13 @@ import { writeClaims } from './claims.ts';
 import { createFailed, createPorts, settlePending } from './create.ts';
 import { isFresh } from './fresh.ts';
 import { getHolder, type Live, makeLive } from './live.ts';
+import { createRefusals, type Refusals } from './refused.ts';
 import { listNeeds, type Reserved, reserve } from './reserve.ts';
 import { programMoves, programPorts, type Rows } from './rows.ts';
 import type { Seen } from './seen.ts';
 import { formatNow, planStatus, writeStatus } from './status.ts';
 import { reportSteps } from './steps.ts';
-import { releasePort, updatePort } from './write.ts';
+import { releasePort, tryUpdate } from './write.ts';
 
 const BLOCKED_MS = 30_000;
 const UNPROGRAMMED_MS = 2000;
@@ -39,8 +40,9 @@ export async function runPortTurn(turn: Turn, seen: Seen): Promise<Outcome> {
   const release = isLagging ? [] : plan.release;
   await settlePending(turn, seen, plan);
   const reserved = reserve(turn, seen, listNeeds(seen, plan));
-  const kept = await updatePorts(turn, seen, plan.keep, { reserved, frozen: isLagging });
-  const made = await makePorts(turn, seen, { reserved, fail: plan.fail });
+  const refusals = createRefusals(turn, seen);
+  const kept = await updatePorts(turn, seen, plan.keep, { reserved, frozen: isLagging, refusals });
+  const made = await makePorts(turn, seen, { reserved, fail: plan.fail }, refusals);
   const live = [...kept, ...made.live];
   const rows = await programPorts(turn, seen, { live, release });
   const { programming } = rows;
@@ -51,10 +53,11 @@ export async function runPortTurn(turn: Turn, seen: Seen): Promise<Outcome> {
   // The first rows are those that a migration waited for.
   const delays = await writeStatuses(turn, seen, { live, rows: rows.written ? rows : { ...rows, ...timeOf(moved) } });
   await writeClaims(turn, live, formatNow(turn));
+  const retryMs = refusals.settle();
   if ('error' in made) throw made.error;
   const outcome = settle(turn, seen, { plan, live, programming });
   if (isLagging) return { requeueAfterMs: LAGGING_MS };
-  return shorten(outcome, delays);
+  return shorten(outcome, [...delays, retryMs]);
 }
 
 function reportProblems(turn: Turn, { regarding }: Seen, { problems }: PortsPlan): void {
@@ -70,13 +73,13 @@ function listDoubtful(turn: Turn, seen: Seen, { release, keep }: PortsPlan): Log
 type Missing = { readonly reserved: readonly Reserved[]; readonly fail: PortsPlan['fail'] };
 
 /**
- * Makes the ports that are missing. One that the API server refuses keeps none of the others from its rows or its
- * release, which may be what a quota waits for: the error is for the end of the turn.
+ * Makes the ports that are missing. One that the API server does not take keeps none of the others from its rows or its
+ * release, which may be what a quota waits for: an error is for the end of the turn.
  */
-async function makePorts(turn: Turn, seen: Seen, { reserved, fail }: Missing): Promise<Made> {
+async function makePorts(turn: Turn, seen: Seen, { reserved, fail }: Missing, refusals: Refusals): Promise<Made> {
   try {
-    const created = await createPorts(turn, seen, reserved);
-    return { live: [...created, ...(await createFailed(turn, seen, fail))] };
+    const created = await createPorts(turn, seen, reserved, refusals);
+    return { live: [...created, ...(await createFailed(turn, seen, fail, refusals))] };
   } catch (error) {
     turn.signal.throwIfAborted();
     return { live: [], error };
@@ -104,22 +107,23 @@ function settleChange({ addresses, wake }: Turn, port: LogicalPort): void {
   wake(begun.from.subnet);
 }
 
-type Means = { readonly reserved: readonly Reserved[]; readonly frozen: boolean };
+type Means = { readonly reserved: readonly Reserved[]; readonly frozen: boolean; readonly refusals: Refusals };
 
 /**
- * Brings the kept ports up to date. When the API server refuses or does not answer, their rows follow the guest all the
- * same before that is thrown: after a migration that failed it has to be reached where it stayed.
+ * Brings the kept ports up to date, but for what the API server refuses for good. When it does not answer, or for the
+ * moment, their rows follow the guest all the same before that is thrown: after a migration that failed it has to be
+ * reached where it stayed.
  */
 async function updatePorts(
   turn: Turn,
   seen: Seen,
   keep: PortsPlan['keep'],
-  { reserved, frozen }: Means,
+  { reserved, frozen, refusals }: Means,
 ): Promise<Live[]> {
   try {
     return await forAll(keep, (kept) => {
       const own = reserved.find((item) => item.port === kept.port);
-      return updatePort(turn, seen, { kept, reserved: own, frozen });
+      return tryUpdate(turn, seen, { kept, reserved: own, frozen }, refusals);
     });
   } catch (error) {
     const live = keep.map(({ port, role }) => ({ ...makeLive(port), role }));

@@ -1,4 +1,5 @@
 import { FINALIZER } from '../../api/names.ts';
+import type { Problem } from '../../api/problem.ts';
 import type { LogicalPort } from '../../api/types.gen.ts';
 import type { Lease } from '../../ipam/pool.ts';
 import { ensureObject, isNotFound, removeFinalizer } from '../../kube/index.ts';
@@ -15,6 +16,7 @@ import type { NicRequest } from '../../plan/requests/types.ts';
 import type { Turn } from '../context.ts';
 import { findOtherNad, planAddress } from './address.ts';
 import { getHolder, type Live } from './live.ts';
+import type { Refusals } from './refused.ts';
 import type { Reserved } from './reserve.ts';
 import { addNads, type Seen } from './seen.ts';
 import { findClusterUid } from './wishes.ts';
@@ -27,8 +29,23 @@ export type Update = {
   readonly frozen: boolean;
 };
 
+/** As `updatePort`; a port whose change the API server refuses for good stays as it is. */
+export async function tryUpdate(turn: Turn, seen: Seen, update: Update, refusals: Refusals): Promise<Live> {
+  const { port, role, problem } = update.kept;
+  const what = { holder: getHolder(port), nic: port.spec.nic, verb: 'update' as const };
+  const live = await refusals.attempt(what, () => updatePort(turn, seen, update));
+  if (live !== undefined) return live;
+  return isUnallocated(port) ? { port, role, problem: problem ?? update.reserved?.problem ?? REFUSED } : { port, role };
+}
+
+/** Without the server's words: they may differ each time, and a status that does would bring the next turn. */
+const REFUSED: Problem = {
+  reason: 'PortRefused',
+  message: 'the API server refuses to write the address; the event of this reason on the owner says why',
+};
+
 /** Brings a kept port up to date with its owner, its holders and what is asked for it; gives it as it is then. */
-export async function updatePort(turn: Turn, seen: Seen, update: Update): Promise<Live> {
+async function updatePort(turn: Turn, seen: Seen, update: Update): Promise<Live> {
   const { port, role } = update.kept;
   if (role === 'retained' || role === 'claimed') {
     return { port: await write(turn, port, { owner: port.spec.owner, attachments: [], ownerless: true }), role };
