@@ -1,20 +1,14 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createCast } from '../../test/operator/objects.ts';
-import { COLLECTIONS, type Stage, startStage, until } from '../../test/operator/stage.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { COLLECTIONS, until } from '../../test/operator/stage.ts';
+import { useStage } from '../../test/operator/use-stage.ts';
 import type { IPAMClaim } from '../api/objects.ts';
 import type { KubeObject } from '../kube/index.ts';
 import { eventually } from '../kube/testing/eventually.ts';
 
-let stage: Stage;
-let cast: ReturnType<typeof createCast>;
-beforeEach(async () => {
-  stage = await startStage();
-  cast = createCast(stage.api);
+const { stage, cast } = useStage();
+beforeEach(() => {
   cast.nad('attachnet', { type: 'mooring', provider: 'attachnet.a.ovn' });
   cast.subnet('net', { cidrBlock: '172.17.0.0/24', provider: 'attachnet.a.ovn' });
-});
-afterEach(async () => {
-  await stage[Symbol.asyncDispose]();
 });
 
 const findLsp = (name: string) => until(`switch port ${name}`, async () => (await stage.listLsps()).get(name));

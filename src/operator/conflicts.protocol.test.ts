@@ -1,18 +1,10 @@
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { createCast } from '../../test/operator/objects.ts';
-import { type Stage, startStage, until } from '../../test/operator/stage.ts';
+import { expect, it } from 'vitest';
+import { until } from '../../test/operator/stage.ts';
+import { useStage } from '../../test/operator/use-stage.ts';
 import { systemClock } from '../kube/index.ts';
 import { eventually } from '../kube/testing/eventually.ts';
 
-let stage: Stage;
-let cast: ReturnType<typeof createCast>;
-beforeEach(async () => {
-  stage = await startStage();
-  cast = createCast(stage.api);
-});
-afterEach(async () => {
-  await stage[Symbol.asyncDispose]();
-});
+const { stage, cast } = useStage();
 
 const findLsp = (name: string) => until(`switch port ${name}`, async () => (await stage.listLsps()).get(name));
 const getPhase = (key: string) => stage.findPort(key)?.status?.phase;

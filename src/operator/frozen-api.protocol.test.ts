@@ -1,18 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createCast } from '../../test/operator/objects.ts';
-import { type Stage, type StartOptions, startStage, until } from '../../test/operator/stage.ts';
+import { describe, expect, it } from 'vitest';
+import { type StartOptions, until } from '../../test/operator/stage.ts';
+import { useStage } from '../../test/operator/use-stage.ts';
 import type { KubeObject } from '../kube/index.ts';
 import { eventually } from '../kube/testing/eventually.ts';
 
-let stage: Stage;
-let cast: ReturnType<typeof createCast>;
-beforeEach(async () => {
-  stage = await startStage();
-  cast = createCast(stage.api);
-});
-afterEach(async () => {
-  await stage[Symbol.asyncDispose]();
-});
+const { stage, cast } = useStage();
 
 /** An API server whose watches go on and that answers nothing, save for the Lease, from `freeze` to `thaw`. */
 function arrangeFrost() {

@@ -1,18 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createCast } from '../../test/operator/objects.ts';
-import { type Stage, startStage, until } from '../../test/operator/stage.ts';
+import { describe, expect, it } from 'vitest';
+import { until } from '../../test/operator/stage.ts';
+import { useStage } from '../../test/operator/use-stage.ts';
 import { eventually } from '../kube/testing/eventually.ts';
 import { insertOp, wireMap } from '../ovsdb/operations.ts';
 
-let stage: Stage;
-let cast: ReturnType<typeof createCast>;
-beforeEach(async () => {
-  stage = await startStage();
-  cast = createCast(stage.api);
-});
-afterEach(async () => {
-  await stage[Symbol.asyncDispose]();
-});
+const { stage, cast } = useStage();
 
 const findLsp = (name: string) => until(`switch port ${name}`, async () => (await stage.listLsps()).get(name));
 const whenLsp = (name: string, chassis: string) =>

@@ -1,18 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createGuest } from '../../test/operator/guest.ts';
-import { COLLECTIONS, type Stage, startStage, until } from '../../test/operator/stage.ts';
+import { describe, expect, it } from 'vitest';
+import { COLLECTIONS, until } from '../../test/operator/stage.ts';
+import { useStage } from '../../test/operator/use-stage.ts';
 import type { Metrics } from '../kube/index.ts';
 import { eventually } from '../kube/testing/eventually.ts';
 
-let stage: Stage;
-let guest: ReturnType<typeof createGuest>;
-beforeEach(async () => {
-  stage = await startStage();
-  guest = createGuest(stage);
-});
-afterEach(async () => {
-  await stage[Symbol.asyncDispose]();
-});
+const { stage, guest } = useStage();
 
 type Event = { reason: string; note: string; type: string; regarding: { kind: string; name: string } };
 

@@ -1,17 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { annotate, createGuest, NONE } from '../../test/operator/guest.ts';
-import { type Stage, startStage, until } from '../../test/operator/stage.ts';
+import { describe, expect, it } from 'vitest';
+import { annotate, NONE } from '../../test/operator/guest.ts';
+import { until } from '../../test/operator/stage.ts';
+import { useStage } from '../../test/operator/use-stage.ts';
 import { eventually } from '../kube/testing/eventually.ts';
 
-let stage: Stage;
-let guest: ReturnType<typeof createGuest>;
-beforeEach(async () => {
-  stage = await startStage();
-  guest = createGuest(stage);
-});
-afterEach(async () => {
-  await stage[Symbol.asyncDispose]();
-});
+const { stage, guest } = useStage();
 
 const RED = 'vm/a/db/side';
 const BLUE = 'vm/a/db/side/blue';

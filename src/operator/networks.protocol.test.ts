@@ -1,21 +1,13 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createCast } from '../../test/operator/objects.ts';
-import { COLLECTIONS, type Stage, startStage, until } from '../../test/operator/stage.ts';
+import { describe, expect, it } from 'vitest';
+import { COLLECTIONS, until } from '../../test/operator/stage.ts';
+import { useStage } from '../../test/operator/use-stage.ts';
 import { createWholeClient, SCHEMA_FILES } from '../../test/ovn/database.ts';
 import type { IPPool, Subnet, Vpc } from '../api/types.gen.ts';
 import type { KubeObject } from '../kube/index.ts';
 import { eventually } from '../kube/testing/eventually.ts';
 import { deleteOp, insertOp, namedUuid, updateOp, wireSet } from '../ovsdb/operations.ts';
 
-let stage: Stage;
-let cast: ReturnType<typeof createCast>;
-beforeEach(async () => {
-  stage = await startStage();
-  cast = createCast(stage.api);
-});
-afterEach(async () => {
-  await stage[Symbol.asyncDispose]();
-});
+const { stage, cast } = useStage();
 
 type Networks = { vpcs: Vpc; ipPools: IPPool; subnets: Subnet };
 function find<K extends keyof Networks>(kind: K, name: string): Networks[K] | undefined {

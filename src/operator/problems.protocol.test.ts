@@ -1,20 +1,12 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createCast } from '../../test/operator/objects.ts';
-import { COLLECTIONS, type Stage, startStage, until } from '../../test/operator/stage.ts';
+import { describe, expect, it } from 'vitest';
+import { COLLECTIONS, until } from '../../test/operator/stage.ts';
+import { useStage } from '../../test/operator/use-stage.ts';
 import type { KubeObject } from '../kube/index.ts';
 import { eventually } from '../kube/testing/eventually.ts';
 import { takeEpoch } from '../ovn/epoch.ts';
 import { deleteOp, insertOp, updateOp, wireMap } from '../ovsdb/operations.ts';
 
-let stage: Stage;
-let cast: ReturnType<typeof createCast>;
-beforeEach(async () => {
-  stage = await startStage();
-  cast = createCast(stage.api);
-});
-afterEach(async () => {
-  await stage[Symbol.asyncDispose]();
-});
+const { stage, cast } = useStage();
 
 const findLsp = (name: string) => until(`switch port ${name}`, async () => (await stage.listLsps()).get(name));
 const whenEvent = (text: string) => eventually(`event ${text}`, () => stage.events().includes(text));

@@ -1,6 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createCast } from '../../test/operator/objects.ts';
-import { COLLECTIONS, type Stage, startStage, until } from '../../test/operator/stage.ts';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { COLLECTIONS, until } from '../../test/operator/stage.ts';
+import { useStage } from '../../test/operator/use-stage.ts';
 import type { LogicalPort } from '../api/types.gen.ts';
 import type { KubeObject } from '../kube/index.ts';
 import { eventually } from '../kube/testing/eventually.ts';
@@ -36,17 +36,11 @@ const BIZ = { name: 'attachnet', interface: LINK, mac: BIZ_MAC, 'ipam-claim-refe
 /** What a launcher has of all that. */
 const COPIED = { ...ASKED, [NETWORKS]: JSON.stringify([BIZ]) };
 
-let stage: Stage;
-let cast: ReturnType<typeof createCast>;
-beforeEach(async () => {
-  stage = await startStage();
-  cast = createCast(stage.api);
+const { stage, cast } = useStage();
+beforeEach(() => {
   cast.nad('attachnet', { type: 'mooring', provider: 'attachnet.a.ovn' });
   stage.api.storage.create(COLLECTIONS.ipamClaims, { metadata: { name: 'db.biz', namespace: 'a' } });
   cast.subnet('net', { cidrBlock: '172.17.0.0/24', provider: 'attachnet.a.ovn' });
-});
-afterEach(async () => {
-  await stage[Symbol.asyncDispose]();
 });
 
 const whenLsp = (name: string, chassis: string) =>

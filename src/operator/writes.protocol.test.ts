@@ -1,10 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
 import { startControlPlane, type TestControlPlane } from '../../test/kube/apiserver.ts';
-import { CRD } from '../../test/kube/crds.ts';
+import { NEEDED, teachKinds } from '../../test/kube/teach.ts';
 import { makeSettings } from '../../test/operator/stage.ts';
 import { SCHEMA_FILES, startNb, type TestNb } from '../../test/ovn/database.ts';
 import { startServer, type TestServer } from '../../test/ovsdb/server.ts';
@@ -23,11 +20,6 @@ import { createRecordingLogger } from '../kube/testing/recording-logger.ts';
 import { createNbClient, createSbClient, type SbClient } from '../ovn/database.ts';
 import { insertOp, updateOp, wireMap } from '../ovsdb/operations.ts';
 import { createOperator } from './operator.ts';
-
-const ROOT = join(import.meta.dirname, '../..');
-const KUBEVIRT = 'test/fixtures/kubevirt-v1.8.4/crds-v1.8.4';
-const OURS = ['logicalports', 'subnets', 'vpcs', 'ippools'];
-const THEIRS = ['virtualmachines', 'virtualmachineinstances', 'virtualmachineinstancemigrations'];
 
 let plane: TestControlPlane;
 let nb: TestNb;
@@ -51,25 +43,7 @@ async function until<T>(what: string, check: () => Promise<T>): Promise<NonNulla
 beforeAll(async () => {
   plane = await startControlPlane(process.env);
   transport = createTransport({ endpoint: plane.endpoint, clock: systemClock });
-  const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
-  const crds = [
-    ...OURS.map((name) => parse(read(`crds/mooring.dev_${name}.yaml`)) as KubeObject),
-    ...THEIRS.map((name) => JSON.parse(read(`${KUBEVIRT}/${name}.kubevirt.io.json`)) as KubeObject),
-  ];
-  for (const crd of crds) {
-    const { status: _, ...wanted } = crd as KubeObject & { status?: unknown };
-    await resource(CRD).create(wanted);
-  }
-  for (const kind of [KINDS.logicalPort, KINDS.subnet, KINDS.vpc, KINDS.ipPool, KINDS.vm, KINDS.vmi, KINDS.vmim]) {
-    await until(`${kind.plural} served`, () =>
-      resource(kind)
-        .list({ limit: 1 })
-        .then(
-          () => true,
-          () => false,
-        ),
-    );
-  }
+  await teachKinds(transport, NEEDED);
   await resource(KINDS.namespace).create({ metadata: { name: 'a' } });
 }, 240_000);
 afterAll(async () => {

@@ -9,7 +9,7 @@ export const CRD: ResourceKind = {
   kind: 'CustomResourceDefinition',
 };
 
-/** As the Network Plumbing Working Group defines it, in what the API server checks. */
+/** As the Network Plumbing Working Group defines it (spec version 1.3), in what the API server checks. */
 export const NAD_CRD = {
   metadata: { name: 'network-attachment-definitions.k8s.cni.cncf.io' },
   spec: {
@@ -19,6 +19,7 @@ export const NAD_CRD = {
       plural: 'network-attachment-definitions',
       singular: 'network-attachment-definition',
       kind: 'NetworkAttachmentDefinition',
+      shortNames: ['net-attach-def'],
     },
     versions: [
       {

@@ -2,7 +2,7 @@ import type { Transport } from '../../src/kube/index.ts';
 import type { FakeApiServer, Fault } from '../../src/kube/testing/fake-api-server.ts';
 import type { NbClient } from '../../src/ovn/database.ts';
 import { ConnectionError } from '../../src/ovsdb/index.ts';
-import type { Stage, Started, StartOptions } from './stage.ts';
+import { type Stage, type Started, type StartOptions, until } from './stage.ts';
 
 /** When the process dies: before its n-th write takes effect, or after, but before it learns of it. */
 export type Death = { readonly write: number; readonly when: 'before' | 'after' };
@@ -84,6 +84,17 @@ export function replaceMethod<T extends object, K extends keyof T>(object: T, na
       const value: unknown = Reflect.get(target, key, target);
       return typeof value === 'function' ? value.bind(target) : value;
     },
+  });
+}
+
+/** The operator lives until it dies or has written nothing for so long. */
+export async function live(mortal: Mortal, restMs: number): Promise<void> {
+  let last = -1;
+  let since = performance.now();
+  await until('death or rest', async () => {
+    if (mortal.writes !== last) since = performance.now();
+    last = mortal.writes;
+    return mortal.dead || performance.now() - since > restMs;
   });
 }
 

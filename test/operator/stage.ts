@@ -86,23 +86,13 @@ export async function startStage(): Promise<Stage> {
   const api = await startFakeApiServer();
   const nb = await startNb();
   const sb = await startServer(SCHEMA_FILES.sb);
-  const running = new Set<Started>();
+  const operators = createOperators({ endpoint: api.endpoint, nb: nb.server.remote, sb: sb.remote });
   const list = <T>(collection: string): T[] => api.storage.list(collection) as unknown as T[];
   return {
     api,
     nb,
     sb,
-    start: async (options = {}) => {
-      const started = startOperator({ endpoint: api.endpoint, nb: nb.server.remote, sb: sb.remote }, options);
-      running.add(started);
-      return {
-        ...started,
-        stop: async () => {
-          running.delete(started);
-          await started.stop();
-        },
-      };
-    },
+    start: async (options = {}) => operators.start(options),
     listPorts: () => list<LogicalPort>(COLLECTIONS.ports),
     findPort: (key) =>
       list<LogicalPort>(COLLECTIONS.ports).find(({ metadata }) => `${metadata.namespace}/${metadata.name}` === key),
@@ -117,7 +107,7 @@ export async function startStage(): Promise<Stage> {
         ({ reason, regarding }) => `${regarding.kind}/${regarding.name} ${reason}`,
       ),
     [Symbol.asyncDispose]: async () => {
-      await Promise.all([...running].map((started) => started.stop()));
+      await operators[Symbol.asyncDispose]();
       await api.stop();
       await nb[Symbol.asyncDispose]();
       await sb[Symbol.asyncDispose]();
@@ -132,8 +122,28 @@ function describeLsp(row: Readonly<Record<string, unknown>>) {
 
 export type Remotes = { readonly endpoint: ApiEndpoint; readonly nb: string; readonly sb: string };
 
-/** An operator in this process, on servers that run already. */
-export function startOperator(remotes: Remotes, options: StartOptions): Started {
+/** Operators in this process, on servers that run already; disposing stops those that still run. */
+export function createOperators(remotes: Remotes): AsyncDisposable & { start(options: StartOptions): Started } {
+  const running = new Set<Started>();
+  return {
+    start: (options) => {
+      const started = startOperator(remotes, options);
+      running.add(started);
+      return {
+        ...started,
+        stop: async () => {
+          running.delete(started);
+          await started.stop();
+        },
+      };
+    },
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all([...running].map((started) => started.stop()));
+    },
+  };
+}
+
+function startOperator(remotes: Remotes, options: StartOptions): Started {
   const log = createRecordingLogger();
   const transport = createTransport({ endpoint: remotes.endpoint, clock: systemClock });
   const nb = createNbClient({ remotes: [options.nbRemote ?? remotes.nb], backoff: { minMs: 10, maxMs: 50 } });

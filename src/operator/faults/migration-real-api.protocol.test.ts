@@ -1,118 +1,40 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
-import { startControlPlane, type TestControlPlane } from '../../../test/kube/apiserver.ts';
-import { CRD } from '../../../test/kube/crds.ts';
 import { type Fleet, startFleet } from '../../../test/operator/fleet.ts';
+import { makeSpec } from '../../../test/operator/guest.ts';
 import { arrangeCut, type Death } from '../../../test/operator/mortal.ts';
-import { startOperator } from '../../../test/operator/stage.ts';
-import { SCHEMA_FILES, startNb, type TestNb } from '../../../test/ovn/database.ts';
-import { startServer, type TestServer, until } from '../../../test/ovsdb/server.ts';
+import { at, createRealCast } from '../../../test/operator/real-objects.ts';
+import { useRealStage } from '../../../test/operator/real-stage.ts';
+import { until } from '../../../test/ovsdb/server.ts';
 import { KINDS } from '../../api/group.ts';
 import type { LogicalPort } from '../../api/types.gen.ts';
-import {
-  createResource,
-  createTransport,
-  type KubeObject,
-  LEASE,
-  type ResourceKind,
-  systemClock,
-  type Transport,
-} from '../../kube/index.ts';
+import type { KubeObject } from '../../kube/index.ts';
 import { NB } from '../../ovn/schema/nb.gen.ts';
 
-const ROOT = join(import.meta.dirname, '../../..');
-const OURS = ['logicalports', 'subnets', 'vpcs', 'ippools'];
-const THEIRS = ['virtualmachines', 'virtualmachineinstances', 'virtualmachineinstancemigrations'];
-const WATCHED = [KINDS.logicalPort, KINDS.subnet, KINDS.vpc, KINDS.ipPool, KINDS.vm, KINDS.vmi, KINDS.vmim];
 const LSP = 'vm/a/db/default';
 
-let plane: TestControlPlane;
-let nb: TestNb;
-let sb: TestServer & AsyncDisposable;
+const stage = useRealStage();
+const { resource } = stage;
+const cast = createRealCast(stage);
 let fleet: Fleet;
-let transport: Transport;
-
-const resource = <T extends KubeObject = KubeObject>(kind: ResourceKind) => createResource<T>(transport, kind);
-const at = (name: string) => ({ namespace: 'a', name });
-
 beforeAll(async () => {
-  plane = await startControlPlane(process.env);
-  transport = createTransport({ endpoint: plane.endpoint, clock: systemClock });
-  const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
-  const theirs = 'test/fixtures/kubevirt-v1.8.4/crds-v1.8.4';
-  const crds = [
-    ...OURS.map((name) => parse(read(`crds/mooring.dev_${name}.yaml`)) as KubeObject),
-    ...THEIRS.map((name) => JSON.parse(read(`${theirs}/${name}.kubevirt.io.json`)) as KubeObject),
-  ];
-  for (const crd of crds) {
-    const { status: _, ...wanted } = crd as KubeObject & { status?: unknown };
-    await resource(CRD).create(wanted);
-  }
-  for (const kind of WATCHED) {
-    const isServed = () =>
-      resource(kind)
-        .list({ limit: 1 })
-        .then(Boolean, () => false);
-    await until(`${kind.plural} served`, isServed, 60_000);
-  }
-  for (const name of ['a', 'mooring']) await resource(KINDS.namespace).create({ metadata: { name } });
-  nb = await startNb();
-  sb = await startServer(SCHEMA_FILES.sb);
-  fleet = await startFleet({ nb, sb }, ['n1', 'n2', 'n3']);
+  fleet = await startFleet(stage, ['n1', 'n2', 'n3']);
 }, 240_000);
-afterAll(async () => {
-  await transport?.close();
-  await fleet?.[Symbol.asyncDispose]();
-  await plane?.stop();
-  await nb?.[Symbol.asyncDispose]();
-  await sb?.[Symbol.asyncDispose]();
-});
+afterAll(() => fleet?.[Symbol.asyncDispose]());
 
-const SPEC = {
-  domain: { devices: { interfaces: [{ name: 'default', bridge: {} }] } },
-  networks: [{ name: 'default', pod: {} }],
-};
-const own = (kind: string, { metadata }: KubeObject) => [
-  {
-    apiVersion: 'kubevirt.io/v1',
-    kind,
-    name: metadata?.name ?? '',
-    uid: metadata?.uid ?? '',
-    controller: true,
-  },
-];
-const patchVmi = (status: object) => resource(KINDS.vmi).patch(at('db'), { status });
-
-async function makeLauncher(name: string, node: string, job?: string): Promise<void> {
-  const vmi = await resource(KINDS.vmi).get(at('db'));
-  const labels = job === undefined ? {} : { 'kubevirt.io/migrationJobUID': job };
-  const pod = await resource(KINDS.pod).create({
-    metadata: { ...at(name), labels, ownerReferences: own('VirtualMachineInstance', vmi) },
-    spec: { nodeName: node, containers: [{ name: 'c', image: 'i' }], terminationGracePeriodSeconds: 0 },
-  } as KubeObject);
-  await patchVmi({ activePods: { [pod.metadata?.uid ?? '']: node } });
-}
+const patchVmi = (status: object) => cast.patchVmi('db', status);
 
 async function startVm(): Promise<void> {
-  const template = { spec: SPEC };
-  const vm = await resource(KINDS.vm).create({
-    metadata: at('db'),
-    spec: { runStrategy: 'Always', template },
-  } as KubeObject);
-  await resource(KINDS.vmi).create({
-    metadata: { ...at('db'), ownerReferences: own('VirtualMachine', vm) },
-    spec: SPEC,
-  } as KubeObject);
-  await makeLauncher('db-l1', 'n1');
+  const spec = makeSpec({ default: undefined });
+  await cast.makeVm('db', { spec });
+  await cast.makeVmi('db', spec);
+  await cast.makeLauncher('db-l1', 'db');
   await patchVmi({ phase: 'Running', nodeName: 'n1' });
 }
 
 /** A VMIM and its target launcher. */
 async function prepare(name: string, node: string): Promise<void> {
   const vmim = await resource(KINDS.vmim).create({ metadata: at(name), spec: { vmiName: 'db' } } as KubeObject);
-  await makeLauncher(`db-${name}`, node, vmim.metadata?.uid ?? '');
+  await cast.makeLauncher(`db-${name}`, 'db', { node, job: vmim.metadata?.uid ?? '' });
 }
 
 async function handOver(name: string, node: string): Promise<void> {
@@ -126,7 +48,7 @@ async function handOver(name: string, node: string): Promise<void> {
 const READY = { targetNodeDomainReadyTimestamp: '2026-11-21T10:48:37Z' };
 
 const findAsked = () =>
-  [...nb.nb.observed.rows(NB.Logical_Switch_Port).values()]
+  [...stage.nb.nb.observed.rows(NB.Logical_Switch_Port).values()]
     .find(({ name }) => name === LSP)
     ?.options.get('requested-chassis');
 
@@ -189,7 +111,7 @@ const STEPS: readonly Step[] = [
 /** An operator for the time until all is as it must be, or until it is dead; tells whether it died. */
 async function live(death: Death, { asked, bound, via }: Step): Promise<boolean> {
   const cut = arrangeCut(death);
-  const operator = startOperator({ endpoint: plane.endpoint, nb: nb.server.remote, sb: sb.remote }, cut);
+  const operator = stage.start(cut);
   let steady = 0;
   let last = -1;
   try {
@@ -209,10 +131,7 @@ async function live(death: Death, { asked, bound, via }: Step): Promise<boolean>
   } catch (error) {
     throw new Error(`asked ${findAsked()}, bound ${fleet.findBinding(LSP)}`, { cause: error });
   } finally {
-    await operator.stop();
-    for (const { metadata } of (await resource(LEASE).list({})).items) {
-      await resource(LEASE).delete({ namespace: metadata?.namespace ?? '', name: metadata?.name ?? '' });
-    }
+    await stage.bury(operator);
   }
   return cut.dead;
 }

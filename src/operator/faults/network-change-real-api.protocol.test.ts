@@ -1,91 +1,22 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { parse } from 'yaml';
-import { startControlPlane, type TestControlPlane } from '../../../test/kube/apiserver.ts';
-import { CRD, NAD_CRD } from '../../../test/kube/crds.ts';
-import { annotate, makeSpec, type Nics, NONE } from '../../../test/operator/guest.ts';
+import { beforeAll, expect, it } from 'vitest';
+import { annotate, makeSpec, NONE } from '../../../test/operator/guest.ts';
+import { at, createRealCast } from '../../../test/operator/real-objects.ts';
+import { useRealStage } from '../../../test/operator/real-stage.ts';
 import { listSwitchPorts } from '../../../test/operator/sentinel.ts';
-import { type Started, startOperator } from '../../../test/operator/stage.ts';
-import { SCHEMA_FILES, startNb, type TestNb } from '../../../test/ovn/database.ts';
-import { startServer, type TestServer, until } from '../../../test/ovsdb/server.ts';
+import { until } from '../../../test/ovsdb/server.ts';
 import { KINDS } from '../../api/group.ts';
 import { formatLogicalPortName } from '../../api/names.ts';
 import type { LogicalPort, Subnet } from '../../api/types.gen.ts';
-import {
-  createResource,
-  createTransport,
-  type KubeObject,
-  type ResourceKind,
-  systemClock,
-  type Transport,
-} from '../../kube/index.ts';
+import type { KubeObject } from '../../kube/index.ts';
 
-const ROOT = join(import.meta.dirname, '../../..');
-const OURS = ['logicalports', 'subnets', 'vpcs', 'ippools'];
-const THEIRS = ['virtualmachines', 'virtualmachineinstances', 'virtualmachineinstancemigrations'];
-const WATCHED = [KINDS.logicalPort, KINDS.subnet, KINDS.vpc, KINDS.vm, KINDS.vmi, KINDS.vmim, KINDS.nad];
 const RED = 'vm/a/db/side';
 const BLUE = 'vm/a/db/side/blue';
 
-let plane: TestControlPlane;
-let nb: TestNb;
-let sb: TestServer & AsyncDisposable;
-let operator: Started | undefined;
-let transport: Transport;
-
-const resource = <T extends KubeObject = KubeObject>(kind: ResourceKind) => createResource<T>(transport, kind);
-const at = (name: string) => ({ namespace: 'a', name });
-
-beforeAll(async () => {
-  plane = await startControlPlane(process.env);
-  transport = createTransport({ endpoint: plane.endpoint, clock: systemClock });
-  const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
-  const theirs = 'test/fixtures/kubevirt-v1.8.4/crds-v1.8.4';
-  const crds = [
-    ...OURS.map((name) => parse(read(`crds/mooring.dev_${name}.yaml`)) as KubeObject),
-    ...THEIRS.map((name) => JSON.parse(read(`${theirs}/${name}.kubevirt.io.json`)) as KubeObject),
-    NAD_CRD,
-  ];
-  for (const crd of crds) {
-    const { status: _, ...wanted } = crd as KubeObject & { status?: unknown };
-    await resource(CRD).create(wanted);
-  }
-  for (const kind of WATCHED) {
-    const isServed = () =>
-      resource(kind)
-        .list({ limit: 1 })
-        .then(Boolean, () => false);
-    await until(`${kind.plural} served`, isServed, 60_000);
-  }
-  for (const name of ['a', 'mooring']) await resource(KINDS.namespace).create({ metadata: { name } });
-  nb = await startNb();
-  sb = await startServer(SCHEMA_FILES.sb);
-  operator = startOperator({ endpoint: plane.endpoint, nb: nb.server.remote, sb: sb.remote }, {});
-}, 240_000);
-afterAll(async () => {
-  await operator?.stop();
-  await transport?.close();
-  await plane?.stop();
-  await nb?.[Symbol.asyncDispose]();
-  await sb?.[Symbol.asyncDispose]();
-});
-
-const own = (kind: string, { metadata }: KubeObject) => [
-  { apiVersion: 'kubevirt.io/v1', kind, name: metadata?.name ?? '', uid: metadata?.uid ?? '', controller: true },
-];
-const patchVmi = (status: object) => resource(KINDS.vmi).patch(at('db'), { status });
-
-async function makeLauncher(name: string, node: string, nics: Nics, job?: string): Promise<void> {
-  const vmi = await resource(KINDS.vmi).get(at('db'));
-  const labels = job === undefined ? {} : { 'kubevirt.io/migrationJobUID': job };
-  const ownerReferences = own('VirtualMachineInstance', vmi);
-  const pod = await resource(KINDS.pod).create({
-    metadata: { ...at(name), labels, annotations: annotate(nics), ownerReferences },
-    spec: { nodeName: node, containers: [{ name: 'c', image: 'i' }], terminationGracePeriodSeconds: 0 },
-  } as KubeObject);
-  await patchVmi({ activePods: { [pod.metadata?.uid ?? '']: node } });
-}
+const stage = useRealStage({ kinds: [KINDS.nad] });
+const { resource } = stage;
+const cast = createRealCast(stage);
+const patchVmi = (status: object) => cast.patchVmi('db', status);
+beforeAll(() => void stage.start());
 
 async function makeNetwork(name: string, cidrBlock: string): Promise<void> {
   const config = JSON.stringify({ type: 'mooring', provider: `${name}.a.ovn` });
@@ -107,7 +38,7 @@ const SECOND = formatLogicalPortName({
 });
 const findPort = (name: string) => resource<LogicalPort>(KINDS.logicalPort).find(at(name));
 const listRows = () =>
-  new Map(listSwitchPorts({ nb }).flatMap(({ name, chassis }) => (name.startsWith('vm/') ? [[name, chassis]] : [])));
+  new Map(listSwitchPorts(stage).flatMap(({ name, chassis }) => (name.startsWith('vm/') ? [[name, chassis]] : [])));
 const whenRows = (rows: Record<string, string>) =>
   until(JSON.stringify(rows), async () => {
     const present = listRows();
@@ -117,14 +48,10 @@ const whenRows = (rows: Record<string, string>) =>
 it('K6 on a real API server: the new port beside the old one, a roll-back, and the move', async () => {
   await makeNetwork('red', '172.17.0.0/24');
   await makeNetwork('blue', '172.17.1.0/24');
-  const template = { spec: makeSpec({ side: 'red' }) };
-  const vm = await resource(KINDS.vm).create({
-    metadata: at('db'),
-    spec: { runStrategy: 'Always', template },
-  } as KubeObject);
-  const ownerReferences = own('VirtualMachine', vm);
-  await resource(KINDS.vmi).create({ metadata: { ...at('db'), ownerReferences }, ...template } as KubeObject);
-  await makeLauncher('l1', 'n1', { side: 'red' });
+  const spec = makeSpec({ side: 'red' });
+  await cast.makeVm('db', { spec });
+  await cast.makeVmi('db', spec);
+  await cast.makeLauncher('l1', 'db', { annotations: annotate({ side: 'red' }) });
   await patchVmi({ phase: 'Running', nodeName: 'n1' });
   await whenRows({ [RED]: 'n1' });
 
@@ -138,7 +65,7 @@ it('K6 on a real API server: the new port beside the old one, a roll-back, and t
   const move = async (name: string, target: string, to: string) => {
     const vmim = await resource(KINDS.vmim).create({ metadata: at(name), spec: { vmiName: 'db' } } as KubeObject);
     const uid = vmim.metadata?.uid ?? '';
-    await makeLauncher(target, to, { side: 'blue' }, uid);
+    await cast.makeLauncher(target, 'db', { node: to, job: uid, annotations: annotate({ side: 'blue' }) });
     await whenRows({ [RED]: 'n1', [BLUE]: to });
     const fresh = { targetNodeDomainReadyTimestamp: null, completed: null, failed: null };
     await patchVmi({ migrationState: { ...fresh, migrationUid: uid, sourceNode: 'n1', targetNode: to } });

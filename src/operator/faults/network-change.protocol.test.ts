@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { createGuest, NONE } from '../../../test/operator/guest.ts';
-import { arrangeDeath, bury, type Death, type Mortal } from '../../../test/operator/mortal.ts';
+import { arrangeDeath, bury, type Death, live } from '../../../test/operator/mortal.ts';
 import { postSentinel, whenSound } from '../../../test/operator/sentinel.ts';
 import { type Stage, startStage, until } from '../../../test/operator/stage.ts';
 
@@ -9,23 +9,12 @@ type Guest = ReturnType<typeof createGuest>;
 const RED = 'vm/a/db/side';
 const BLUE = 'vm/a/db/side/blue';
 
-/** The operator lives until it dies or has nothing left to write. */
-async function live(mortal: Mortal): Promise<void> {
-  let last = -1;
-  let since = performance.now();
-  await until('death or rest', async () => {
-    if (mortal.writes !== last) since = performance.now();
-    last = mortal.writes;
-    return mortal.dead || performance.now() - since > 150;
-  });
-}
-
 /** Something happens, an operator dies in the middle of it, and the next one has it all. */
 async function dieIn(stage: Stage, death: Death, happen: () => void): Promise<void> {
   const mortal = arrangeDeath(stage.api, death);
   const operator = await stage.start({ wrapNb: mortal.wrapNb });
   happen();
-  await live(mortal);
+  await live(mortal, 150);
   await bury(stage, operator);
 }
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { arrangeDeath, bury, createDice, type Mortal } from '../../../test/operator/mortal.ts';
+import { arrangeDeath, bury, createDice, live } from '../../../test/operator/mortal.ts';
 import { createCast } from '../../../test/operator/objects.ts';
 import { expectIdle, postSentinel, takeSnapshot, whenSound } from '../../../test/operator/sentinel.ts';
-import { COLLECTIONS, type Stage, startStage, until } from '../../../test/operator/stage.ts';
+import { COLLECTIONS, type Stage, startStage } from '../../../test/operator/stage.ts';
 import type { KubeObject } from '../../kube/index.ts';
 import type { Fault } from '../../kube/testing/fake-api-server.ts';
 
@@ -116,17 +116,6 @@ function makeTrouble(dice: Dice): () => Fault | undefined {
   return () => (dice() < 0.12 ? pick(dice, faults) : undefined);
 }
 
-/** The operator lives until it dies or has nothing left to write. */
-async function live(mortal: Mortal): Promise<void> {
-  let last = -1;
-  let since = performance.now();
-  await until('death or rest', async () => {
-    if (mortal.writes !== last) since = performance.now();
-    last = mortal.writes;
-    return mortal.dead || performance.now() - since > 100;
-  });
-}
-
 async function walk(seed: number): Promise<void> {
   await using stage = await startStage();
   using sentinel = postSentinel(stage);
@@ -140,9 +129,9 @@ async function walk(seed: number): Promise<void> {
     const death = { write: 1 + Math.floor(dice() * 9), when: pick(dice, ['before', 'after'] as const) };
     const mortal = arrangeDeath(stage.api, death, makeTrouble(dice));
     const operator = await stage.start({ wrapNb: mortal.wrapNb });
-    await live(mortal);
+    await live(mortal, 100);
     for (let n = 0; n < 2; n += 1) step();
-    await live(mortal);
+    await live(mortal, 100);
     if (mortal.dead) deaths += 1;
     else rests += 1;
     await bury(stage, operator);

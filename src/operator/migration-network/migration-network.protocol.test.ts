@@ -1,6 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createCast } from '../../../test/operator/objects.ts';
-import { COLLECTIONS, type Stage, startStage, until } from '../../../test/operator/stage.ts';
+import { describe, expect, it } from 'vitest';
+import { COLLECTIONS, until } from '../../../test/operator/stage.ts';
+import { useStage } from '../../../test/operator/use-stage.ts';
 import { createWholeClient, SCHEMA_FILES } from '../../../test/ovn/database.ts';
 import type { KubeVirt, NetworkAttachmentDefinition } from '../../api/objects.ts';
 import type { LogicalPort, MigrationNetwork } from '../../api/types.gen.ts';
@@ -10,15 +10,7 @@ import { insertOp, namedUuid, wireMap } from '../../ovsdb/operations.ts';
 
 const MARK = 'mooring.dev/migration-network';
 const SPEC = { uplink: { interface: 'eth1' }, cidrBlock: '198.18.2.0/24' };
-let stage: Stage;
-let cast: ReturnType<typeof createCast>;
-beforeEach(async () => {
-  stage = await startStage();
-  cast = createCast(stage.api);
-});
-afterEach(async () => {
-  await stage[Symbol.asyncDispose]();
-});
+const { stage, cast } = useStage();
 
 const make = (name: string, spec: object = SPEC) =>
   stage.api.storage.create(COLLECTIONS.migrationNetworks, { metadata: { name }, spec } as KubeObject);

@@ -1,79 +1,18 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
-import { startControlPlane, type TestControlPlane } from '../../../test/kube/apiserver.ts';
-import { CRD, NAD_CRD } from '../../../test/kube/crds.ts';
-import { type Started, startOperator } from '../../../test/operator/stage.ts';
-import { SCHEMA_FILES, startNb, type TestNb } from '../../../test/ovn/database.ts';
-import { startServer, type TestServer } from '../../../test/ovsdb/server.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { useRealStage } from '../../../test/operator/real-stage.ts';
+import { until } from '../../../test/ovsdb/server.ts';
 import { KINDS } from '../../api/group.ts';
 import type { KubeVirt, NetworkAttachmentDefinition } from '../../api/objects.ts';
 import type { LogicalPort, MigrationNetwork, Subnet } from '../../api/types.gen.ts';
-import {
-  createResource,
-  createTransport,
-  type KubeObject,
-  type ResourceKind,
-  systemClock,
-  type Transport,
-} from '../../kube/index.ts';
+import type { KubeObject } from '../../kube/index.ts';
 
-const ROOT = join(import.meta.dirname, '../../..');
-const OURS = ['logicalports', 'subnets', 'vpcs', 'ippools', 'migrationnetworks'];
-const THEIRS = ['kubevirts', 'virtualmachines', 'virtualmachineinstances', 'virtualmachineinstancemigrations'];
 const KUBEVIRT = { namespace: 'kubevirt', name: 'kubevirt' };
 const HANDLER = { namespace: 'kubevirt', name: 'virt-handler-n1' };
 
-let plane: TestControlPlane;
-let nb: TestNb;
-let sb: TestServer & AsyncDisposable;
-let transport: Transport;
-let operator: Started;
-
-const resource = <T extends KubeObject = KubeObject>(kind: ResourceKind) => createResource<T>(transport, kind);
-
-async function until<T>(what: string, check: () => Promise<T>): Promise<NonNullable<T>> {
-  const end = performance.now() + 30_000;
-  while (performance.now() < end) {
-    const found = await check();
-    if (found) return found;
-    await delay(20);
-  }
-  throw new Error(`not within 30 s: ${what}`);
-}
-
-beforeAll(async () => {
-  plane = await startControlPlane(process.env);
-  transport = createTransport({ endpoint: plane.endpoint, clock: systemClock });
-  const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
-  const theirs = 'test/fixtures/kubevirt-v1.8.4/crds-v1.8.4';
-  const crds = [
-    NAD_CRD,
-    ...OURS.map((name) => parse(read(`crds/mooring.dev_${name}.yaml`)) as KubeObject),
-    ...THEIRS.map((name) => JSON.parse(read(`${theirs}/${name}.kubevirt.io.json`)) as KubeObject),
-  ];
-  for (const crd of crds) {
-    const { status: _, ...wanted } = crd as KubeObject & { status?: unknown };
-    await resource(CRD).create(wanted);
-  }
-  for (const kind of [KINDS.migrationNetwork, KINDS.kubevirt, KINDS.nad, KINDS.vmi, KINDS.vmim, KINDS.ipPool]) {
-    const list = () => resource(kind).list({ limit: 1 });
-    await until(kind.plural, () => list().then(Boolean, () => false));
-  }
-  for (const name of ['a', 'mooring', 'kubevirt']) await resource(KINDS.namespace).create({ metadata: { name } });
-  nb = await startNb();
-  sb = await startServer(SCHEMA_FILES.sb);
-  operator = startOperator({ endpoint: plane.endpoint, nb: nb.server.remote, sb: sb.remote }, {});
-}, 240_000);
-afterAll(async () => {
-  await operator?.stop();
-  await transport?.close();
-  await plane?.stop();
-  await nb?.[Symbol.asyncDispose]();
-  await sb?.[Symbol.asyncDispose]();
-});
+const kinds = [KINDS.nad, KINDS.migrationNetwork, KINDS.kubevirt];
+const stage = useRealStage({ kinds, namespaces: ['kubevirt'] });
+const { resource } = stage;
+beforeAll(() => void stage.start());
 
 const findNetwork = () => resource<MigrationNetwork>(KINDS.migrationNetwork).find({ name: 'lab' });
 const findKubevirt = () => resource<KubeVirt>(KINDS.kubevirt).get(KUBEVIRT);
@@ -102,8 +41,8 @@ const makeHandler = () =>
 async function runHandler(): Promise<string> {
   const ports = resource<LogicalPort>(KINDS.logicalPort);
   const at = { namespace: 'kubevirt', name: 'virt-handler-n1.migration0.pod' };
-  const port = await until('its port', async () => (await ports.find(at)) ?? false);
-  const [address = ''] = (port as LogicalPort).spec.ips;
+  const port = await until('its port', () => ports.find(at));
+  const [address = ''] = port.spec.ips;
   const entry = { name: 'kubevirt/mooring-migration-lab', interface: 'migration0', ips: [address] };
   const annotations = { 'k8s.v1.cni.cncf.io/network-status': JSON.stringify([entry]) };
   await resource(KINDS.pod).patch(HANDLER, { metadata: { annotations } });

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureObject, type KubeObject, type ResourceKind } from '../../../src/kube/index.ts';
-import { CRD } from '../../kube/crds.ts';
+import { CRD, NAD_CRD } from '../../kube/crds.ts';
 import { waitFor } from '../command.ts';
 import type { Client } from './client.ts';
 import { DAEMON_SET, formatDaemonSet } from './handler/daemon-set.ts';
@@ -119,31 +119,3 @@ async function ensure(client: Client, kind: ResourceKind, object: KubeObject & R
 }
 
 const PRIVILEGED = { 'pod-security.kubernetes.io/enforce': 'privileged' };
-
-/** The CRD of Network Plumbing WG's NetworkAttachmentDefinition, spec version 1.3. */
-const NAD_CRD: Crd = {
-  metadata: { name: 'network-attachment-definitions.k8s.cni.cncf.io' },
-  spec: {
-    group: 'k8s.cni.cncf.io',
-    scope: 'Namespaced',
-    names: {
-      plural: 'network-attachment-definitions',
-      singular: 'network-attachment-definition',
-      kind: 'NetworkAttachmentDefinition',
-      shortNames: ['net-attach-def'],
-    },
-    versions: [
-      {
-        name: 'v1',
-        served: true,
-        storage: true,
-        schema: {
-          openAPIV3Schema: {
-            type: 'object',
-            properties: { spec: { type: 'object', properties: { config: { type: 'string' } } } },
-          },
-        },
-      },
-    ],
-  },
-};

@@ -1,64 +1,32 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { Agent, request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseAllDocuments } from 'yaml';
-import { startControlPlane, type TestControlPlane } from '../../../../test/kube/apiserver.ts';
 import {
-  createResource,
-  createTransport,
-  type KubeObject,
-  LEASE,
-  type Lease,
-  type Resource,
-  systemClock,
-  type Transport,
-} from '../../../kube/index.ts';
+  type Answer,
+  type Method,
+  RELEASE,
+  type RightsStage,
+  readTemplate,
+  startRightsStage,
+  whenRefused,
+} from '../../../../test/kube/rights.ts';
+import { createResource, LEASE, type Lease, type Resource } from '../../../kube/index.ts';
 import { getPeer, publish, type Registry } from './published.ts';
 
 /** What the chart lets an agent write of Leases, asked of a real API server. */
-const TEMPLATES = join(import.meta.dirname, '../../../../charts/mooring/templates');
-const NAMESPACE = 'mooring-system';
-const AGENT = `system:serviceaccount:${NAMESPACE}:mooring-agent`;
 const SIGNAL = AbortSignal.timeout(120_000);
 const OWN = { key: 'k'.repeat(43), address: '192.0.2.1' };
 
-let plane: TestControlPlane;
-let admin: Transport;
-let dispatcher: Agent;
+let stage: RightsStage;
 beforeAll(async () => {
-  plane = await startControlPlane(process.env);
-  admin = createTransport({ endpoint: plane.endpoint, clock: systemClock });
-  dispatcher = new Agent({ connect: { ca: plane.endpoint.tls?.ca ?? '' } });
-  await apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } });
+  stage = await startRightsStage('mooring-agent');
   const rights = readTemplate('agent.yaml').filter(({ kind }) => kind === 'Role' || kind === 'RoleBinding');
-  for (const object of [...rights, ...readTemplate('agent-policy.yaml')]) await apply(object);
-  await createResource<Lease>(admin, LEASE).create({
-    metadata: { name: 'mooring-operator', namespace: NAMESPACE },
+  await stage.apply([...rights, ...readTemplate('agent-policy.yaml')]);
+  await createResource<Lease>(stage.admin, LEASE).create({
+    metadata: { name: 'mooring-operator', namespace: RELEASE },
     spec: { holderIdentity: 'operator-1' },
   });
-  await untilInForce();
+  await whenRefused(() => send('n1', 'PATCH', 'mooring-operator', CLAIM));
 });
-afterAll(async () => {
-  await dispatcher.destroy();
-  await admin.close();
-  await plane.stop();
-});
-
-/** The chart's text without what Helm fills in. */
-function readTemplate(name: string): KubeObject[] {
-  const text = readFileSync(join(TEMPLATES, name), 'utf8').split('apiVersion: apps/v1')[0] ?? '';
-  const plain = text.replace(/^.*\{\{- include.*\n/gm, '').replaceAll('{{ .Release.Namespace }}', NAMESPACE);
-  return parseAllDocuments(plain).flatMap((document) => (document.toJS() as KubeObject | null) ?? []);
-}
-
-async function apply(object: KubeObject): Promise<void> {
-  const [group = '', version = 'v1'] = object.apiVersion?.includes('/') ? object.apiVersion.split('/') : ['', 'v1'];
-  const kind = object.kind ?? '';
-  const plural = kind.endsWith('y') ? `${kind.toLowerCase().slice(0, -1)}ies` : `${kind.toLowerCase()}s`;
-  const namespaced = object.metadata?.namespace !== undefined;
-  await createResource(admin, { group, version, plural, kind, namespaced }).create(object);
-}
+afterAll(() => stage?.[Symbol.asyncDispose]());
 
 /** The API server as the agent of a node sees it: its service account, with what its token says of the node. */
 function actAs(node: string | undefined): Registry {
@@ -70,42 +38,22 @@ function actAs(node: string | undefined): Registry {
     create: async (lease) => take(await send(node, 'POST', '', lease)),
     patch: async ({ name }, patch) => take(await send(node, 'PATCH', name ?? '', patch)),
   };
-  return { leases, namespace: NAMESPACE };
+  return { leases, namespace: RELEASE };
 }
-
-type Answer = { readonly status: number; readonly text: string };
 
 function take({ status, text }: Answer): Lease {
   if (status >= 300) throw new Error(`${status}: ${text}`);
   return JSON.parse(text) as Lease;
 }
 
-type Method = 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
-
-async function send(node: string | undefined, method: Method, name: string, body?: object): Promise<Answer> {
-  const { server, authorization } = plane.endpoint;
-  const answer = await request(`${server}/apis/coordination.k8s.io/v1/namespaces/${NAMESPACE}/leases/${name}`, {
-    ...{ method, dispatcher, body: body === undefined ? null : JSON.stringify(body) },
-    headers: {
-      authorization: (await authorization?.()) ?? '',
-      'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json',
-      'impersonate-user': AGENT,
-      ...(node === undefined ? {} : { 'impersonate-extra-authentication.kubernetes.io%2Fnode-name': node }),
-    },
-  });
-  return { status: answer.statusCode, text: await answer.body.text() };
+function send(node: string | undefined, method: Method, name: string, body?: object): Promise<Answer> {
+  const path = `apis/coordination.k8s.io/v1/namespaces/${RELEASE}/leases/${name}`;
+  const who = node === undefined ? {} : { 'impersonate-extra-authentication.kubernetes.io%2Fnode-name': node };
+  return stage.send({ method, path, body }, who);
 }
 
 const formatLease = (name: string) => ({ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name } });
 const CLAIM = { spec: { holderIdentity: 'agent' } };
-
-/** A policy takes a moment until every API server enforces it. */
-async function untilInForce(): Promise<void> {
-  const end = performance.now() + 20_000;
-  while ((await send('n1', 'PATCH', 'mooring-operator', CLAIM)).status !== 422 && performance.now() < end) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
 
 describe('of Leases an agent', () => {
   test('writes the one of its own node, first and again, and reads those of others', async () => {

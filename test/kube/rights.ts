@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Agent, request } from 'undici';
+import { parseAllDocuments } from 'yaml';
+import { createResource, createTransport, type KubeObject, systemClock, type Transport } from '../../src/kube/index.ts';
+import { until } from '../ovsdb/server.ts';
+import { startControlPlane } from './apiserver.ts';
+
+/** Where the chart is installed. */
+export const RELEASE = 'mooring-system';
+const TEMPLATES = join(import.meta.dirname, '../../charts/mooring/templates');
+
+export type Method = 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
+export type Call = { readonly method: Method; readonly path: string; readonly body?: object | undefined };
+export type Answer = { readonly status: number; readonly text: string };
+
+/** A real API server that is asked what a service account of the chart may do. */
+export type RightsStage = AsyncDisposable & {
+  readonly admin: Transport;
+  /** Makes objects of kinds that every API server knows, as its administrator. */
+  apply(objects: readonly KubeObject[]): Promise<void>;
+  /** A call of that service account; `headers` tell more of who it is. */
+  send(call: Call, headers?: Record<string, string>): Promise<Answer>;
+};
+
+/** Starts an API server with the release's namespace in it; `account` is a service account there. */
+export async function startRightsStage(account: string): Promise<RightsStage> {
+  await using cleanup = new AsyncDisposableStack();
+  const { endpoint, stop } = await startControlPlane(process.env);
+  cleanup.defer(stop);
+  const admin = createTransport({ endpoint, clock: systemClock });
+  cleanup.defer(() => admin.close());
+  const dispatcher = new Agent({ connect: { ca: endpoint.tls?.ca ?? '' } });
+  cleanup.defer(() => dispatcher.destroy());
+  await apply(admin, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: RELEASE } });
+  const owned = cleanup.move();
+  return {
+    admin,
+    apply: async (objects) => {
+      for (const object of objects) await apply(admin, object);
+    },
+    send: async ({ method, path, body }, headers = {}) => {
+      const answer = await request(`${endpoint.server}/${path}`, {
+        ...{ method, dispatcher, body: body === undefined ? null : JSON.stringify(body) },
+        headers: {
+          authorization: (await endpoint.authorization?.()) ?? '',
+          'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json',
+          'impersonate-user': `system:serviceaccount:${RELEASE}:${account}`,
+          ...headers,
+        },
+      });
+      return { status: answer.statusCode, text: await answer.body.text() };
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** The objects of a template before its workload, without what Helm fills in. */
+export function readTemplate(name: string): KubeObject[] {
+  const text = readFileSync(join(TEMPLATES, name), 'utf8').split('apiVersion: apps/v1')[0] ?? '';
+  const plain = text.replace(/^.*\{\{- include.*\n/gm, '').replaceAll('{{ .Release.Namespace }}', RELEASE);
+  return parseAllDocuments(plain).flatMap((document) => (document.toJS() as KubeObject | null) ?? []);
+}
+
+/** A policy takes a moment until the API server enforces it; `ask` is a call that it refuses. */
+export const whenRefused = (ask: () => Promise<Answer>) =>
+  until('the policy is in force', async () => (await ask()).status === 422);
+
+async function apply(admin: Transport, object: KubeObject): Promise<void> {
+  const [group = '', version = 'v1'] = object.apiVersion?.includes('/') ? object.apiVersion.split('/') : ['', 'v1'];
+  const kind = object.kind ?? '';
+  const plural = kind.endsWith('y') ? `${kind.toLowerCase().slice(0, -1)}ies` : `${kind.toLowerCase()}s`;
+  const namespaced = object.metadata?.namespace !== undefined;
+  await createResource(admin, { group, version, plural, kind, namespaced }).create(object);
+}
