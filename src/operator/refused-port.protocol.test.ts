@@ -1,19 +1,12 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createGuest, makeSpec, NONE } from '../../test/operator/guest.ts';
-import { COLLECTIONS, type Stage, startStage, until } from '../../test/operator/stage.ts';
+import { describe, expect, it } from 'vitest';
+import { makeSpec, NONE } from '../../test/operator/guest.ts';
+import { COLLECTIONS, until } from '../../test/operator/stage.ts';
+import { useStage } from '../../test/operator/use-stage.ts';
 import type { LogicalPort } from '../api/types.gen.ts';
 import { eventually } from '../kube/testing/eventually.ts';
 import type { SeenRequest } from '../kube/testing/fake-api-server.ts';
 
-let stage: Stage;
-let guest: ReturnType<typeof createGuest>;
-beforeEach(async () => {
-  stage = await startStage();
-  guest = createGuest(stage);
-});
-afterEach(async () => {
-  await stage[Symbol.asyncDispose]();
-});
+const { stage, guest } = useStage();
 
 const RED = 'vm/a/db/side';
 
