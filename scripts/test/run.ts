@@ -24,9 +24,7 @@ const CHECKS: Record<string, readonly string[][]> = {
   ],
   types: [['tsc', '--noEmit']],
 };
-/** What runs side by side: the lab's tests mostly wait for a cluster, and its programs come first on the processors. */
-const LANES: readonly (readonly string[])[] = [['unit', 'protocol'], ['lab']];
-const PROJECTS = LANES.flat();
+const PROJECTS = ['unit', 'protocol', 'lab'];
 
 const elapsed = (since: number): string => `${((performance.now() - since) / 1000).toFixed(1)} s`;
 const say = (text: string): void => {
@@ -72,8 +70,8 @@ async function runProject(root: string, project: string): Promise<Counts> {
   }
 }
 
-/** One part after the other. */
-async function runLane(root: string, parts: readonly string[]): Promise<Counts> {
+/** One part after the other: side by side they starve the lab's guests on two cores. */
+async function runParts(root: string, parts: readonly string[]): Promise<Counts> {
   let total = NO_COUNTS;
   for (const part of parts) {
     const since = performance.now();
@@ -102,11 +100,7 @@ async function main(root: string): Promise<number> {
     return 2;
   }
   mkdirSync(join(root, 'out/test'), { recursive: true });
-  const checks = Object.keys(CHECKS).filter((part) => wanted.includes(part));
-  const lanes = LANES.map((lane) => lane.filter((part) => wanted.includes(part)));
-  const checked = await runLane(root, checks);
-  const tested = await Promise.all(lanes.map((lane) => runLane(root, lane)));
-  const total = tested.reduce(addCounts, checked);
+  const total = await runParts(root, wanted);
   console.log(formatCounts(total));
   return total.failed === 0 ? 0 : 1;
 }
