@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { applyThings, type Context, expectSoon, findThing, listThings, type Thing } from '../demo/context.ts';
 import { getLeader } from '../demo/operator.ts';
 import { findPodPid } from '../demo/pods.ts';
+import { withCordon } from '../demo/vms.ts';
 import { kubectl } from '../kubectl.ts';
 import { listGuests } from '../kubevirt/guests.ts';
 import type { Prober } from '../probe/prober.ts';
@@ -18,7 +19,6 @@ import {
   probeFrom,
   signalProgram,
   startMove,
-  withoutNodes,
 } from './moving.ts';
 import { expectReady, formatWebPod } from './things.ts';
 import { expectGuest, formatMachine, inGuest, setRunning } from './vms.ts';
@@ -112,7 +112,7 @@ describe('a migration that comes to nothing leaves the VM where it is, reachable
   });
 
   it('F23: aborted while no node takes the target', async () => {
-    await withoutNodes(context, others(), async () => {
+    await withCordon(context, others(), async () => {
       const since = await startMove(context, VM, move);
       await expectStep(recorder, since, 'VMIM', 'Scheduling');
       await abortMove(context, VM, move);
@@ -163,7 +163,7 @@ describe('a migration that comes to nothing leaves the VM where it is, reachable
 describe('programs that stop in the middle', () => {
   it("F26: the target's agent is frozen: its ADD waits, and the migration goes on when it is back", async () => {
     const [open = '', closed = ''] = others();
-    await withoutNodes(context, [closed], async () => {
+    await withCordon(context, [closed], async () => {
       await signalProgram(context, { app: 'mooring-agent', container: 'agent', node: open }, 'SIGSTOP');
       const since = await startMove(context, VM, move);
       try {

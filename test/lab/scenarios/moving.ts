@@ -4,6 +4,7 @@ import { RELEASE_NAMESPACE } from '../demo/install.ts';
 import { findPodPid } from '../demo/pods.ts';
 import { kubectl } from '../kubectl.ts';
 import { type Prober, startProber } from '../probe/prober.ts';
+import { STREAM_KINDS } from '../probe/records.ts';
 import type { Mark, Recorder } from '../timeline/recorder.ts';
 import type { Machine } from './vms.ts';
 
@@ -82,14 +83,12 @@ export async function expectAnswers({ recording }: Prober, places: number): Prom
   const missing = async (): Promise<number[]> => {
     const spoke = new Set<number>();
     for (const record of recording.read()) {
-      if (record.type === 'answer' && record.sent >= since) spoke.add(Math.floor(record.stream / KINDS));
+      if (record.type === 'answer' && record.sent >= since) spoke.add(Math.floor(record.stream / STREAM_KINDS.length));
     }
     return Array.from({ length: places }, (_, place) => place).filter((place) => !spoke.has(place));
   };
   await expectSoon('answers at every place', 20, async () => ((await missing()).length === 0 ? true : undefined));
 }
-
-const KINDS = 6;
 
 /** TCP streams that ended since; none may. */
 export const listClosed = ({ recording }: Prober, since: number): number[] =>
@@ -111,14 +110,4 @@ export async function signalProgram(
   const pod = pods.find((candidate) => node === undefined || candidate.spec.nodeName === node);
   if (pod === undefined) throw new Error(`no ${app} on ${node ?? 'any node'}`);
   process.kill(await findPodPid(context, pod, container), signal);
-}
-
-/** No new pods on these nodes while `work` runs. */
-export async function withoutNodes<T>(context: Context, nodes: readonly string[], work: () => Promise<T>): Promise<T> {
-  for (const node of nodes) await kubectl(context.lab, ['cordon', node]);
-  try {
-    return await work();
-  } finally {
-    for (const node of nodes) await kubectl(context.lab, ['uncordon', node]);
-  }
 }
