@@ -1,7 +1,8 @@
 /** Kubernetes objects of the benchmark, as plain values. */
 export const NAMESPACE = 'bench-migration';
 export const SUBNET = 'bench-migration';
-export const MIGRATION_NETWORK = 'bench';
+/** Memory goes apart, as it should: the lab's nodes have an interface for it. */
+export const MEMORY = { name: 'bench', cidrBlock: '198.18.3.0/24' } as const;
 export const BINDINGS = ['bridge', 'managedTap', 'masquerade'] as const;
 export type Binding = (typeof BINDINGS)[number];
 
@@ -21,16 +22,6 @@ export function formatSubnet(): object {
     kind: 'Subnet',
     metadata: { name: SUBNET },
     spec: { cidrBlock: '10.61.0.0/24,fd00:61::/64', enableDHCP: true, enableIPv6RA: true },
-  };
-}
-
-/** Memory goes apart, as it should: the lab's nodes have an interface for it. */
-export function formatMigrationNetwork(): object {
-  return {
-    apiVersion: 'mooring.dev/v1alpha1',
-    kind: 'MigrationNetwork',
-    metadata: { name: MIGRATION_NETWORK },
-    spec: { uplink: { interface: 'migration' }, cidrBlock: '198.18.3.0/24' },
   };
 }
 

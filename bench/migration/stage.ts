@@ -3,22 +3,22 @@ import { join } from 'node:path';
 import { KINDS } from '../../src/api/group.ts';
 import { formatLspName } from '../../src/api/names.ts';
 import type { Resource } from '../../src/kube/index.ts';
-import { applyThings, type Context, expectSoon, getThing, listThings } from '../../test/lab/demo/context.ts';
+import { applyThings, type Context, expectSoon, listThings } from '../../test/lab/demo/context.ts';
 import { ensureLab, installChart } from '../../test/lab/demo/install.ts';
 import { findPodPid } from '../../test/lab/demo/pods.ts';
 import { kubectl } from '../../test/lab/kubectl.ts';
 import { type Client, createClient } from '../../test/lab/kubevirt/client.ts';
 import { runInVm } from '../../test/lab/kubevirt/guests.ts';
 import type { Pod, Vmim } from '../../test/lab/kubevirt/objects.ts';
+import { closeMigrationNetwork, openMigrationNetwork } from '../../test/lab/migration-network.ts';
 import {
   BEHIND_NAT,
   type Binding,
   CLIENTS,
   formatClients,
-  formatMigrationNetwork,
   formatSubnet,
   formatVm,
-  MIGRATION_NETWORK,
+  MEMORY,
   NAMESPACE,
   SUBNET,
   vmNameOf,
@@ -75,10 +75,11 @@ export async function openStage({ root, env, bindings, say, intervalUs = 1000 }:
   say('installing the chart of this checkout');
   await installChart(context);
   cleanup.use(preferLab());
-  cleanup.defer(() => closeMigrationNetwork(context));
+  cleanup.defer(() => closeMigrationNetwork(context, MEMORY));
   cleanup.defer(() => closeNamespace(context));
   await closeNamespace(context);
-  await openMigrationNetwork(context);
+  context.say('making the migration network');
+  await openMigrationNetwork(context, MEMORY);
   say(`starting clients on ${lab.nodes.length} nodes and VMs: ${bindings.join(', ')}`);
   await applyThings(context, [{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } }, formatSubnet()]);
   await applyThings(context, [formatClients(), ...bindings.map(formatVm)]);
@@ -99,23 +100,6 @@ export async function openStage({ root, env, bindings, say, intervalUs = 1000 }:
     pods: client.resource(KINDS.pod),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
-}
-
-/** Awaits that every virt-handler has an address for the guests' memory. */
-async function openMigrationNetwork(context: Context): Promise<void> {
-  const kind = 'migrationnetworks.mooring.dev';
-  context.say('making the migration network');
-  await applyThings(context, [formatMigrationNetwork()]);
-  await expectSoon('a migration network on every node', 120, async () => {
-    const { conditions = [] } = (await getThing(context, kind, MIGRATION_NETWORK)).status ?? {};
-    const ready = (conditions as { type: string; status: string }[]).find(({ type }) => type === 'Ready');
-    return ready?.status === 'True' ? true : undefined;
-  });
-}
-
-async function closeMigrationNetwork({ lab }: Context): Promise<void> {
-  const argv = ['delete', 'migrationnetworks.mooring.dev', MIGRATION_NETWORK, '--ignore-not-found', '--timeout=60s'];
-  await kubectl(lab, argv, { timeoutMs: 70_000 });
 }
 
 async function closeNamespace(context: Context): Promise<void> {

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { argv, env, exit } from 'node:process';
 import { parseArgs } from 'node:util';
 import { kubectl } from '../kubectl.ts';
+import { closeMigrationNetwork, openMigrationNetwork } from '../migration-network.ts';
 import { createProgress, type Progress } from '../progress.ts';
 import { getAddTimes } from './add-times.ts';
 import { findDisagreements, findLeftovers } from './audit.ts';
@@ -10,8 +11,7 @@ import { checkConnectivity, startPods } from './connectivity.ts';
 import type { Context } from './context.ts';
 import { formatHtml } from './html.ts';
 import { ensureLab, installChart } from './install.ts';
-import { NAMESPACE } from './manifests.ts';
-import { closeMigrationNetwork, openMigrationNetwork } from './memory.ts';
+import { MEMORY, NAMESPACE } from './manifests.ts';
 import { type Migration, type MigrationPlan, migrateVm, type Timeline } from './migrations.ts';
 import { DEMO_LABEL } from './networks/manifests.ts';
 import { tellNetworks } from './networks/story.ts';
@@ -36,7 +36,7 @@ async function cleanUp(context: Context): Promise<void> {
   });
   const served = await kubectl(context.lab, ['api-resources', '--api-group=mooring.dev', '-o', 'name']);
   if (!served.includes('subnets.mooring.dev')) return;
-  if (served.includes('migrationnetworks.mooring.dev')) await closeMigrationNetwork(context);
+  if (served.includes('migrationnetworks.mooring.dev')) await closeMigrationNetwork(context, MEMORY);
   const subnets = ['delete', 'subnets.mooring.dev', '-l', DEMO_LABEL, '--timeout=60s'];
   await kubectl(context.lab, subnets, { timeoutMs: 70_000 });
 }
@@ -114,7 +114,7 @@ type Parts = Omit<Report, 'broken' | 'timings' | 'cluster'> & { audit: string[];
 async function tellStory(context: Context, settings: Settings): Promise<Parts> {
   const { say } = context;
   say("giving guests' memory a network of its own");
-  say(`  ${await openMigrationNetwork(context)} nodes have it`);
+  say(`  ${await openMigrationNetwork(context, MEMORY)} nodes have it`);
   say('starting an ordinary Deployment, a client on each node, and two VMs (bridge and masquerade)');
   await kubectl(context.lab, ['create', 'namespace', NAMESPACE]);
   const web = await startPods(context);

@@ -1,6 +1,9 @@
 /** Kubernetes objects of the demo, as plain values. */
 export const NAMESPACE = 'demo';
 
+/** The network that guests' memory crosses, apart from everybody's. */
+export const MEMORY = { name: 'demo-memory', cidrBlock: '198.18.4.0/24' } as const;
+
 type Json = Record<string, unknown>;
 
 const BUSYBOX = 'lab.local/busybox:1';

@@ -1,13 +1,13 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { findMemoryPath } from '../migration-network.ts';
 import { getNode } from '../state.ts';
 import type { Mark } from '../timeline/marks.ts';
 import { startRecorder } from '../timeline/recorder.ts';
 import { type Probe, type StreamResult, summariseProbes } from './analyse.ts';
 import { applyThings, type Context, DemoError, findThing, getThing, startChild, type Thing } from './context.ts';
 import { expectFigures, listGuestMarks } from './guest.ts';
-import { formatMigration, NAMESPACE } from './manifests.ts';
-import { findMemoryPath } from './memory.ts';
+import { formatMigration, MEMORY, NAMESPACE } from './manifests.ts';
 import { killOperator } from './operator.ts';
 import { findPodPid, getClient } from './pods.ts';
 import { awaitVm, readFacts, withCordon } from './vms.ts';
@@ -71,7 +71,7 @@ export async function migrateVm(
     qemuDowntimeMs: figures.qemuDowntimeMs,
     tcpSurvived: stream.error === undefined && stream.echoedLines > 0,
     operatorKilled: plan.killOperator,
-    memory: await findMemoryPath(context, uid),
+    memory: await findMemoryPath(context, MEMORY, uid),
   };
   return { migration, timeline: { name: plan.name, probes, marks: [...marks, ...listGuestMarks(figures)], stream } };
 }
