@@ -66,7 +66,7 @@ export type NoiseSample = {
 /** Answers come each millisecond or two: what is shorter is no silence. */
 const LEAST_MS = 4;
 
-/** From the target launcher's making until two seconds after the commit. */
+/** From the target launcher's making until a second after the commit. */
 export const windowOf = ({ launcherAt, commitAt }: Pick<Moved, 'launcherAt' | 'commitAt'>): Span => ({
   from: launcherAt,
   to: commitAt + TAP_AFTER_MS,

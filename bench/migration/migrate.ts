@@ -29,7 +29,7 @@ const STEP_SECONDS = 60;
 const FIGURES_MS = 5000;
 const TAP = 'tap0';
 /** The window that is judged ends so long after the commit. */
-export const TAP_AFTER_MS = 2000;
+export const TAP_AFTER_MS = 1000;
 const LAUNCHER = 'compute';
 
 /** Asks for a migration and returns its VMIM. */

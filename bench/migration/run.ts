@@ -104,12 +104,16 @@ export function hasChanged({ witness }: Stage, { name, port, ipv4, ipv6, mac }: 
 
 /** Windows without migration overlap, so that as many of the same length take a third of the time. */
 const OVERLAP = 3;
+/** Of one binding: more windows make its middle no surer. */
+const WINDOWS = 30;
 
-/** Without migrations: as many windows of the same length. */
+/** Without migrations: as many windows of the same length, up to `WINDOWS` for each binding. */
 async function listen({ stage, subject, probing, seen }: Turn, { binding }: Block): Promise<void> {
   const own = seen.migrations.filter((one) => one.binding === binding);
   const length = own.reduce((sum, { windowMs }) => sum + windowMs, 0) / own.length;
-  const count = own.length - seen.noise.filter((one) => one.binding === binding).length / (stage.clients.length * 2);
+  const count =
+    Math.min(own.length, WINDOWS) -
+    seen.noise.filter((one) => one.binding === binding).length / (stage.clients.length * 2);
   if (own.length === 0 || count < 1) return;
   await awaitAnswers(stage, subject, probing.recording);
   await using tap = await watchGuest(stage, subject, 'noise');

@@ -11,6 +11,7 @@ import { type Client, createClient } from '../../test/lab/kubevirt/client.ts';
 import { runInVm } from '../../test/lab/kubevirt/guests.ts';
 import type { Pod, Vmim } from '../../test/lab/kubevirt/objects.ts';
 import { closeMigrationNetwork, openMigrationNetwork } from '../../test/lab/migration-network.ts';
+import { preferDatapath } from './datapath.ts';
 import {
   BEHIND_NAT,
   type Binding,
@@ -75,6 +76,7 @@ export async function openStage({ root, env, bindings, say, intervalUs = 1000 }:
   say('installing the chart of this checkout');
   await installChart(context);
   cleanup.use(preferLab());
+  cleanup.use(preferDatapath());
   cleanup.defer(() => closeMigrationNetwork(context, MEMORY));
   cleanup.defer(() => closeNamespace(context));
   await closeNamespace(context);

@@ -2,7 +2,8 @@
  * cost one wake-up each.
  *   probe FILE INTERVAL_US TCP_MS PORT LISTEN IPV4 IPV6 NETNS...
  * UDP to PORT in each round, by the families in turn; a TCP connection to PORT by both families, and one that the guest opens to
- * LISTEN, with a message each TCP_MS. "-" stands for no address. Records go to FILE, see records.ts. */
+ * LISTEN, with a message each TCP_MS, one connection after the other and never all at once. "-" stands for no address.
+ * Records go to FILE, see records.ts. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -34,7 +35,7 @@ struct message { uint32_t sequence, stream; uint64_t sent; };
 struct stream {
   int fd, listener, connecting;
   uint32_t sequence;
-  uint64_t retry_at;
+  uint64_t retry_at, due;
   size_t held;
   unsigned char part[sizeof(struct message)];
 };
@@ -227,12 +228,13 @@ static void serve_tcp(void) {
   }
 }
 
-static void send_tcp(void) {
+static void send_tcp(uint64_t interval) {
   for (int id = 0; id < places * KINDS; id++) {
     struct stream *s = &streams[id];
     int kind = id % KINDS;
     uint64_t now = now_ns(CLOCK_REALTIME);
-    if (kind < IN4 || !is_asked(kind)) continue;
+    if (kind < IN4 || !is_asked(kind) || now < s->due) continue;
+    s->due = now + interval;
     if (s->fd < 0 && kind < OUT4 && now >= s->retry_at) dial(id, kind, now);
     if (s->fd < 0 || s->connecting) continue;
     struct message m = {s->sequence, (uint32_t)id, now};
@@ -281,7 +283,10 @@ static void read_udp(int id) {
 }
 
 static void run(uint64_t interval, uint64_t tcp_interval) {
-  uint64_t due = now_ns(CLOCK_MONOTONIC), next_tcp = due, next_mark = due, round = 0;
+  uint64_t due = now_ns(CLOCK_MONOTONIC), next_mark = due, round = 0, start = now_ns(CLOCK_REALTIME);
+  /* Messages of all connections at once would be a load of their own, each time. */
+  for (int id = 0; id < places * KINDS; id++)
+    streams[id].due = start + tcp_interval * (uint64_t)id / (uint64_t)(places * KINDS);
   while (!stopping) {
     due += interval;
     struct timespec at = {(time_t)(due / 1000000000ULL), (long)(due % 1000000000ULL)};
@@ -296,7 +301,7 @@ static void run(uint64_t interval, uint64_t tcp_interval) {
       if (id % KINDS <= UDP6 && streams[id].fd >= 0) read_udp(id);
     send_udp(round++);
     serve_tcp();
-    if (now >= next_tcp) { send_tcp(); next_tcp = now + tcp_interval; }
+    send_tcp(tcp_interval);
     if (now >= next_mark) {
       note(0, MARK, 0, now_ns(CLOCK_REALTIME), 0);
       flush();
