@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ProbeRecord } from '../../test/lab/probe/records.ts';
-import { findWorst, listHeld, listSilences, measureWithin } from './held.ts';
+import { findWorst, listDumb, listHeld, listSilences, measureWithin } from './held.ts';
 
 const at = (type: 'request' | 'reply', time: number, sequence: number, stream = 1): ProbeRecord => ({
   type,
@@ -44,6 +44,34 @@ describe('what a guest holds', () => {
     const tap = [at('request', 10, 1), at('request', 12, 1, 2), at('reply', 13, 1, 2), at('request', 70, 2)];
     expect(listHeld(tap, 1, 50)).toEqual([{ from: 10, to: 50 }]);
     expect(listHeld(tap, 3, 50)).toEqual([]);
+  });
+});
+
+describe('a guest at a gate that opens with its own first packet', () => {
+  it('is silent until it speaks, and while it holds the first request of anyone', () => {
+    const tap = [
+      { type: 'spoke', at: 30 } as const,
+      at('request', 34, 1),
+      at('request', 35, 1, 2),
+      at('reply', 50, 1, 2),
+      at('reply', 51, 1),
+      at('request', 60, 2),
+    ];
+    expect(listDumb(tap, 10)).toEqual([
+      { from: 10, to: 30 },
+      { from: 34, to: 50 },
+    ]);
+  });
+
+  it('may answer at once what was kept for it', () => {
+    expect(listDumb([at('reply', 12, 1), at('request', 20, 2), at('reply', 21, 2)], 10)).toEqual([
+      { from: 10, to: 12 },
+      { from: 12, to: 12 },
+    ]);
+  });
+
+  it('is not excused when it never answers', () => {
+    expect(listDumb([at('request', 12, 1), { type: 'spoke', at: 14 }], 10)).toEqual([]);
   });
 });
 

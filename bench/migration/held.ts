@@ -26,6 +26,25 @@ export function listHeld(tap: readonly ProbeRecord[], stream: number, until: num
   return since === undefined || since >= until ? held : [...held, { from: since, to: until }];
 }
 
+/**
+ * Of a guest behind a gate that opens with its own first packet (masquerade): from RESUME until it said anything at all, and
+ * while it held a request of any flow, until its first answer. Until then nobody else's request may reach it. `tap`: records
+ * since RESUME.
+ */
+export function listDumb(tap: readonly ProbeRecord[], resumedAt: number): Span[] {
+  const first = (...types: readonly string[]): number | undefined =>
+    tap
+      .flatMap((record) => (types.includes(record.type) && 'at' in record ? [record.at] : []))
+      .toSorted((a, b) => a - b)[0];
+  const [spokeAt, answeredAt] = [first('spoke', 'reply'), first('reply')];
+  if (spokeAt === undefined || answeredAt === undefined) return [];
+  const askedAt = first('request') ?? answeredAt;
+  return [
+    { from: resumedAt, to: spokeAt },
+    { from: Math.min(askedAt, answeredAt), to: answeredAt },
+  ];
+}
+
 type Passing = Extract<ProbeRecord, { type: 'request' | 'reply' }>;
 
 const isPassing = (record: ProbeRecord): record is Passing => record.type === 'request' || record.type === 'reply';

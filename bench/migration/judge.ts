@@ -1,7 +1,7 @@
 import { timeOf } from '../../test/lab/probe/recording.ts';
 import { type ProbeRecord, type StreamKind, streamOf } from '../../test/lab/probe/records.ts';
 import { cutStreams, findCold, findLateness, findLongestGap, judgeGap, lengthOf, type Span } from './gaps.ts';
-import { findWorst, listHeld, listSilences } from './held.ts';
+import { findWorst, listDumb, listHeld, listSilences } from './held.ts';
 import { type Moved, TAP_AFTER_MS } from './migrate.ts';
 import type { Binding } from './objects.ts';
 import { findPercentile, round } from './stats.ts';
@@ -102,7 +102,7 @@ export function judgeMigration(moved: Moved, judging: Judging): MigrationFigures
     const coldMs = findCold(moved.taps.target, stream, resumedAt);
     const gap = findLongestGap(answers, window);
     const pause = { from: stoppedAt, to: resumedAt };
-    const own = [pause, ...listOwn(moved, stream, window)];
+    const own = [pause, ...listOwn(moved, { stream, window, binding })];
     const beyondMs = measureUnexplained(answers, window, own);
     const judged = { ...judgeGap(gap, { pause, qemuDowntimeMs }), beyondMs };
     const fromMs = round(gap.from - resumedAt);
@@ -128,11 +128,15 @@ export function judgeMigration(moved: Moved, judging: Judging): MigrationFigures
   };
 }
 
-/** While the guest held a request unanswered, on either side. */
-function listOwn({ taps, figures }: Moved, stream: number, window: Span): Span[] {
+/** While the guest held a request unanswered, on either side, or had not said a word yet at a gate that opens when it does. */
+function listOwn(
+  { taps, figures }: Moved,
+  { stream, window, binding }: { stream: number; window: Span; binding: Binding },
+): Span[] {
   const { stoppedAt, resumedAt } = figures;
   const arrived = taps.target.filter((record) => timeOf(record) >= resumedAt);
-  return [...listHeld(taps.source, stream, stoppedAt), ...listHeld(arrived, stream, window.to)];
+  const dumb = binding === 'masquerade' ? listDumb(arrived, resumedAt) : [];
+  return [...listHeld(taps.source, stream, stoppedAt), ...listHeld(arrived, stream, window.to), ...dumb];
 }
 
 /** Of the silence that is hardest to explain, what is not the guest's own. */

@@ -1,4 +1,5 @@
-/* Watches what a guest is asked and what it answers, at its own tap: UDP to PORT and from it, with the kernel's times.
+/* Watches what a guest is asked and what it answers, at its own tap: UDP to PORT and from it, with the kernel's times; and that
+ * it says anything else at all, but for the RARP that QEMU sends in its name.
  *   tap FILE NETNS INTERFACE PORT LIMIT
  * Waits for the interface; ends after LIMIT packets or by SIGTERM. Records like the prober's, see records.ts. */
 #define _GNU_SOURCE
@@ -6,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
@@ -19,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MARK = 5, REQUEST, REPLY };
+enum { MARK = 5, REQUEST, REPLY, SPOKE };
 #define BATCH 64
 #define PACKET 128
 #define LOOK_NS 5000000L
@@ -31,22 +33,22 @@ static volatile sig_atomic_t stopping;
 static void on_signal(int number) { (void)number; stopping = 1; }
 static void die(const char *what) { perror(what); exit(1); }
 
-/* UDP whose source or destination is PORT. Offsets count from the network header, as the socket is SOCK_DGRAM (packet(7)). */
+/* All that comes from the guest but RARP, and UDP to the guest whose destination is PORT. Offsets count from the network header, as the socket is SOCK_DGRAM (packet(7)). */
 static void attach_filter(int fd, uint16_t port) {
   struct sock_filter code[] = {
-    BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
-    BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 4),
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 4, 0, 4),
+    BPF_STMT(BPF_LD | BPF_H | BPF_ABS, (unsigned)SKF_AD_OFF + SKF_AD_PROTOCOL),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_RARP, 13, 0),
+    BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (unsigned)SKF_AD_OFF + SKF_AD_PKTTYPE),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 0, 12),
+    BPF_STMT(BPF_LD | BPF_H | BPF_ABS, (unsigned)SKF_AD_OFF + SKF_AD_PROTOCOL),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IPV6, 4, 0),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 0, 8),
     BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 9),
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 0, 10),
     BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
-    BPF_STMT(BPF_JMP | BPF_JA, 4),
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 6, 0, 7),
+    BPF_STMT(BPF_JMP | BPF_JA, 2),
     BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 6),
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 0, 5),
     BPF_STMT(BPF_LDX | BPF_W | BPF_IMM, 40),
-    BPF_STMT(BPF_LD | BPF_H | BPF_IND, 0),
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, port, 3, 0),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 0, 2),
     BPF_STMT(BPF_LD | BPF_H | BPF_IND, 2),
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, port, 1, 0),
     BPF_STMT(BPF_RET | BPF_K, 0),
@@ -77,20 +79,24 @@ static int open_socket(unsigned index, uint16_t port) {
   return fd;
 }
 
-/* Offset of the UDP header; the filter has looked at version and protocol already. */
-static size_t find_udp(const unsigned char *packet) {
-  return packet[0] >> 4 == 4 ? (size_t)(packet[0] & 15) * 4 : 40;
+/* Offset of the UDP header of a packet; 0 for anything else. */
+static size_t find_udp(const unsigned char *packet, size_t size, uint16_t protocol) {
+  if (size < 40) return 0;
+  if (protocol == ETH_P_IP) return packet[9] == IPPROTO_UDP ? (size_t)(packet[0] & 15) * 4 : 0;
+  return protocol == ETH_P_IPV6 && packet[6] == IPPROTO_UDP ? 40 : 0;
 }
 
-static int parse(const unsigned char *packet, size_t size, uint16_t port, struct record *record) {
-  size_t at = size == 0 ? 0 : find_udp(packet);
+static struct record parse(const unsigned char *packet, size_t size, uint16_t port, const struct sockaddr_ll *link) {
+  struct record spoke = {0, SPOKE, 0, 0, 0};
+  size_t at = find_udp(packet, size, ntohs(link->sll_protocol));
   struct message message;
-  uint16_t destination;
-  if (size < at + 8 + sizeof message) return 0;
-  memcpy(&destination, packet + at + 2, sizeof destination);
+  uint16_t ports[2];
+  if (at == 0 || size < at + 8 + sizeof message) return spoke;
+  memcpy(ports, packet + at, sizeof ports);
   memcpy(&message, packet + at + 8, sizeof message);
-  *record = (struct record){(uint16_t)message.stream, ntohs(destination) == port ? REQUEST : REPLY, message.sequence, message.sent, 0};
-  return 1;
+  int to_guest = link->sll_pkttype == PACKET_OUTGOING;
+  if (ntohs(ports[to_guest ? 1 : 0]) != port) return spoke;
+  return (struct record){(uint16_t)message.stream, to_guest ? REQUEST : REPLY, message.sequence, message.sent, 0};
 }
 
 static uint64_t stamp_of(struct msghdr *header) {
@@ -111,16 +117,17 @@ static void put(int out, const struct record *records, size_t count) {
 static size_t read_batch(int fd, uint16_t port, struct record *records) {
   static unsigned char packets[BATCH][PACKET];
   static char controls[BATCH][64];
+  static struct sockaddr_ll links[BATCH];
   struct mmsghdr headers[BATCH];
   struct iovec parts[BATCH];
   size_t count = 0;
   for (int i = 0; i < BATCH; i++) {
     parts[i] = (struct iovec){packets[i], PACKET};
-    headers[i].msg_hdr = (struct msghdr){NULL, 0, &parts[i], 1, controls[i], sizeof controls[i], 0};
+    headers[i].msg_hdr = (struct msghdr){&links[i], sizeof links[i], &parts[i], 1, controls[i], sizeof controls[i], 0};
   }
   int got = recvmmsg(fd, headers, BATCH, MSG_WAITFORONE, NULL);
   for (int i = 0; i < got; i++) {
-    if (!parse(packets[i], headers[i].msg_len, port, &records[count])) continue;
+    records[count] = parse(packets[i], headers[i].msg_len, port, &links[i]);
     records[count++].b = stamp_of(&headers[i].msg_hdr);
   }
   return count;
