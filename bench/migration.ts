@@ -19,8 +19,8 @@ Usage: make bench NAME=migration [BENCH_FLAGS="--count N"]
   --aborts N          further ones that are made to fail as they run (default: a tenth)
   --bindings LIST     of ${BINDINGS.join(',')} (default: all)
   --strategy WHICH    gate, rarp, or both: the gate, and a fifth as many with OVN's own strategy (default: both)
-  --interval-us N     between two UDP probes from each node, IPv4 and IPv6 in turn (default: 1000); each probe passes four
-                      programs, and more than two cores carry 500
+  --interval-us N     between two UDP probes from each of three nodes, IPv4 and IPv6 in turn (default: 3000, so that the
+                      guest gets one each millisecond); each probe passes four programs, which is what two cores carry
   --seed N            order of the bindings (default: 1)
 
 Brings the lab up when it is not; uses and leaves it when it is. Exits with 1 when a bar is missed.
@@ -36,7 +36,7 @@ const { values } = parseArgs({
     bindings: { type: 'string', default: BINDINGS.join() },
     strategy: { type: 'string', default: 'both' },
     seed: { type: 'string', default: '1' },
-    'interval-us': { type: 'string', default: '1000' },
+    'interval-us': { type: 'string', default: '3000' },
     help: { type: 'boolean', short: 'h', default: false },
   },
 });

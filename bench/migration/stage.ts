@@ -67,7 +67,7 @@ export type StageOptions = {
 const BOOT_SECONDS = 90;
 
 /** Brings up lab and chart where they are not, and makes clients and guests anew. Disposing it removes them. */
-export async function openStage({ root, env, bindings, say, intervalUs = 1000 }: StageOptions): Promise<Stage> {
+export async function openStage({ root, env, bindings, say, intervalUs = 3000 }: StageOptions): Promise<Stage> {
   await using cleanup = new AsyncDisposableStack();
   const lab = await ensureLab(root, env);
   const out = join(root, 'out/bench');
