@@ -9,7 +9,7 @@ import type { Holder, Lease } from '../ipam/pool.ts';
 import { createRegistry, type ForeignLease, type Leftover } from '../ipam/registry.ts';
 import { type Change, type KubeObject, keyOf } from '../kube/index.ts';
 import { listNodeAddresses } from '../plan/networks/node-addresses.ts';
-import { isOvnProvider } from '../plan/networks/provider.ts';
+import { deriveDomain, isOvnProvider } from '../plan/networks/provider.ts';
 import { compareAge, deriveRouterMac, planSubnets, type SubnetPlan } from '../plan/networks/subnet.ts';
 import type { SubnetCount } from '../plan/networks/subnet-status.ts';
 import { isHandedOver } from '../plan/ports/claim-status.ts';
@@ -173,16 +173,15 @@ export const serializeIps = ({ status }: Pick<Node, 'status'>): string => JSON.s
 
 /** A network of another plugin is a world of its own, as planSubnets has it; ours are told apart by VPC. */
 function makeNetwork({ name, vpc, usable, ranges }: SubnetPlan, subnet: Subnet | undefined): Network {
-  const { vlan, provider } = subnet?.spec ?? {};
-  const isOurs = isOvnProvider(provider);
-  const network = {
+  const { provider } = subnet?.spec ?? {};
+  const domain = deriveDomain(subnet?.spec ?? {});
+  return {
     name,
-    space: isOurs ? `vpc/${vpc}` : `provider/${provider}`,
+    space: isOvnProvider(provider) ? `vpc/${vpc}` : `provider/${provider}`,
     ranges: usable ? ranges : [],
     routerMac: deriveRouterMac(vpc, name),
+    ...(domain === undefined ? {} : { domain }),
   };
-  if (vlan !== undefined && vlan !== '') return { ...network, domain: `vlan/${vlan}` };
-  return isOurs ? network : { ...network, domain: `provider/${provider}` };
 }
 
 /** Why no address of the subnet can be given to anybody at present. */

@@ -20,10 +20,9 @@ import {
   servesVmi,
 } from '../../plan/ports/ownership.ts';
 import { listClaimReferences } from '../../plan/requests/claims.ts';
-import { type ClaimReferences, planVmRequests } from '../../plan/requests/requests.ts';
+import { type ClaimReferences, listGuestSources, planVmRequests } from '../../plan/requests/requests.ts';
 import type { RequestContext, RequestPlan } from '../../plan/requests/types.ts';
 import { listVmNics } from '../../plan/requests/vm-nics.ts';
-import type { WishSource } from '../../plan/wishes/types.ts';
 import type { Context } from '../context.ts';
 import { formatWorkloadKey } from '../keys.ts';
 import { makeRequestContext } from '../port/request-context.ts';
@@ -194,13 +193,7 @@ function describeMigration(vmim: VirtualMachineInstanceMigration) {
  */
 function planRequests({ vm, vmi }: Objects, context: RequestContext, claims: ClaimReferences): RequestPlan {
   const template = vm?.spec?.template;
-  const sources: WishSource[] =
-    vm === undefined
-      ? [{ from: 'the VMI', annotations: vmi?.metadata.annotations }]
-      : [
-          { from: 'the VM', annotations: vm.metadata.annotations },
-          { from: "the VM's template", annotations: template?.metadata?.annotations },
-        ];
+  const sources = listGuestSources(vm, vmi);
   const plans = [
     ...(vmi === undefined ? [] : [planVmRequests(vmi.spec, sources, context, claims)]),
     ...(vm === undefined ? [] : [planVmRequests(template?.spec, sources, context, claims)]),

@@ -1,5 +1,12 @@
 import { LOGICAL_SWITCH, MULTUS_DEFAULT_NETWORK, MULTUS_NETWORKS } from '../../api/annotations.ts';
-import { findController, isStorageOnly, type Pod, type VmiSpec } from '../../api/objects.ts';
+import {
+  findController,
+  isStorageOnly,
+  type Pod,
+  type VirtualMachine,
+  type VirtualMachineInstance,
+  type VmiSpec,
+} from '../../api/objects.ts';
 import { type Result, succeed } from '../../api/problem.ts';
 import { combine } from '../wishes/keys.ts';
 import { createWishReader } from '../wishes/reader.ts';
@@ -28,6 +35,18 @@ export function planVmRequests(
   const namespace = context.grants.namespace.metadata.name;
   const drafts = listVmNics(spec).map((nic) => [nic.name, draftVmNic(nic, namespace, claims)] as const);
   return resolveAll({ drafts, sources, read: createWishReader(sources) }, context);
+}
+
+/** The objects whose annotations speak for a guest: its VM and the VM's template, or the VMI of a guest without a VM. */
+export function listGuestSources(
+  vm: VirtualMachine | undefined,
+  vmi: Pick<VirtualMachineInstance, 'metadata'> | undefined,
+): WishSource[] {
+  if (vm === undefined) return [{ from: 'the VMI', annotations: vmi?.metadata.annotations }];
+  return [
+    { from: 'the VM', annotations: vm.metadata.annotations },
+    { from: "the VM's template", annotations: vm.spec?.template?.metadata?.annotations },
+  ];
 }
 
 function draftVmNic(nic: VmNic, namespace: string, claims: ClaimReferences): Result<Draft> {
