@@ -4,10 +4,10 @@ import type { Lease } from '../../ipam/pool.ts';
 import { describeNetwork } from '../../plan/ports/beside.ts';
 import { findChange } from '../../plan/ports/change.ts';
 import type { Kept } from '../../plan/ports/ports.ts';
+import { makeAddressRequest } from '../../plan/requests/address-request.ts';
 import type { NicRequest } from '../../plan/requests/types.ts';
 import { reportProblem, type Turn } from '../context.ts';
 import { getHolder } from './live.ts';
-import { makeAddressRequest } from './reserve.ts';
 import type { Seen } from './seen.ts';
 
 /** Another address to be written, or why what is asked for is not done. */

@@ -6,6 +6,7 @@ import { isUnallocated } from '../../plan/ports/change.ts';
 import { isHandedOver } from '../../plan/ports/claim-status.ts';
 import { formatPortName } from '../../plan/ports/logical-port.ts';
 import type { PortsPlan } from '../../plan/ports/ports.ts';
+import { makeAddressRequest } from '../../plan/requests/address-request.ts';
 import type { NicRequest } from '../../plan/requests/types.ts';
 import { reportProblem, type Turn } from '../context.ts';
 import { getHolder } from './live.ts';
@@ -23,21 +24,6 @@ export type Need = {
 
 /** A need with its address, or with what is in the way. */
 export type Reserved = Need & { readonly holder: string; readonly lease?: Lease; readonly problem?: Problem };
-
-/** What the allocator is asked for, for one NIC of a namespace. */
-export function makeAddressRequest(namespace: string, holder: string, request: NicRequest): AddressRequest {
-  const { subnet, ips, mac, pool } = request;
-  return {
-    holder,
-    subnet,
-    namespace,
-    ...(ips === undefined ? {} : { ips }),
-    ...(mac === undefined ? {} : { mac }),
-    ...(pool?.kind === 'named' ? { pool: pool.name } : {}),
-    ...(pool?.kind === 'list' ? { candidates: pool.candidates } : {}),
-    ...(pool?.kind === 'list' && pool.ordinal !== undefined ? { ordinal: pool.ordinal } : {}),
-  };
-}
 
 /** The NICs of a turn that need an address now. */
 export function listNeeds(seen: Seen, plan: PortsPlan): Need[] {
