@@ -2,6 +2,10 @@ import { GROUP } from './group.ts';
 
 /** Per-NIC requests on a VM or its template: JSON keyed by NIC name. */
 export const NICS_ANNOTATION = `${GROUP}/nics`;
+/** On a VM, its template, a bare VMI, a Namespace or a Subnet: how guests meet the network; the value is a BindingPolicy. */
+export const BINDING = `${GROUP}/binding`;
+/** `true` on a Namespace or a Subnet: its binding also replaces what a user has written. */
+export const BINDING_ENFORCED = `${GROUP}/binding-enforced`;
 /** On a VM, its template or a pod: when the address is given back; the value is LogicalPort's releasePolicy. */
 export const RELEASE_POLICY = `${GROUP}/release-policy`;
 /** `true` on a VM or its template: take over the retained ports of an earlier VM of this name. */
@@ -20,6 +24,13 @@ export const AGENT_ADDRESS = `${GROUP}/agent-address`;
 export const MULTUS_NETWORKS = 'k8s.v1.cni.cncf.io/networks';
 export const MULTUS_DEFAULT_NETWORK = 'v1.multus-cni.io/default-network';
 
+/** `true` on a VM's template: the hook sidecar fills cloud-init's network data where the user gave none. */
+export const CONFIGURE_GUEST = `${GROUP}/configure-guest`;
+/** On a VMI, written by the operator for the hook sidecar: JSON of what its guest's NICs have (network-config.ts). */
+export const NETWORK_CONFIG = `${GROUP}/network-config`;
+/** On a VM's template: JSON, NIC name to what the hook sidecar sets on the NIC's device (nic-devices.ts). */
+export const NIC_DEVICES = `${GROUP}/nic-devices`;
+
 /** Kube-OVN's keys for the primary network (USAGE.md). */
 export const PRIMARY_PREFIX = 'ovn.kubernetes.io/';
 export const IP_ADDRESS = 'ip_address';
@@ -31,6 +42,9 @@ export const ROUTES = 'routes';
 export const NETWORK_STATUS = 'k8s.v1.cni.cncf.io/network-status';
 /** KubeVirt's own request form: JSON, interface name to list of addresses. */
 export const KUBEVIRT_ADDRESSES = 'network.kubevirt.io/addresses';
+
+/** KubeVirt's: bridge on the pod network may migrate live. Any value counts, also an empty one. */
+export const ALLOW_BRIDGE_MIGRATION = 'kubevirt.io/allow-pod-bridge-network-live-migration';
 
 /** KubeVirt's own marks (facts: fixtures of v1.8.4). Labels and annotations are hints; owners by UID decide. */
 export const KUBEVIRT = {

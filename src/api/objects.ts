@@ -126,7 +126,17 @@ export type KubeVirt = {
   apiVersion?: string;
   kind?: string;
   metadata: ObjectMeta;
-  spec?: { configuration?: { migrations?: { network?: string; bandwidthPerMigration?: string | number } } };
+  spec?: {
+    configuration?: {
+      migrations?: { network?: string; bandwidthPerMigration?: string | number };
+      network?: {
+        /** True if absent. */
+        permitBridgeInterfaceOnPodNetwork?: boolean;
+        /** Binding plugins by the name that an interface calls them by. */
+        binding?: Record<string, { domainAttachmentType?: string; migration?: object }>;
+      };
+    };
+  };
 };
 
 type Owned = { readonly ownerReferences?: readonly OwnerRef[] | undefined };

@@ -5,7 +5,7 @@ import type { Subnet } from '../../api/types.gen.ts';
 import { findMisplacedKey, type WishReader } from '../wishes/reader.ts';
 import type { PoolWish, Wish, WishSource } from '../wishes/types.ts';
 import { type Draft, type Identified, identify, isFirst } from './draft.ts';
-import { checkPool, chooseSubnet } from './grants.ts';
+import { checkPool, chooseSubnet, type SubnetNeed } from './grants.ts';
 import { type Family, listDefaults, planFirstRoutes, planRoutes } from './routes.ts';
 import type { NicProblem, NicRequest, RequestContext, RequestPlan, Route } from './types.ts';
 
@@ -76,13 +76,18 @@ function resolve(identified: Identified, listing: Listing, context: RequestConte
 
 type Place = { readonly subnet: Subnet; readonly routes: readonly Route[] | undefined };
 
-function place({ draft, keys, plan }: Identified, wish: Wish, { grants }: RequestContext): Result<Place> {
-  const subnet = chooseSubnet(grants, {
+/** What the NIC needs of a subnet. */
+export function describeNeed({ draft, keys, plan }: Identified, wish: Pick<Wish, 'subnet'>): SubnetNeed {
+  return {
     asked: wish.subnet,
     first: isFirst(draft),
     ...(plan === undefined || plan.kind === 'none' ? {} : { provider: plan.provider, ipamOnly: plan.kind === 'ipam' }),
     orPrimary: keys.nad?.primaryKeys === true,
-  });
+  };
+}
+
+function place(identified: Identified, wish: Wish, { grants }: RequestContext): Result<Place> {
+  const subnet = chooseSubnet(grants, describeNeed(identified, wish));
   if (!subnet.ok) return subnet;
   const { pool } = wish;
   const refusal = pool?.kind === 'named' ? checkPool(grants, pool.name, subnet.value.metadata.name) : undefined;
@@ -101,7 +106,7 @@ function makeRequest(
   wish: Wish & { readonly subnet: string },
   ordinal: number | undefined,
 ): NicRequest {
-  const { routes: _, defaultRoute: __, adopt, pool, ...rest } = wish;
+  const { routes: _, defaultRoute: __, openBinding: ___, adopt, pool, ...rest } = wish;
   const { nic, interface: name, absent, nad } = draft;
   return {
     nic,

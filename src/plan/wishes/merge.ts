@@ -9,6 +9,7 @@ const SCALARS = [
   'routes',
   'defaultRoute',
   'binding',
+  'openBinding',
   'releasePolicy',
   'securityGroups',
   'ipamClaim',

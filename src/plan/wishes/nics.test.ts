@@ -21,6 +21,8 @@ describe('mooring.dev/nics', () => {
     ['an IPPool', { pool: 'web' }, { pool: { kind: 'named', name: 'web' } }],
     ['a list', { pool: '10.0.0.7,10.0.0.8' }, { pool: { kind: 'list', candidates: [['10.0.0.7'], ['10.0.0.8']] } }],
     ['a binding', { binding: 'managedTap' }, { binding: 'managedTap' }],
+    ['a binding that is left open', { binding: 'auto' }, { openBinding: 'auto' }],
+    ['a binding that nobody sets', { binding: 'asIs' }, { openBinding: 'asIs' }],
     ['security groups', { securityGroups: ['web', 'db'] }, { securityGroups: ['db', 'web'] }],
     ['a release policy', { releasePolicy: 'OnStop' }, { releasePolicy: 'OnStop' }],
     ['empty text', { subnet: '', mac: '', pool: '', binding: '', releasePolicy: '' }, {}],
@@ -39,7 +41,11 @@ describe('mooring.dev/nics', () => {
     ['addresses that are no list', { ips: '10.0.0.7' }, 'ips: not a list of at most two addresses'],
     ['an address that is none', { ips: ['x'] }, 'ips: "x" is not an IP address'],
     ['a MAC that is none', { mac: 'x' }, 'mac: "x" is not a unicast MAC'],
-    ['a binding that is none', { binding: 'tap' }, 'binding: "tap" is not one of bridge, masquerade, managedTap'],
+    [
+      'a binding that is none',
+      { binding: 'tap' },
+      'binding: "tap" is not one of asIs, bridge, masquerade, managedTap, auto',
+    ],
     ['groups that are no list', { securityGroups: 'web' }, 'securityGroups: not a list of at most 32 names'],
     [
       'a policy that is none',

@@ -1,11 +1,12 @@
 import { ADOPT, KUBEVIRT_ADDRESSES, NICS_ANNOTATION, RELEASE_POLICY } from '../../api/annotations.ts';
+import { isOpenBinding, parseBindingPolicy } from '../../api/binding.ts';
 import { fail, type Result, succeed } from '../../api/problem.ts';
 import { quote } from '../../ipam/ranges.ts';
 import { asFields, type Fields, isTextList, parseFields } from './json.ts';
 import { combine, readKey } from './keys.ts';
 import { parsePoolText } from './pool.ts';
 import type { Wish, WishSource } from './types.ts';
-import { parseBinding, parseFlag, parseGroups, parseIps, parseMacText, parseNameText, parsePolicy } from './values.ts';
+import { parseFlag, parseGroups, parseIps, parseMacText, parseNameText, parsePolicy } from './values.ts';
 
 /** What one object's annotations say in JSON, read once for all NICs. */
 export type NicTable = {
@@ -67,15 +68,21 @@ function parseEntry(value: unknown): Result<Wish> {
   if (unknown !== undefined) return fail('InvalidRequest', `${quote(unknown)} is not one of ${KNOWN.join(', ')}`);
   const ips = fields.get('ips');
   const groups = fields.get('securityGroups');
+  const binding = readText(fields, 'binding', parseBindingPolicy);
   return combine({
     subnet: readText(fields, 'subnet', parseNameText),
     ips: ips === undefined ? succeed(undefined) : prefixProblem('ips', readIps(ips)),
     mac: readText(fields, 'mac', parseMacText),
     pool: readText(fields, 'pool', parsePoolText),
-    binding: readText(fields, 'binding', parseBinding),
+    binding: mapResult(binding, (policy) => (isOpenBinding(policy) ? undefined : policy)),
+    openBinding: mapResult(binding, (policy) => (isOpenBinding(policy) ? policy : undefined)),
     releasePolicy: readText(fields, 'releasePolicy', parsePolicy),
     securityGroups: groups === undefined ? succeed(undefined) : prefixProblem('securityGroups', parseGroups(groups)),
   });
+}
+
+function mapResult<T, U>(result: Result<T | undefined>, map: (value: T) => U | undefined): Result<U | undefined> {
+  return !result.ok || result.value === undefined ? (result as Result<undefined>) : succeed(map(result.value));
 }
 
 function readIps(value: unknown): Result<readonly string[] | undefined> {

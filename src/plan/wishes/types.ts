@@ -1,3 +1,4 @@
+import type { Binding, OpenBinding } from '../../api/binding.ts';
 import type { LogicalPortSpec } from '../../api/types.gen.ts';
 
 /** Addresses to choose from: candidates in order, each with one address per family, or an IPPool by name. */
@@ -5,7 +6,7 @@ export type PoolWish =
   | { readonly kind: 'list'; readonly candidates: readonly (readonly string[])[]; readonly ordinal?: number }
   | { readonly kind: 'named'; readonly name: string };
 
-export type Binding = NonNullable<LogicalPortSpec['binding']>;
+export type { Binding };
 export type ReleasePolicy = NonNullable<LogicalPortSpec['releasePolicy']>;
 
 /** Annotations of one object that speaks for the NIC, with the name to use in messages. */
@@ -24,6 +25,8 @@ export type Wish = {
   /** Gateways of the pod's default route, which goes through this NIC; empty: the subnet's own. */
   readonly defaultRoute?: readonly string[];
   readonly binding?: Binding;
+  /** The binding is left open, which only admission knows what to do with. */
+  readonly openBinding?: OpenBinding;
   readonly releasePolicy?: ReleasePolicy;
   readonly securityGroups?: readonly string[];
   readonly ipamClaim?: string;

@@ -1,15 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Result } from '../../api/problem.ts';
-import {
-  parseBinding,
-  parseFlag,
-  parseGroups,
-  parseIps,
-  parseIpText,
-  parseMacText,
-  parseNameText,
-  parsePolicy,
-} from './values.ts';
+import { parseFlag, parseGroups, parseIps, parseIpText, parseMacText, parseNameText, parsePolicy } from './values.ts';
 
 const show = (result: Result<unknown>): unknown => (result.ok ? result.value : result.problem.message);
 
@@ -96,13 +87,6 @@ describe('choices', () => {
     ['toString', '"toString" is not one of WithOwner, Retain, OnStop'],
   ])('release policy %j', (text, expected) => {
     expect(show(parsePolicy(text))).toBe(expected);
-  });
-
-  it.each([
-    ['managedTap', 'managedTap'],
-    ['slirp', '"slirp" is not one of bridge, masquerade, managedTap'],
-  ])('binding %j', (text, expected) => {
-    expect(show(parseBinding(text))).toBe(expected);
   });
 
   it.each([

@@ -2,12 +2,11 @@ import { formatAddress, parseAddress, parseCidr, parseMac } from '../../api/addr
 import { fail, type Result, succeed } from '../../api/problem.ts';
 import { quote } from '../../ipam/ranges.ts';
 import { isTextList, MAX_TEXT } from './json.ts';
-import type { Binding, ReleasePolicy } from './types.ts';
+import type { ReleasePolicy } from './types.ts';
 
 const MAX_GROUPS = 32;
 const LABELS = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const POLICIES: readonly ReleasePolicy[] = ['WithOwner', 'Retain', 'OnStop'];
-const BINDINGS: readonly Binding[] = ['bridge', 'masquerade', 'managedTap'];
 
 /** A name as Kubernetes has it (RFC 1123 subdomain). */
 export const isObjectName = (text: string): boolean => text.length <= 253 && LABELS.test(text);
@@ -57,10 +56,6 @@ export function parseNameText(text: string): Result<string | undefined> {
 
 export function parsePolicy(text: string): Result<ReleasePolicy | undefined> {
   return parseChoice(text, POLICIES);
-}
-
-export function parseBinding(text: string): Result<Binding | undefined> {
-  return parseChoice(text, BINDINGS);
 }
 
 export function parseFlag(text: string): Result<boolean | undefined> {
