@@ -1,14 +1,19 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import { parseAllDocuments } from 'yaml';
 import { createResource, createTransport, type KubeObject, systemClock, type Transport } from '../../src/kube/index.ts';
+import { ensureHelm } from '../lab/binaries.ts';
+import { runCommand } from '../lab/command.ts';
+import { findCacheDir } from '../lab/state.ts';
 import { until } from '../ovsdb/server.ts';
 import { startControlPlane } from './apiserver.ts';
 
 /** Where the chart is installed. */
 export const RELEASE = 'mooring-system';
-const TEMPLATES = join(import.meta.dirname, '../../charts/mooring/templates');
+const CHART = join(import.meta.dirname, '../../charts/mooring');
+const VALUES = join(import.meta.dirname, '../lab/values.yaml');
+const WORKLOADS: readonly (string | undefined)[] = ['Deployment', 'DaemonSet'];
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
 export type Call = { readonly method: Method; readonly path: string; readonly body?: object | undefined };
@@ -55,11 +60,14 @@ export async function startRightsStage(account: string): Promise<RightsStage> {
   };
 }
 
-/** The objects of a template before its workload, without what Helm fills in. */
-export function readTemplate(name: string): KubeObject[] {
-  const text = readFileSync(join(TEMPLATES, name), 'utf8').split('apiVersion: apps/v1')[0] ?? '';
-  const plain = text.replace(/^.*\{\{- include.*\n/gm, '').replaceAll('{{ .Release.Namespace }}', RELEASE);
-  return parseAllDocuments(plain).flatMap((document) => (document.toJS() as KubeObject | null) ?? []);
+/** The objects of a template, without workloads, as Helm renders it with the lab's values and these: `key=value`. */
+export async function readTemplate(name: string, ...sets: string[]): Promise<KubeObject[]> {
+  const cache = findCacheDir(process.env);
+  mkdirSync(cache, { recursive: true });
+  const flags = ['-n', RELEASE, '-f', VALUES, '-s', `templates/${name}`, ...sets.flatMap((set) => ['--set', set])];
+  const text = await runCommand([await ensureHelm(cache), 'template', 'mooring', CHART, ...flags]);
+  const objects = parseAllDocuments(text).flatMap((document) => (document.toJS() as KubeObject | null) ?? []);
+  return objects.filter(({ kind }) => !WORKLOADS.includes(kind));
 }
 
 /** A policy takes a moment until the API server enforces it; `ask` is a call that it refuses. */

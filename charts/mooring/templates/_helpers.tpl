@@ -20,3 +20,13 @@ dnsPolicy: Default
 tolerations:
   - operator: Exists
 {{- end }}
+
+{{/* CEL: the caller is a part of Kubernetes that sees to owners, finalizers and storage of all objects. */}}
+{{- define "mooring.kubernetesAccounts" -}}
+request.userInfo.username in ["system:kube-controller-manager", "system:serviceaccount:kube-system:generic-garbage-collector", "system:serviceaccount:kube-system:namespace-controller", "system:serviceaccount:kube-system:storage-version-migrator-controller"]
+{{- end }}
+
+{{/* CEL: that pod, `object` or `oldObject`, is a launcher or says so. */}}
+{{- define "mooring.isLauncher" -}}
+(has({{ . }}.metadata.labels) && "kubevirt.io" in {{ . }}.metadata.labels && {{ . }}.metadata.labels["kubevirt.io"] == "virt-launcher") || (has({{ . }}.metadata.ownerReferences) && {{ . }}.metadata.ownerReferences.exists(owner, owner.kind == "VirtualMachineInstance" && owner.apiVersion.startsWith("kubevirt.io/") && has(owner.controller) && owner.controller))
+{{- end }}

@@ -19,9 +19,9 @@ let stage: RightsStage;
 beforeAll(async () => {
   stage = await startRightsStage('mooring-operator');
   await teachKinds(stage.admin, [KINDS.kubevirt, KINDS.nad]);
-  const rights = readTemplate('operator.yaml').filter(({ kind }) => kind?.startsWith('ClusterRole'));
+  const rights = (await readTemplate('operator.yaml')).filter(({ kind }) => kind?.startsWith('ClusterRole'));
   const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'kubevirt' } };
-  await stage.apply([namespace, ...rights, ...readTemplate('operator-policy.yaml')]);
+  await stage.apply([namespace, ...rights, ...(await readTemplate('operator-policy.yaml'))]);
   await createResource(stage.admin, KINDS.kubevirt).create({
     metadata: { name: 'kubevirt', namespace: 'kubevirt', annotations: { note: 'theirs' }, labels: { a: 'b' } },
     spec: { imageTag: 'v1', configuration: { evictionStrategy: 'LiveMigrate', migrations: { allowPostCopy: true } } },

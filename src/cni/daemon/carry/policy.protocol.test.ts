@@ -18,8 +18,8 @@ const OWN = { key: 'k'.repeat(43), address: '192.0.2.1' };
 let stage: RightsStage;
 beforeAll(async () => {
   stage = await startRightsStage('mooring-agent');
-  const rights = readTemplate('agent.yaml').filter(({ kind }) => kind === 'Role' || kind === 'RoleBinding');
-  await stage.apply([...rights, ...readTemplate('agent-policy.yaml')]);
+  const rights = (await readTemplate('agent.yaml')).filter(({ kind }) => kind === 'Role' || kind === 'RoleBinding');
+  await stage.apply([...rights, ...(await readTemplate('agent-policy.yaml'))]);
   await createResource<Lease>(stage.admin, LEASE).create({
     metadata: { name: 'mooring-operator', namespace: RELEASE },
     spec: { holderIdentity: 'operator-1' },

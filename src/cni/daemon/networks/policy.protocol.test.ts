@@ -1,15 +1,12 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseAllDocuments } from 'yaml';
 import { startControlPlane, type TestControlPlane } from '../../../../test/kube/apiserver.ts';
+import { readTemplate } from '../../../../test/kube/rights.ts';
 import { NETWORK_STATUS } from '../../../api/annotations.ts';
 import { KINDS } from '../../../api/group.ts';
 import { createResource, createTransport, type KubeObject, systemClock, type Transport } from '../../../kube/index.ts';
 import { publishStatus } from './publish.ts';
 
-const TEMPLATES = join(import.meta.dirname, '../../../../charts/mooring/templates');
 const AGENT = 'system:serviceaccount:mooring-system:mooring-agent';
 const NODE_KEY = 'authentication.kubernetes.io%2Fnode-name';
 
@@ -21,8 +18,8 @@ beforeAll(async () => {
   admin = createTransport({ endpoint: plane.endpoint, clock: systemClock });
   transports.push(admin);
   await apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'mooring-system' } });
-  const rights = readTemplate('agent.yaml').filter(({ kind }) => kind?.startsWith('ClusterRole'));
-  for (const object of [...rights, ...readTemplate('agent-policy.yaml')]) await apply(object);
+  const rights = (await readTemplate('agent.yaml')).filter(({ kind }) => kind?.startsWith('ClusterRole'));
+  for (const object of [...rights, ...(await readTemplate('agent-policy.yaml'))]) await apply(object);
   for (const name of ['mine', 'other']) await createPod(name, name === 'mine' ? 'n1' : 'n2');
   await untilInForce();
 });
@@ -30,13 +27,6 @@ afterAll(async () => {
   for (const transport of transports) await transport.close();
   await plane.stop();
 });
-
-/** The chart's text without what Helm fills in; a template that cannot be read so is not for this test. */
-function readTemplate(name: string): KubeObject[] {
-  const text = readFileSync(join(TEMPLATES, name), 'utf8').split('apiVersion: apps/v1')[0] ?? '';
-  const plain = text.replace(/^.*\{\{- include.*\n/gm, '').replaceAll('{{ .Release.Namespace }}', 'mooring-system');
-  return parseAllDocuments(plain).flatMap((document) => (document.toJS() as KubeObject | null) ?? []);
-}
 
 async function apply(object: KubeObject): Promise<void> {
   const [group = '', version = 'v1'] = object.apiVersion?.includes('/') ? object.apiVersion.split('/') : ['', 'v1'];
