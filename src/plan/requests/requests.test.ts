@@ -256,3 +256,33 @@ describe('planVmRequests', () => {
     ]);
   });
 });
+
+describe('what KubeVirt would not take', () => {
+  const KUBEVIRT_MAC = '02:00:00:00:00:00';
+  const plan = (spec: VmiSpec, annotations: Record<string, string> = {}) =>
+    planVmRequests(spec, [{ from: 'the VM', annotations }], makeRequestContext());
+
+  it.each<[string, VmiSpec, Record<string, string>, string[]]>([
+    [
+      'its own MAC in an annotation',
+      vmWith({ default: 'pod' }),
+      { 'ovn.kubernetes.io/mac_address': KUBEVIRT_MAC },
+      ['default! InvalidRequest'],
+    ],
+    [
+      'its own MAC for one NIC of two',
+      vmWith({ default: 'pod', biz: 'default/attachnet' }),
+      { 'mooring.dev/nics': `{"biz":{"mac":"${KUBEVIRT_MAC}"}}` },
+      ['default=eth0 default bridge', 'biz! InvalidRequest'],
+    ],
+    ['an interface in networkName', vmWith({ biz: 'default/attachnet@net1' }), {}, ['biz! InvalidRequest']],
+  ])('is refused: %s', (_cause, spec, annotations, expected) => {
+    expect(show(plan(spec, annotations))).toEqual(expected);
+  });
+
+  it('a MAC beside its own is taken', () => {
+    expect(plan(vmWith({ default: 'pod' }), { 'ovn.kubernetes.io/mac_address': '02:00:00:00:00:01' }).problems).toEqual(
+      [],
+    );
+  });
+});

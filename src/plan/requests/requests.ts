@@ -7,7 +7,8 @@ import {
   type VirtualMachineInstance,
   type VmiSpec,
 } from '../../api/objects.ts';
-import { type Result, succeed } from '../../api/problem.ts';
+import { fail, type Result, succeed } from '../../api/problem.ts';
+import { quote } from '../../ipam/ranges.ts';
 import { combine } from '../wishes/keys.ts';
 import { createWishReader } from '../wishes/reader.ts';
 import { parseDefaultNetwork, parseReference, parseSelections, type Selection } from '../wishes/selection.ts';
@@ -34,7 +35,21 @@ export function planVmRequests(
 ): RequestPlan {
   const namespace = context.grants.namespace.metadata.name;
   const drafts = listVmNics(spec).map((nic) => [nic.name, draftVmNic(nic, namespace, claims)] as const);
-  return resolveAll({ drafts, sources, read: createWishReader(sources) }, context);
+  return refuseReservedMacs(resolveAll({ drafts, sources, read: createWishReader(sources) }, context));
+}
+
+/** Of the bridge that KubeVirt makes in every launcher; it refuses it in a spec, and sees no annotation. */
+const KUBEVIRT_MAC = '02:00:00:00:00:00';
+
+function refuseReservedMacs(plan: RequestPlan): RequestPlan {
+  const refused = plan.requests.filter(({ mac }) => mac === KUBEVIRT_MAC);
+  if (refused.length === 0) return plan;
+  const problems = refused.map(({ nic }) => ({
+    nic,
+    problem: fail('InvalidRequest', `MAC ${KUBEVIRT_MAC} is KubeVirt's own; ask for another`).problem,
+  }));
+  const requests = plan.requests.filter(({ mac }) => mac !== KUBEVIRT_MAC);
+  return { ...plan, requests, problems: [...plan.problems, ...problems] };
 }
 
 /** The objects whose annotations speak for a guest: its VM and the VM's template, or the VMI of a guest without a VM. */
@@ -65,7 +80,14 @@ function draftVmNic(nic: VmNic, namespace: string, claims: ClaimReferences): Res
   if (nic.network.kind === 'pod') return succeed(base);
   const reference = parseReference(nic.network.reference, namespace);
   if (!reference.ok) return reference;
-  const { namespace: nadNamespace, name } = reference.value;
+  const { namespace: nadNamespace, name, interface: link } = reference.value;
+  if (link !== '') {
+    const asked = quote(nic.network.reference);
+    return fail(
+      'InvalidRequest',
+      `networkName ${asked} names an interface, which KubeVirt does itself; leave out what follows @`,
+    );
+  }
   return succeed({ ...base, nad: { namespace: nadNamespace, name } });
 }
 
