@@ -70,11 +70,27 @@ export async function readTemplate(name: string, ...sets: string[]): Promise<Kub
   return objects.filter(({ kind }) => !WORKLOADS.includes(kind));
 }
 
+/** What a user has in one namespace, or in the whole cluster: roles by name, and `all` for everything. */
+export function formatGrants(user: string, namespace: string | undefined, roles: readonly string[]): KubeObject[] {
+  const group = 'rbac.authorization.k8s.io';
+  const [apiVersion, where] = [`${group}/v1`, namespace === undefined ? {} : { namespace }];
+  const rules = [{ apiGroups: ['*'], resources: ['*'], verbs: ['*'] }];
+  return roles.flatMap((role) => {
+    const ownName = `${user.replaceAll(':', '.')}.${role}`;
+    const own = role === 'all' ? [{ apiVersion, kind: 'ClusterRole', metadata: { name: ownName }, rules }] : [];
+    const kind = namespace === undefined ? 'ClusterRoleBinding' : 'RoleBinding';
+    const roleRef = { apiGroup: group, kind: 'ClusterRole', name: role === 'all' ? ownName : role };
+    const subjects = [{ apiGroup: group, kind: 'User', name: user }];
+    return [...own, { apiVersion, kind, metadata: { name: ownName, ...where }, roleRef, subjects }];
+  });
+}
+
 /** A policy takes a moment until the API server enforces it; `ask` is a call that it refuses. */
 export const whenRefused = (ask: () => Promise<Answer>) =>
   until('the policy is in force', async () => (await ask()).status === 422);
 
-async function apply(admin: Transport, object: KubeObject): Promise<void> {
+/** Makes an object of a kind that every API server knows. */
+export async function apply(admin: Transport, object: KubeObject): Promise<void> {
   const [group = '', version = 'v1'] = object.apiVersion?.includes('/') ? object.apiVersion.split('/') : ['', 'v1'];
   const kind = object.kind ?? '';
   const plural = kind.endsWith('y') ? `${kind.toLowerCase().slice(0, -1)}ies` : `${kind.toLowerCase()}s`;

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll } from 'vitest';
 import { KINDS } from '../../src/api/group.ts';
 import {
+  type ApiEndpoint,
   createResource,
   createTransport,
   type KubeObject,
@@ -17,6 +18,8 @@ import { createOperators, type Started, type StartOptions } from './stage.ts';
 
 /** A real API server and real OVSDB servers for both databases of OVN, for all tests of a file. */
 export type RealStage = {
+  /** Of the API server, as its administrator. */
+  readonly endpoint: ApiEndpoint;
   readonly nb: TestNb;
   readonly sb: TestServer;
   resource<T extends KubeObject = KubeObject>(kind: ResourceKind): Resource<T>;
@@ -46,6 +49,9 @@ export function useRealStage(
     ...(await resource<T>(kind).list({})).items,
   ];
   return {
+    get endpoint() {
+      return get().endpoint;
+    },
     get nb() {
       return get().nb;
     },
@@ -77,6 +83,7 @@ async function open(kinds: readonly ResourceKind[], namespaces: readonly string[
   const operators = cleanup.use(createOperators({ endpoint, nb: nb.server.remote, sb: sb.remote }));
   const owned = cleanup.move();
   return {
+    endpoint,
     transport,
     nb,
     sb,

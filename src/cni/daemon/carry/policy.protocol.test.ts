@@ -55,7 +55,7 @@ function send(node: string | undefined, method: Method, name: string, body?: obj
 const formatLease = (name: string) => ({ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name } });
 const CLAIM = { spec: { holderIdentity: 'agent' } };
 
-describe('of Leases an agent', () => {
+describe('F60 of Leases an agent', () => {
   test('writes the one of its own node, first and again, and reads those of others', async () => {
     await publish(actAs('n1'), 'n1', OWN, SIGNAL);
     await publish(actAs('n1'), 'n1', { ...OWN, address: '192.0.2.9' }, SIGNAL);

@@ -84,7 +84,7 @@ async function untilInForce(): Promise<void> {
   }
 }
 
-describe('what an agent may write of a pod', () => {
+describe('F60 what an agent may write of a pod', () => {
   test('network-status of a pod of its node, first time, again, and not at all', async () => {
     for (const text of ['[]', '[{}]', null]) {
       expect(await actAs('n1')('mine', annotate({ [NETWORK_STATUS]: text }))).toMatchObject({ status: 200 });
