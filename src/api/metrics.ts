@@ -1,5 +1,5 @@
 /**
- * Every metric of ours, without the program's prefix (`mooring_operator_`, `mooring_agent_`), with what it says.
+ * Every metric of ours, without the program's prefix (`mooring_operator_`, `mooring_agent_`, `mooring_hook_`), with what it says.
  * Histograms are in milliseconds. The runtime's own (`process_…`, `nodejs_…`) come beside them.
  */
 export const METRICS = {
@@ -63,9 +63,29 @@ export const METRICS = {
     program: 'both',
     help: 'Kubernetes events given up because too many waited.',
   },
+  admission_ms: {
+    type: 'histogram',
+    program: 'hook',
+    help: 'From the API server’s question to our answer, by path.',
+  },
+  admission_verdicts: {
+    type: 'counter',
+    program: 'hook',
+    help: 'Answers by path, kind of object and verdict: allowed, warned, changed or denied.',
+  },
+  admission_refused: {
+    type: 'counter',
+    program: 'hook',
+    help: 'Requests that were no question of an API server, by HTTP status.',
+  },
+  admission_judge_failures: {
+    type: 'counter',
+    program: 'hook',
+    help: 'Objects let through because a judge failed, by judge.',
+  },
 } as const satisfies Record<
   string,
-  { type: 'histogram' | 'counter'; program: 'operator' | 'agent' | 'both'; help: string }
+  { type: 'histogram' | 'counter'; program: 'operator' | 'agent' | 'both' | 'hook'; help: string }
 >;
 
 /** What a metric says; its name in words when it is not in the list. */

@@ -31,6 +31,8 @@ export type Verdict = {
   readonly message?: string;
   readonly warnings: readonly string[];
   readonly patch: readonly PatchOperation[];
+  /** The denial may be due to an object that was made a moment ago: the judge wants to be asked once more. */
+  readonly isPerhapsLate?: boolean;
 };
 
 /** Pure, given the records that it was made with. The object's tree must not be changed. */

@@ -5,7 +5,8 @@ import type {
   VirtualMachine,
   VirtualMachineInstance,
 } from '../api/objects.ts';
-import type { LogicalPort, Subnet } from '../api/types.gen.ts';
+import type { IPPool, LogicalPort, Subnet, Vpc } from '../api/types.gen.ts';
+import type { NodeAddresses } from '../plan/networks/node-addresses.ts';
 
 /**
  * What the webhook knows of the cluster, read from its caches: complete when it is ready, and behind by as much as a
@@ -26,4 +27,12 @@ export type Cluster = {
   findVmi(namespace: string, name: string): VirtualMachineInstance | undefined;
   /** The installation; the first by name where there are several. */
   findKubevirt(): KubeVirt | undefined;
+};
+
+/** All that the caches hold: what the operator's own rules are asked with. */
+export type Records = Cluster & {
+  findVpc(name: string): Vpc | undefined;
+  listPools(): readonly IPPool[];
+  /** Read again only after a node has changed. */
+  getNodeAddresses(): NodeAddresses;
 };

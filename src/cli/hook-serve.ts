@@ -1,0 +1,81 @@
+import { randomBytes } from 'node:crypto';
+import { parseArgs } from 'node:util';
+import { pino } from 'pino';
+import { systemClock } from '../kube/index.ts';
+import { createJudges } from '../launcher-hook/judges.ts';
+import { createHook } from '../launcher-hook/server/hook.ts';
+import { createPrometheus, serveHealth } from './metrics.ts';
+import { connect, type Program } from './program.ts';
+
+const OPTIONS = {
+  kubeconfig: { type: 'string', default: '' },
+  'api-server': { type: 'string', default: '' },
+  namespace: { type: 'string', default: '' },
+  service: { type: 'string', default: 'mooring-hook' },
+  port: { type: 'string', default: '9478' },
+  'metrics-port': { type: 'string', default: '9479' },
+  secondary: { type: 'boolean', default: false },
+  'linger-seconds': { type: 'string', default: '3' },
+  'log-level': { type: 'string', default: 'info' },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+const HELP = `mooring-hook serve: looks at virtual machines as they are admitted (admission webhooks)
+
+Usage: mooring-hook serve [options]
+
+  --kubeconfig FILE       how to reach the API server (default: the pod's service account)
+  --api-server URL        its address, one that needs no Service (default: the configuration's)
+  --namespace NS          of our Service and Secret (default: the configuration's namespace)
+  --service NAME          by which the API server calls us (default: mooring-hook)
+  --port PORT             of the webhooks: /mutate and /validate (default: 9478)
+  --metrics-port PORT     /metrics, /healthz, /readyz (default: 9479)
+  --secondary             another plugin makes the pods' first interface, as the operator is told
+  --linger-seconds N      how long connections are still taken after SIGTERM (default: 3)
+  --log-level LEVEL       debug, info, warn or error (default: info)
+`;
+
+const DAY_MS = 86_400_000;
+/** Rotation needs twice settleMs, out of the third of an authority's time that is left when it begins. */
+const LIFETIMES = { authorityMs: 730 * DAY_MS, servingMs: 60 * DAY_MS, settleMs: 120_000, backdateMs: 300_000 };
+
+type Values = ReturnType<typeof parse>;
+
+function parse() {
+  return parseArgs({ options: OPTIONS, strict: true, args: process.argv.slice(3) }).values;
+}
+
+function parseNumber(values: Values, name: 'port' | 'metrics-port' | 'linger-seconds', most: number): number {
+  const number = Number(values[name]);
+  if (/^\d+$/.test(values[name]) && number <= most) return number;
+  throw new Error(`--${name} must be a number from 0 to ${most}`);
+}
+
+async function run(values: Values): Promise<void> {
+  const port = parseNumber(values, 'port', 65_535);
+  const metricsPort = parseNumber(values, 'metrics-port', 65_535);
+  const lingerMs = parseNumber(values, 'linger-seconds', 60) * 1000;
+  const log = pino({ level: values['log-level'], base: {} });
+  const { metrics, registry } = createPrometheus('mooring_hook');
+  const { endpoint, transport } = await connect('mooring-hook', values);
+  const namespace = values.namespace || endpoint.namespace;
+  const names = [`${values.service}.${namespace}.svc`, `${values.service}.${namespace}.svc.cluster.local`];
+  const settings = { defaultVpc: 'default', defaultSubnet: 'default', primary: !values.secondary };
+  const hook = createHook({
+    ...{ transport, log, metrics, namespace, port, lingerMs, randomBytes },
+    createJudges: (records) => createJudges(records, settings),
+    clock: systemClock,
+    random: Math.random,
+    certificates: { ...LIFETIMES, names },
+  });
+  const stop = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort(new Error(signal)));
+  const health = await serveHealth(metricsPort, registry, hook.findObstacle);
+  log.info({ metricsPort, names }, 'started');
+  await hook.run(stop.signal);
+  log.info({}, 'stopped');
+  await health.close();
+  await transport.close();
+}
+
+export const serve: Program<Values> = { name: 'mooring-hook serve', help: HELP, parse, run };
