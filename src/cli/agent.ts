@@ -10,8 +10,9 @@ import { createOvsPorts } from '../cni/daemon/ovs-ports.ts';
 import { createEventRecorder, createResource, LEASE, type Lease, systemClock, type Transport } from '../kube/index.ts';
 import { createNetnsWorker } from '../netlink/worker.ts';
 import { createOvsClient } from '../ovs/database.ts';
+import { connect } from './connect.ts';
 import { createPrometheus, serveHealth } from './metrics.ts';
-import { connect, runProgram } from './program.ts';
+import { runProgram } from './program.ts';
 
 const OPTIONS = {
   node: { type: 'string', default: process.env.NODE_NAME ?? '' },

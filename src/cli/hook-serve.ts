@@ -4,8 +4,9 @@ import { pino } from 'pino';
 import { systemClock } from '../kube/index.ts';
 import { createJudges } from '../launcher-hook/judges.ts';
 import { createHook } from '../launcher-hook/server/hook.ts';
+import { connect } from './connect.ts';
 import { createPrometheus, serveHealth } from './metrics.ts';
-import { connect, type Program } from './program.ts';
+import type { Program } from './program.ts';
 
 const OPTIONS = {
   kubeconfig: { type: 'string', default: '' },

@@ -3,6 +3,7 @@ import { runProgram } from './program.ts';
 /** Each is loaded only when it is called: what one of them needs is of no use to the others. */
 const COMMANDS: Readonly<Record<string, () => Promise<number>>> = {
   serve: async () => runProgram((await import('./hook-serve.ts')).serve),
+  sidecar: async () => runProgram((await import('./hook-sidecar.ts')).sidecar),
 };
 
 const HELP = `mooring-hook: what happens to virtual machines before they run
@@ -10,6 +11,7 @@ const HELP = `mooring-hook: what happens to virtual machines before they run
 Usage: mooring-hook COMMAND [options]
 
   serve       admission webhooks for virtual machines
+  sidecar     KubeVirt's hook sidecar, in the pod of one virtual machine
 
 mooring-hook COMMAND --help tells each one's options.
 `;

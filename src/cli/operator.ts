@@ -10,8 +10,9 @@ import { createNbClient, createSbClient, type DatabaseOptions } from '../ovn/dat
 import { materialFromFiles } from '../ovsdb/index.ts';
 import type { ReleasePolicy } from '../plan/ports/retention.ts';
 import { planJoin, type Settings } from '../plan/settings.ts';
+import { connect } from './connect.ts';
 import { createPrometheus, serveHealth } from './metrics.ts';
-import { connect, runProgram } from './program.ts';
+import { runProgram } from './program.ts';
 
 const RELEASE_POLICIES: readonly ReleasePolicy[] = ['WithOwner', 'OnStop', 'Retain'];
 
