@@ -1,6 +1,6 @@
 import { formatAddress, parseAddress } from '../../api/address.ts';
 import { formatLogicalPortName } from '../../api/names.ts';
-import type { Problem as Cause } from '../../api/problem.ts';
+import { type Problem as Cause, fail, type Result, succeed } from '../../api/problem.ts';
 import type { Reason } from '../../api/reasons.ts';
 import type { LogicalPort, Subnet } from '../../api/types.gen.ts';
 import { type AddressRequest, chooseLease } from '../../ipam/allocate.ts';
@@ -38,26 +38,24 @@ export function checkAddresses(request: NicRequest, guest: Guest, cluster: Check
   if (subnet === undefined) return [];
   const the: Case = { request, subnet, guest, cluster };
   const ranges = findRanges(the);
-  if (!Array.isArray(ranges)) return [warn(ranges, request.nic)];
+  if (!ranges.ok) return [warn(ranges.problem, request.nic)];
   const { mac: _, ...wanted } = request;
   const asked = makeAddressRequest(guest.namespace, formatKey(the), wanted);
-  const pool = makePool(the, ranges, listAsked(asked));
+  const pool = makePool(the, ranges.value, listAsked(asked));
   const lease = chooseLease(pool, asked, { random: (length) => new Uint8Array(length) });
   if (lease.ok) return listFull(request, subnet, { guest, cluster });
   return [judge(lease.problem, the)];
 }
 
 /** The ranges as the operator has them, or why it has none. */
-function findRanges({ subnet, cluster }: Case): SubnetRanges | Cause {
+function findRanges({ subnet, cluster }: Case): Result<SubnetRanges> {
   const ranges = planRanges(subnet.spec);
-  const notReady = (what: string): Cause => ({
-    reason: 'SubnetNotReady',
-    message: `subnet ${subnet.metadata.name}: ${what}`,
-  });
+  const notReady = (what: string) => fail('SubnetNotReady', `subnet ${subnet.metadata.name}: ${what}`);
   if (!ranges.ok) return notReady(ranges.problem.message);
   const ready = subnet.status?.conditions?.find(({ type }) => type === 'Ready');
   const isUnusable = ready?.status === 'False' && UNUSABLE.includes(ready.reason);
-  return isUnusable ? notReady(ready.message) : excludeNodes(ranges.value, cluster.getNodeAddresses());
+  if (isUnusable) return notReady(ready.message);
+  return succeed(excludeNodes(ranges.value, cluster.getNodeAddresses()));
 }
 
 function formatKey({ guest, request: { nic } }: Case): string {

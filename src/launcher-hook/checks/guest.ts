@@ -29,7 +29,7 @@ export type Guest = {
   readonly ofVm: boolean;
 };
 
-const RUNNING = ['Always', 'RerunOnFailure', 'Once'];
+const RUNNING: readonly unknown[] = ['Always', 'RerunOnFailure', 'Once'];
 const GUEST_KINDS = ['VirtualMachine', 'VirtualMachineInstance'] as const;
 
 /** Undefined for what is no VM or VMI, and for one that is being deleted: what leaves is never held up. */
@@ -78,7 +78,7 @@ function parseVm(
     spec: asSpec(asFields(template?.get('spec'))),
     sources: listGuestSources(vm, undefined),
     launcherAnnotations,
-    runs: spec?.get('running') === true || RUNNING.includes(String(spec?.get('runStrategy'))),
+    runs: spec?.get('running') === true || RUNNING.includes(spec?.get('runStrategy')),
     ofVm: false,
   };
 }

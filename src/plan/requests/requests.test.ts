@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { VmiSpec } from '../../api/objects.ts';
 import { planPodRequests, planVmRequests } from './requests.ts';
-import { type ContextOverrides, makeRequestContext, makeSubnet, podWith, show } from './testing/requests.ts';
+import { type ContextOverrides, makeRequestContext, makeSubnet, podWith, show, vmWith } from './testing/requests.ts';
 
 describe('a launcher without a guest', () => {
   const OWNER = {
