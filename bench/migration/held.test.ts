@@ -70,6 +70,17 @@ describe('a guest at a gate that opens with its own first packet', () => {
     ]);
   });
 
+  it('keeps what waits for its address while it does not give it', () => {
+    const tap = [
+      at('reply', 12, 1),
+      { type: 'asked', at: 20 } as const,
+      { type: 'spoke', at: 33 } as const,
+      { type: 'asked', at: 40 } as const,
+    ];
+    expect(listDumb(tap, 10)[2]).toEqual({ from: 20, to: 33 });
+    expect(listDumb(tap, 10)).toHaveLength(3);
+  });
+
   it('is not excused when it never answers', () => {
     expect(listDumb([at('request', 12, 1), { type: 'spoke', at: 14 }], 10)).toEqual([]);
   });

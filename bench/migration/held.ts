@@ -27,22 +27,25 @@ export function listHeld(tap: readonly ProbeRecord[], stream: number, until: num
 }
 
 /**
- * Of a guest behind a gate that opens with its own first packet (masquerade): from RESUME until it said anything at all, and
- * while it held a request of any flow, until its first answer. Until then nobody else's request may reach it. `tap`: records
+ * Of a guest behind a gate that opens with its own first packet (masquerade): from RESUME until it said anything at all;
+ * while it held a request of any flow, until its first answer, as nobody else's request may reach it before; and while it
+ * was asked for its address and said nothing, as the launcher's kernel keeps what is for it until it does. `tap`: records
  * since RESUME.
  */
 export function listDumb(tap: readonly ProbeRecord[], resumedAt: number): Span[] {
-  const first = (...types: readonly string[]): number | undefined =>
+  const timesOf = (...types: readonly string[]): number[] =>
     tap
       .flatMap((record) => (types.includes(record.type) && 'at' in record ? [record.at] : []))
-      .toSorted((a, b) => a - b)[0];
-  const [spokeAt, answeredAt] = [first('spoke', 'reply'), first('reply')];
+      .toSorted((a, b) => a - b);
+  const spoken = timesOf('spoke', 'reply');
+  const [[spokeAt], [answeredAt], [requestedAt]] = [spoken, timesOf('reply'), timesOf('request')];
   if (spokeAt === undefined || answeredAt === undefined) return [];
-  const askedAt = first('request') ?? answeredAt;
-  return [
-    { from: resumedAt, to: spokeAt },
-    { from: Math.min(askedAt, answeredAt), to: answeredAt },
-  ];
+  const asked = timesOf('asked').flatMap((from): Span[] => {
+    const to = spoken.find((at) => at >= from);
+    return to === undefined ? [] : [{ from, to }];
+  });
+  const first = { from: Math.min(requestedAt ?? answeredAt, answeredAt), to: answeredAt };
+  return [{ from: resumedAt, to: spokeAt }, first, ...asked];
 }
 
 type Passing = Extract<ProbeRecord, { type: 'request' | 'reply' }>;

@@ -105,7 +105,7 @@ export function hasChanged({ witness }: Stage, { name, port, ipv4, ipv6, mac }: 
 /** Windows without migration overlap, so that as many of the same length take a third of the time. */
 const OVERLAP = 3;
 /** Of one binding: more windows make its middle no surer. */
-const WINDOWS = 30;
+const WINDOWS = 18;
 
 /** Without migrations: as many windows of the same length, up to `WINDOWS` for each binding. */
 async function listen({ stage, subject, probing, seen }: Turn, { binding }: Block): Promise<void> {

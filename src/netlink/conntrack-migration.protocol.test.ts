@@ -20,8 +20,8 @@ type Case = {
 const SERVICE = 80;
 const REMOTE_PORT = 4000;
 const SYN_SENT = 1;
-/** The gate lets ten packets a second knock. */
-const PER_KNOCK = 110;
+/** The gate lets fifty packets a second knock. */
+const PER_KNOCK = 25;
 const open: (() => void)[] = [];
 
 afterEach(() => {

@@ -16,7 +16,7 @@ const PREFIX = 'mooring-gate-';
 const FAMILIES = ['bridge', 'inet', 'arp'] as const;
 const PRIORITY = -300;
 /** While a masquerade gate is shut, so many packets a second may pass to make the launcher's kernel ask for the guest. */
-const KNOCKS = 10;
+const KNOCKS = 50;
 
 /** KubeVirt's names for what it makes of a pod interface (pkg/network/link/names.go). */
 export function deriveLinkNames(podInterface: string): { nic: string; tap: string; bridge: string } {

@@ -52,8 +52,19 @@ describe('records of the prober', () => {
     expect(parseRecords(data.subarray(0, RECORD_BYTES + 5))).toEqual([{ type: 'mark', at: 1 }]);
   });
 
+  it('tell that the guest spoke, and that it was asked for its address', () => {
+    const data = formatRaw([
+      { type: 8, b: 9_000_000n },
+      { type: 9, b: 10_000_000n },
+    ]);
+    expect(parseRecords(data)).toEqual([
+      { type: 'spoke', at: 9 },
+      { type: 'asked', at: 10 },
+    ]);
+  });
+
   it('of a type that nobody writes are an error and not passed over', () => {
-    expect(() => parseRecords(formatRaw([{ type: 9 }]))).toThrow('unknown type 9 at byte 0');
+    expect(() => parseRecords(formatRaw([{ type: 10 }]))).toThrow('unknown type 10 at byte 0');
   });
 
   it('are of one stream per place and kind', () => {

@@ -13,14 +13,14 @@ export const streamOf = (place: number, kind: StreamKind): number =>
  *   opened   a TCP stream is there; closed: it ended, with an errno (0: by the guest's FIN)
  *   mark     everything before this time has been written
  *   request, reply   a probe as the guest's tap saw it
- *   spoke    the guest said something else there
+ *   asked    the guest was asked for its address there (ARP, neighbour solicitation); spoke: it said something else
  */
 export type ProbeRecord =
   | { readonly type: 'answer'; readonly stream: number; readonly sequence: number; sent: number; received: number }
   | { readonly type: 'late'; readonly due: number; readonly at: number }
   | { readonly type: 'opened'; readonly stream: number; readonly at: number }
   | { readonly type: 'closed'; readonly stream: number; readonly at: number; readonly errno: number }
-  | { readonly type: 'mark' | 'spoke'; readonly at: number }
+  | { readonly type: 'mark' | 'asked' | 'spoke'; readonly at: number }
   | { readonly type: 'request' | 'reply'; readonly stream: number; readonly sequence: number; readonly at: number };
 
 export const RECORD_BYTES = 24;
@@ -57,6 +57,8 @@ function parseRecord(data: Buffer, at: number): ProbeRecord {
       return { type: 'reply', stream, sequence, at: b };
     case 8:
       return { type: 'spoke', at: b };
+    case 9:
+      return { type: 'asked', at: b };
     default:
       throw new Error(`record of unknown type ${type} at byte ${at}`);
   }

@@ -1,5 +1,6 @@
-/* Watches what a guest is asked and what it answers, at its own tap: UDP to PORT and from it, with the kernel's times; and that
- * it says anything else at all, but for the RARP that QEMU sends in its name.
+/* Watches what a guest is asked and what it answers, at its own tap: UDP to PORT and from it, with the kernel's times; that it
+ * is asked for its address (ARP, neighbour solicitation); and that it says anything else at all, but for the RARP that QEMU
+ * sends in its name.
  *   tap FILE NETNS INTERFACE PORT LIMIT
  * Waits for the interface; ends after LIMIT packets or by SIGTERM. Records like the prober's, see records.ts. */
 #define _GNU_SOURCE
@@ -21,7 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MARK = 5, REQUEST, REPLY, SPOKE };
+enum { MARK = 5, REQUEST, REPLY, SPOKE, ASKED };
+#define SOLICITATION 135 /* RFC 4861, section 4.3 */
 #define BATCH 64
 #define PACKET 128
 #define LOOK_NS 5000000L
@@ -33,20 +35,22 @@ static volatile sig_atomic_t stopping;
 static void on_signal(int number) { (void)number; stopping = 1; }
 static void die(const char *what) { perror(what); exit(1); }
 
-/* All that comes from the guest but RARP, and UDP to the guest whose destination is PORT. Offsets count from the network header, as the socket is SOCK_DGRAM (packet(7)). */
+/* All that comes from the guest but RARP; ARP, ICMPv6, and UDP whose destination is PORT, to the guest. Offsets count from the network header, as the socket is SOCK_DGRAM (packet(7)). */
 static void attach_filter(int fd, uint16_t port) {
   struct sock_filter code[] = {
     BPF_STMT(BPF_LD | BPF_H | BPF_ABS, (unsigned)SKF_AD_OFF + SKF_AD_PROTOCOL),
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_RARP, 13, 0),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_RARP, 15, 0),
     BPF_STMT(BPF_LD | BPF_B | BPF_ABS, (unsigned)SKF_AD_OFF + SKF_AD_PKTTYPE),
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 0, 12),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 0, 14),
     BPF_STMT(BPF_LD | BPF_H | BPF_ABS, (unsigned)SKF_AD_OFF + SKF_AD_PROTOCOL),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_ARP, 12, 0),
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IPV6, 4, 0),
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 0, 8),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IP, 0, 9),
     BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 9),
     BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
-    BPF_STMT(BPF_JMP | BPF_JA, 2),
+    BPF_STMT(BPF_JMP | BPF_JA, 3),
     BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 6),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_ICMPV6, 5, 0),
     BPF_STMT(BPF_LDX | BPF_W | BPF_IMM, 40),
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_UDP, 0, 2),
     BPF_STMT(BPF_LD | BPF_H | BPF_IND, 2),
@@ -86,16 +90,21 @@ static size_t find_udp(const unsigned char *packet, size_t size, uint16_t protoc
   return protocol == ETH_P_IPV6 && packet[6] == IPPROTO_UDP ? 40 : 0;
 }
 
+static int is_question(const unsigned char *packet, size_t size, uint16_t protocol) {
+  return protocol == ETH_P_ARP || (protocol == ETH_P_IPV6 && size > 40 && packet[6] == IPPROTO_ICMPV6 && packet[40] == SOLICITATION);
+}
+
+/* Type 0 for what is nothing to anybody. */
 static struct record parse(const unsigned char *packet, size_t size, uint16_t port, const struct sockaddr_ll *link) {
-  struct record spoke = {0, SPOKE, 0, 0, 0};
-  size_t at = find_udp(packet, size, ntohs(link->sll_protocol));
+  uint16_t protocol = ntohs(link->sll_protocol), ports[2];
+  int to_guest = link->sll_pkttype == PACKET_OUTGOING;
+  int other = !to_guest ? SPOKE : is_question(packet, size, protocol) ? ASKED : 0;
+  size_t at = find_udp(packet, size, protocol);
   struct message message;
-  uint16_t ports[2];
-  if (at == 0 || size < at + 8 + sizeof message) return spoke;
+  if (at == 0 || size < at + 8 + sizeof message) return (struct record){0, (uint16_t)other, 0, 0, 0};
   memcpy(ports, packet + at, sizeof ports);
   memcpy(&message, packet + at + 8, sizeof message);
-  int to_guest = link->sll_pkttype == PACKET_OUTGOING;
-  if (ntohs(ports[to_guest ? 1 : 0]) != port) return spoke;
+  if (ntohs(ports[to_guest ? 1 : 0]) != port) return (struct record){0, (uint16_t)other, 0, 0, 0};
   return (struct record){(uint16_t)message.stream, to_guest ? REQUEST : REPLY, message.sequence, message.sent, 0};
 }
 
@@ -128,6 +137,7 @@ static size_t read_batch(int fd, uint16_t port, struct record *records) {
   int got = recvmmsg(fd, headers, BATCH, MSG_WAITFORONE, NULL);
   for (int i = 0; i < got; i++) {
     records[count] = parse(packets[i], headers[i].msg_len, port, &links[i]);
+    if (records[count].type == 0) continue;
     records[count++].b = stamp_of(&headers[i].msg_hdr);
   }
   return count;
