@@ -58,7 +58,9 @@ describe('mooring.dev/nics', () => {
 
   it('concerns only the NIC it names, but must be readable for all', () => {
     expect(read('mooring.dev/nics', '{"other":7}')).toEqual({});
-    expect(read('mooring.dev/nics', '{')).toBe('InvalidRequest: the VM: mooring.dev/nics is not a JSON object');
+    expect(read('mooring.dev/nics', '{')).toBe(
+      'InvalidRequest: the VM: mooring.dev/nics is not a JSON object: it ends before it is complete',
+    );
     const many = JSON.stringify(Object.fromEntries(Array.from({ length: 65 }, (_, index) => [`n${index}`, {}])));
     expect(read('mooring.dev/nics', many)).toMatch(/names more than 64 NICs/);
   });

@@ -2,7 +2,7 @@ import { ADOPT, KUBEVIRT_ADDRESSES, NICS_ANNOTATION, RELEASE_POLICY } from '../.
 import { isOpenBinding, parseBindingPolicy } from '../../api/binding.ts';
 import { fail, type Result, succeed } from '../../api/problem.ts';
 import { quote } from '../../ipam/ranges.ts';
-import { asFields, type Fields, isTextList, parseFields } from './json.ts';
+import { asFields, explainJson, type Fields, isTextList, parseFields } from './json.ts';
 import { combine, readKey } from './keys.ts';
 import { parsePoolText } from './pool.ts';
 import type { Wish, WishSource } from './types.ts';
@@ -35,7 +35,9 @@ export function readNicTable(source: WishSource): NicTable {
 function readTable(source: WishSource, key: string): Result<Fields> {
   const text = readKey(source, key);
   const fields = text === undefined || text.trim() === '' ? new Map<string, unknown>() : parseFields(text);
-  if (fields === undefined) return fail('InvalidRequest', `${source.from}: ${key} is not a JSON object`);
+  if (fields === undefined) {
+    return fail('InvalidRequest', `${source.from}: ${key} is not a JSON object: ${explainJson(text ?? '')}`);
+  }
   return fields.size > MAX_NICS
     ? fail('InvalidRequest', `${source.from}: ${key} names more than ${MAX_NICS} NICs`)
     : succeed(fields);

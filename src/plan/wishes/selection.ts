@@ -1,6 +1,6 @@
 import { fail, type Result, succeed } from '../../api/problem.ts';
 import { quote } from '../../ipam/ranges.ts';
-import { asFields, type Fields, isTextList, MAX_TEXT, parseJson } from './json.ts';
+import { asFields, explainJson, type Fields, isTextList, MAX_TEXT, parseJson } from './json.ts';
 import { isObjectName } from './values.ts';
 
 /** One element of `k8s.v1.cni.cncf.io/networks`. Addresses are as they were typed: they may be meant for another plugin. */
@@ -112,7 +112,8 @@ function parseShortList(text: string): Result<Fields[]> {
 function parseJsonList(text: string): Result<Fields[]> {
   const parsed = parseJson(text);
   if (parsed === undefined) {
-    return fail('InvalidRequest', 'the networks annotation is neither a list of names nor JSON');
+    const why = explainJson(text);
+    return fail('InvalidRequest', `the networks annotation is neither a list of names nor JSON: ${why}`);
   }
   const list: unknown[] = Array.isArray(parsed.value) ? parsed.value : [parsed.value];
   const items = list.slice(0, MAX_NETWORKS + 1).map(asFields);
