@@ -1,21 +1,12 @@
 import type { Problem as Cause } from '../../api/problem.ts';
-import type { IPPool, Vpc } from '../../api/types.gen.ts';
-import type { NodeAddresses } from '../../plan/networks/node-addresses.ts';
 import type { Settings } from '../../plan/settings.ts';
-import type { Cluster } from '../records.ts';
+import type { Records } from '../records.ts';
 
 /** Something wrong with what is asked for. A `denial` keeps the object out; a `warning` is only told. */
 export type Problem = Cause & { readonly nic?: string; readonly severity: 'denial' | 'warning' };
 
-/** What the checks know of the cluster beside the records that every judge has. */
-export type CheckCluster = Cluster & {
-  findVpc(name: string): Vpc | undefined;
-  listPools(): readonly IPPool[];
-  /** From `listNodeAddresses`, made anew when nodes change and not for every question. */
-  getNodeAddresses(): NodeAddresses;
-  /** As the operator has them: the same flags. */
-  readonly settings: Pick<Settings, 'defaultSubnet' | 'defaultVpc' | 'primary'>;
-};
+/** What the checks know of the cluster, and the operator's own settings: the same flags. */
+export type CheckCluster = Records & { readonly settings: Pick<Settings, 'defaultSubnet' | 'defaultVpc' | 'primary'> };
 
 export const deny = ({ reason, message }: Cause, nic?: string): Problem => make('denial', { reason, message }, nic);
 export const warn = ({ reason, message }: Cause, nic?: string): Problem => make('warning', { reason, message }, nic);

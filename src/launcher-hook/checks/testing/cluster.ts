@@ -32,17 +32,29 @@ const SUBNETS: readonly Subnet[] = [
   makeSubnet('vlan-b', { vlan: 'v7', cidrBlock: '10.8.0.0/24' }),
 ];
 
+const EMPTY = {
+  ports: [],
+  vms: [],
+  vmis: [],
+  nodes: [],
+  nads: {},
+  vpcs: [makeVpc('guarded', ['prod'])],
+  subnets: SUBNETS,
+  pools: [makePool('web', { ips: ['10.0.0.32/28'] })],
+  namespaces: ['default', 'ns1', 'prod'],
+  primary: true,
+} satisfies State;
+
 /** The cluster of the tests of requests, with gateways, VLANs and VPCs to break rules of. */
 export function makeCluster(state: State = {}): CheckCluster {
-  const { ports = [], vms = [], vmis = [], nodes = [], vpcs = [makeVpc('guarded', ['prod'])] } = state;
-  const { subnets = SUBNETS, pools = [makePool('web', { ips: ['10.0.0.32/28'] })] } = state;
-  const { namespaces = ['default', 'ns1', 'prod'], primary = true } = state;
+  const whole: Required<Omit<State, 'kubevirt'>> = { ...EMPTY, ...state };
+  const { ports, vms, vmis, vpcs, subnets, pools, namespaces, primary } = whole;
   const named = <T extends { metadata: { name: string } }>(list: readonly T[], name: string) =>
     list.find(({ metadata }) => metadata.name === name);
   const inNamespace = <T extends { metadata: { name: string; namespace?: string } }>(list: readonly T[], at: string) =>
     list.filter(({ metadata }) => metadata.namespace === at);
-  const { findNad } = makeRequestContext(state.nads === undefined ? {} : { nads: state.nads });
-  const addresses = listNodeAddresses(nodes.map(makeNode));
+  const { findNad } = makeRequestContext({ nads: whole.nads });
+  const addresses = listNodeAddresses(whole.nodes.map(makeNode));
   return {
     findNamespace: (name) => (namespaces.includes(name) ? { metadata: { name } } : undefined),
     findSubnet: (name) => named(subnets, name),
