@@ -109,6 +109,8 @@ describe('an address that is asked for', () => {
 describe('a pool that is asked for', () => {
   const pooled = (pool: string, more: Record<string, string> = {}) =>
     makeVm({ spec: POD, annotations: { 'ovn.kubernetes.io/ip_pool': pool, ...more } });
+  const longList = (count: number) =>
+    Array.from({ length: count }, (_, index) => `10.2.${index >> 8}.${index & 255}`).join();
   const web = (over: object) => makePool('web', { ips: ['10.0.0.32/28'], ...over });
   const full = { ...web({}), status: { v4availableIPs: 0 } };
 
@@ -135,6 +137,8 @@ describe('a pool that is asked for', () => {
     ['is a list with a free address', pooled('10.0.0.7,10.0.0.8'), { ports: [held('default/web')] }, []],
     ['is a list of which none is free', pooled('10.0.0.7'), { ports: [held('default/web')] }, ['default? PoolFull']],
     ['is a list outside the subnet', pooled('10.2.0.7,10.2.0.8'), {}, ['default! AddressOutsideSubnet']],
+    ['is a list that is left to the operator, as it is long', pooled(longList(300)), {}, []],
+    ['is a list that is just short enough', pooled(longList(256)), {}, ['default! AddressOutsideSubnet']],
     ['is a list of which it has one', pooled('10.0.0.7'), { ports: [held('default/db')] }, []],
   ])('%s', (_cause, object, state, expected) => {
     expect(ask(object, state)).toEqual(expected);

@@ -39,13 +39,20 @@ export function checkAddresses(request: NicRequest, guest: Guest, cluster: Check
   const the: Case = { request, subnet, guest, cluster };
   const ranges = findRanges(the);
   if (!ranges.ok) return [warn(ranges.problem, request.nic)];
-  const { mac: _, ...wanted } = request;
-  const asked = makeAddressRequest(guest.namespace, formatKey(the), wanted);
+  const asked = makeAddressRequest(guest.namespace, formatKey(the), pickChecked(request));
   const pool = makePool(the, ranges.value, listAsked(asked));
   const lease = chooseLease(pool, asked, { random: (length) => new Uint8Array(length) });
   if (lease.ok) return listFull(request, subnet, { guest, cluster });
   return [judge(lease.problem, the)];
 }
+
+/** MACs have a rule of their own, and a long list costs more time than an answer may take: the operator goes through it. */
+function pickChecked({ mac: _, pool, ...request }: NicRequest): NicRequest {
+  const isLong = pool?.kind === 'list' && pool.candidates.length > MAX_CANDIDATES;
+  return pool === undefined || isLong ? request : { ...request, pool };
+}
+
+const MAX_CANDIDATES = 256;
 
 /** The ranges as the operator has them, or why it has none. */
 function findRanges({ subnet, cluster }: Case): Result<SubnetRanges> {

@@ -54,7 +54,23 @@ export function isPerhapsLate(problems: readonly Problem[]): boolean {
   return denials.length > 0 && denials.every(({ reason }) => PERHAPS_LATE.includes(reason));
 }
 
+/** Of all annotations of an object together, in bytes: the API server's own limit, which it leaves out for templates. */
+const MAX_ANNOTATIONS = 262_144;
+
+/** No VMI could be made of it, and nobody has to read it. */
+function checkSize({ launcherAnnotations }: Guest): Problem[] {
+  const sizes = Object.entries(launcherAnnotations).map(([key, value]) => key.length + value.length);
+  if (sizes.reduce((sum, size) => sum + size, 0) <= MAX_ANNOTATIONS) return [];
+  const message = "the annotations of the VM's template are longer than 256 KiB, more than any object may have";
+  return [deny({ reason: 'InvalidRequest', message })];
+}
+
 function checkGuest(guest: Guest, cluster: CheckCluster): Problem[] {
+  const tooLong = checkSize(guest);
+  return tooLong.length > 0 ? tooLong : checkNics(guest, cluster);
+}
+
+function checkNics(guest: Guest, cluster: CheckCluster): Problem[] {
   const context = makeContext(guest.namespace, cluster);
   const plan = planVmRequests(guest.spec, guest.sources, context);
   const absent = new Set(listVmNics(guest.spec).flatMap(({ name, absent: isAbsent }) => (isAbsent ? [name] : [])));

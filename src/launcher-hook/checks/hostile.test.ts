@@ -187,4 +187,16 @@ describe('what anybody may write', () => {
     expect(verdict.allowed).toBe(false);
     expect(verdict.message?.length).toBeLessThan(12_000);
   });
+
+  it('is not read where it is more than the API server takes of any object', () => {
+    const spec = {
+      domain: { devices: { interfaces: [{ name: 'a', bridge: {} }] } },
+      networks: [{ name: 'a', pod: {} }],
+    };
+    const make = (length: number) =>
+      makeVm({ spec, annotations: { 'ovn.kubernetes.io/ip_address': 'x', y: 'y'.repeat(length) } });
+    const tell = (object: unknown) => checkRequest(makeAdmission(object), CLUSTER).map(({ message }) => message);
+    expect(tell(make(262_144))).toEqual([expect.stringMatching(/longer than 256 KiB/)]);
+    expect(tell(make(262_000))).toEqual([expect.stringMatching(/"x" is not an IP address/)]);
+  });
 });
