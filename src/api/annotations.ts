@@ -26,7 +26,7 @@ export const MULTUS_DEFAULT_NETWORK = 'v1.multus-cni.io/default-network';
 
 /** `true` on a VM's template: the hook sidecar fills cloud-init's network data where the user gave none. */
 export const CONFIGURE_GUEST = `${GROUP}/configure-guest`;
-/** On a VMI, written by the operator for the hook sidecar: JSON of what its guest's NICs have (network-config.ts). */
+/** On a VMI, for the hook sidecar: JSON of what its guest's NICs have (network-config.ts). */
 export const NETWORK_CONFIG = `${GROUP}/network-config`;
 /** On a VM's template: JSON, NIC name to what the hook sidecar sets on the NIC's device (nic-devices.ts). */
 export const NIC_DEVICES = `${GROUP}/nic-devices`;

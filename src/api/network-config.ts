@@ -3,9 +3,9 @@ import { NETWORK_CONFIG } from './annotations.ts';
 
 /**
  * What the NICs of one guest have, for a guest that is configured without DHCP: the value of the annotation
- * `mooring.dev/network-config` on a VMI. The operator writes it before the launcher runs; the hook sidecar, which has no
- * access to the API, reads it from the VMI that KubeVirt hands to it. A tenant may write it too: it says only what the
- * tenant's own guest believes, and port security holds whatever a guest believes.
+ * `mooring.dev/network-config` on a VMI, there before the launcher runs. The hook sidecar, which has no access to the API,
+ * reads it from the VMI that KubeVirt hands to it. A tenant may write it: it says only what the tenant's own guest
+ * believes, and port security holds whatever a guest believes.
  */
 export type NetworkConfig = { readonly nics: readonly NicConfig[] };
 

@@ -1,9 +1,18 @@
 import { runProgram } from './program.ts';
 
-/** Each is loaded only when it is called: what one of them needs is of no use to the others. */
+/**
+ * Each is a bundle of its own (scripts/build/bundle.ts sees the URLs), loaded only when it is called: the sidecar has to
+ * serve within 300 ms, and what talks to the API server would take most of it.
+ */
 const COMMANDS: Readonly<Record<string, () => Promise<number>>> = {
-  serve: async () => runProgram((await import('./hook-serve.ts')).serve),
-  sidecar: async () => runProgram((await import('./hook-sidecar.ts')).sidecar),
+  serve: async () => {
+    const { href } = new URL('./hook-serve.ts', import.meta.url);
+    return runProgram(((await import(href)) as typeof import('./hook-serve.ts')).serve);
+  },
+  sidecar: async () => {
+    const { href } = new URL('./hook-sidecar.ts', import.meta.url);
+    return runProgram(((await import(href)) as typeof import('./hook-sidecar.ts')).sidecar);
+  },
 };
 
 const HELP = `mooring-hook: what happens to virtual machines before they run

@@ -21,7 +21,7 @@ const PARSER = new XMLParser({
   parseAttributeValue: false,
   trimValues: false,
 });
-const PLACE = XMLParser.getMetaDataSymbol();
+const PLACE = XMLParser.getMetaDataSymbol() as symbol;
 /** libvirt's XML of a large guest has some 100 KiB. */
 const MAX_TEXT = 1_048_576;
 

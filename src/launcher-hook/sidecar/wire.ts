@@ -6,6 +6,8 @@ import { fromJSON, type PackageDefinition } from '@grpc/proto-loader';
  * in the program itself: the image has no .proto files.
  */
 type Field = { readonly type: string; readonly id: number; readonly rule?: string };
+/** Messages and services in a package, as protobuf.js writes them in JSON. */
+type Package = Parameters<typeof fromJSON>[0];
 const message = (fields: Readonly<Record<string, Field>> = {}) => ({ fields });
 const bytes = (id: number): Field => ({ type: 'bytes', id });
 const method = (name: string) => ({ requestType: `${name}Params`, responseType: `${name}Result` });
@@ -29,9 +31,10 @@ const INFO = {
   }),
 };
 
-function service(name: string, methods: readonly string[], messages: object) {
+function service(name: string, methods: readonly string[], messages: Package['nested']): Package {
   const service = { methods: Object.fromEntries(methods.map((one) => [one, method(one)])) };
-  return { nested: { ...messages, [name]: service } };
+  // The types ask for comments, too, which the library does without.
+  return { nested: { ...messages, [name]: service } } as Package;
 }
 
 const PROTOCOL = {
