@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { VmNetwork } from '../../api/objects.ts';
 import { parseIpText } from '../../plan/wishes/values.ts';
 import { checkRequest, createCheckJudge } from './check.ts';
 import { ATTACHED, makeAdmission, makeCluster, makePort, makeVm } from './testing/cluster.ts';
@@ -118,7 +119,7 @@ describe('what anybody may write', () => {
   });
 
   it('is answered, be it an object of KubeVirt with any annotations', () => {
-    const networks = [
+    const networks: VmNetwork[] = [
       { name: 'a', pod: {} },
       { name: 'b', multus: { networkName: 'default/attachnet' } },
     ];

@@ -14,8 +14,9 @@ export type State = {
   readonly pools?: readonly IPPool[];
   readonly nads?: Record<string, string>;
   readonly nodes?: readonly string[];
-  readonly vms?: readonly VirtualMachine[];
-  readonly vmis?: readonly VirtualMachineInstance[];
+  /** As the API server sends them. */
+  readonly vms?: readonly object[];
+  readonly vmis?: readonly object[];
   readonly kubevirt?: unknown;
   /** Namespaces that are known; each without labels. */
   readonly namespaces?: readonly string[];
@@ -64,8 +65,8 @@ export function makeCluster(state: State = {}): CheckCluster {
     listPorts: () => ports,
     findPortsByIp: (subnet, ip) => ports.filter(({ spec }) => spec.subnet === subnet && spec.ips.includes(ip)),
     findPortsByMac: (subnet, mac) => ports.filter(({ spec }) => spec.subnet === subnet && spec.mac === mac),
-    findVm: (namespace, name) => named(inNamespace(vms, namespace), name),
-    findVmi: (namespace, name) => named(inNamespace(vmis, namespace), name),
+    findVm: (namespace, name) => named(inNamespace(vms as readonly VirtualMachine[], namespace), name),
+    findVmi: (namespace, name) => named(inNamespace(vmis as readonly VirtualMachineInstance[], namespace), name),
     findKubevirt: () => state.kubevirt as KubeVirt | undefined,
     findVpc: (name) => named(vpcs, name),
     listPools: () => pools,
