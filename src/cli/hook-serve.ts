@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
+import { type BindingPolicy, parseBindingPolicy } from '../api/binding.ts';
 import { systemClock } from '../kube/index.ts';
 import { createJudges } from '../launcher-hook/judges.ts';
 import { createHook } from '../launcher-hook/server/hook.ts';
@@ -15,6 +16,7 @@ const OPTIONS = {
   service: { type: 'string', default: 'mooring-hook' },
   port: { type: 'string', default: '9478' },
   'metrics-port': { type: 'string', default: '9479' },
+  binding: { type: 'string', default: 'asIs' },
   secondary: { type: 'boolean', default: false },
   'linger-seconds': { type: 'string', default: '3' },
   'log-level': { type: 'string', default: 'info' },
@@ -31,6 +33,7 @@ Usage: mooring-hook serve [options]
   --service NAME          by which the API server calls us (default: mooring-hook)
   --port PORT             of the webhooks: /mutate and /validate (default: 9478)
   --metrics-port PORT     /metrics, /healthz, /readyz (default: 9479)
+  --binding POLICY        of NICs of which nobody says it: asIs, bridge, masquerade, managedTap or auto (default: asIs)
   --secondary             another plugin makes the pods' first interface, as the operator is told
   --linger-seconds N      how long connections are still taken after SIGTERM (default: 3)
   --log-level LEVEL       debug, info, warn or error (default: info)
@@ -52,19 +55,27 @@ function parseNumber(values: Values, name: 'port' | 'metrics-port' | 'linger-sec
   throw new Error(`--${name} must be a number from 0 to ${most}`);
 }
 
+function parseBinding(values: Values): BindingPolicy {
+  const policy = parseBindingPolicy(values.binding);
+  if (!policy.ok) throw new Error(`--binding: ${policy.problem.message}`);
+  return policy.value ?? 'asIs';
+}
+
 async function run(values: Values): Promise<void> {
   const port = parseNumber(values, 'port', 65_535);
   const metricsPort = parseNumber(values, 'metrics-port', 65_535);
   const lingerMs = parseNumber(values, 'linger-seconds', 60) * 1000;
+  const binding = parseBinding(values);
+  const defaults = { binding, defaultVpc: 'default', defaultSubnet: 'default', primary: !values.secondary };
   const log = pino({ level: values['log-level'], base: {} });
   const { metrics, registry } = createPrometheus('mooring_hook');
   const { endpoint, transport } = await connect('mooring-hook', values);
   const namespace = values.namespace || endpoint.namespace;
   const names = [`${values.service}.${namespace}.svc`, `${values.service}.${namespace}.svc.cluster.local`];
-  const settings = { defaultVpc: 'default', defaultSubnet: 'default', primary: !values.secondary };
+
   const hook = createHook({
     ...{ transport, log, metrics, namespace, port, lingerMs, randomBytes },
-    createJudges: (records) => createJudges(records, settings),
+    createJudges: (records) => createJudges(records, defaults),
     clock: systemClock,
     random: Math.random,
     certificates: { ...LIFETIMES, names },

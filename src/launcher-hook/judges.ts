@@ -1,18 +1,19 @@
-import type { Settings } from '../plan/settings.ts';
 import type { Judge } from './admission.ts';
+import { type BindingDefaults, createBindingJudge } from './binding/plan.ts';
 import { checkRequest, createCheckJudge, isPerhapsLate } from './checks/check.ts';
 import type { Records } from './records.ts';
 import type { Judges } from './server/hook.ts';
 
-/** As the operator has them: the same flags. */
-export type JudgeSettings = Pick<Settings, 'defaultSubnet' | 'defaultVpc' | 'primary'>;
-
-/** Who judges VirtualMachines and VirtualMachineInstances. Nobody changes them yet. */
-export function createJudges(records: Records, settings: JudgeSettings): Judges {
-  return { mutate: [], validate: [{ name: 'checks', judge: createChecks(records, settings) }] };
+/** Who judges VirtualMachines and VirtualMachineInstances. `defaults` are of the same flags as the operator's. */
+export function createJudges(records: Records, defaults: BindingDefaults): Judges {
+  return {
+    mutate: [{ name: 'bindings', judge: createBindingJudge(records, defaults) }],
+    validate: [{ name: 'checks', judge: createChecks(records, defaults) }],
+  };
 }
 
-function createChecks(records: Records, settings: JudgeSettings): Judge {
+/** The checks, which want to be asked again where only a cache that is behind may have made them deny. */
+function createChecks(records: Records, settings: BindingDefaults): Judge {
   const cluster = { ...records, settings };
   const check = createCheckJudge(cluster);
   return (admission) => {

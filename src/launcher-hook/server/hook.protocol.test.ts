@@ -31,7 +31,7 @@ import { CERTIFICATES_NAME, CONFIGURATION_NAME, createHook, type Hook } from './
 
 /** Two replicas, as the chart installs them, called by a real API server through its Service. */
 const ACCOUNT = 'mooring-hook';
-const SETTINGS = { defaultSubnet: 'default', defaultVpc: 'default', primary: true };
+const DEFAULTS = { binding: 'asIs', defaultSubnet: 'default', defaultVpc: 'default', primary: true } as const;
 const MARK = 'hook.test/seen';
 const SEEN = 'seen by the test';
 const HOUR = 3_600_000;
@@ -93,7 +93,7 @@ async function startReplica(name: string): Promise<Replica> {
     clock: { ...systemClock, date: () => new Date(Date.now() + offset) },
     random: Math.random,
     createJudges: (records) => {
-      const { mutate, validate } = createJudges(records, SETTINGS);
+      const { mutate, validate } = createJudges(records, DEFAULTS);
       const strictly = { name: 'strict', judge: refuse };
       return { mutate: [...mutate, { name: 'mark', judge: mark }], validate: [...validate, strictly] };
     },

@@ -5,7 +5,7 @@ import { createRecordingLogger } from '../../kube/testing/recording-logger.ts';
 import { ALLOWED, type Judge } from '../admission.ts';
 import { MOST_BYTES } from './body.ts';
 import { createAuthority, createServing, type KeyPair } from './certificates/x509.ts';
-import { createListener, type Listener, type ListenerOptions } from './listener.ts';
+import { createListener, type Listener, type ListenerOptions, type Route } from './listener.ts';
 import { callHook, formatQuestion, type Reply } from './testing.ts';
 
 const NAME = 'hook.ns.svc';
@@ -26,7 +26,7 @@ const log = createRecordingLogger();
 
 const open = async (more: Partial<ListenerOptions> = {}) => {
   const created = createListener({
-    routes: new Map([
+    routes: new Map<string, Route>([
       ['/mutate', { judge: (admission) => judge(admission), mayPatch: true }],
       ['/validate', { judge: (admission) => judge(admission), mayPatch: false }],
     ]),

@@ -1,6 +1,14 @@
 import { X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { describeAuthority, formatSecret, formatTrust, parseBundle, parseSecret, type Secret } from './secret.ts';
+import {
+  type Configuration,
+  describeAuthority,
+  formatSecret,
+  formatTrust,
+  parseBundle,
+  parseSecret,
+  type Secret,
+} from './secret.ts';
 import { createAuthority, createServing } from './x509.ts';
 
 const wish = (commonName: string) => ({
@@ -74,7 +82,7 @@ describe('the Secret', () => {
 });
 
 describe('a webhook configuration', () => {
-  const found = {
+  const found: Configuration = {
     kind: 'MutatingWebhookConfiguration',
     metadata: { name: 'mooring-hook', labels: { l: 'x' } },
     webhooks: [{ name: 'one', clientConfig: { service: { name: 's' } } }, { name: 'two' }],
@@ -90,8 +98,8 @@ describe('a webhook configuration', () => {
         { name: 'two', clientConfig: { caBundle } },
       ],
     });
-    expect(parseBundle({ ...told, kind: found.kind })).toEqual({
-      configuration: found.kind,
+    expect(parseBundle({ ...told, kind: 'MutatingWebhookConfiguration' })).toEqual({
+      configuration: 'MutatingWebhookConfiguration',
       authorities: [a.fingerprint, b.fingerprint],
     });
     expect(a.fingerprint).toBe(new X509Certificate(a.cert).fingerprint256);

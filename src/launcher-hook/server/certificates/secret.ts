@@ -13,7 +13,9 @@ export const CONFIGURATIONS: readonly ResourceKind[] = [
 
 export type Secret = KubeObject & { data?: Record<string, string> };
 /** Either kind; only what is read and written here. */
-export type Configuration = KubeObject & { webhooks?: { name: string; clientConfig?: { caBundle?: string } }[] };
+export type Configuration = KubeObject & {
+  webhooks?: { name: string; clientConfig?: { service?: object; caBundle?: string } }[];
+};
 
 /** What the Secret holds, each with its keys. */
 export type Vault = {

@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import type { Admission } from './admission.ts';
+import { makeCluster } from './checks/testing/cluster.ts';
+import { createJudges } from './judges.ts';
+import { compose } from './server/compose.ts';
+import { formatAdmission } from './server/testing.ts';
+
+const DEFAULTS = { binding: 'auto', defaultSubnet: 'default', defaultVpc: 'default', primary: true } as const;
+const neverFails = (_name: string, error: unknown) => {
+  throw error;
+};
+const { mutate, validate } = createJudges(makeCluster(), DEFAULTS);
+const [change, check] = [compose(mutate, neverFails), compose(validate, neverFails)];
+
+function ask(nics: object, more: Partial<Admission> = {}): Admission {
+  const annotations = { 'mooring.dev/nics': JSON.stringify(nics) };
+  const devices = { interfaces: [{ name: 'default' }] };
+  const networks = [{ name: 'default', pod: {} }];
+  const object = {
+    apiVersion: 'kubevirt.io/v1',
+    kind: 'VirtualMachine',
+    metadata: { name: 'web', namespace: 'ns1', annotations },
+    spec: { template: { spec: { domain: { devices }, networks } } },
+  };
+  return formatAdmission({ namespace: 'ns1', object, ...more });
+}
+
+describe('the judges of the webhook', () => {
+  it('write the binding that the cluster’s default policy asks for', () => {
+    const verdict = change(ask({}));
+    expect(verdict.allowed).toBe(true);
+    expect(JSON.stringify(verdict.patch)).toMatch(/bridge|managedTap|masquerade/);
+  });
+
+  it('refuse what the operator would refuse later', () => {
+    const verdict = check(ask({ default: { ips: ['172.16.0.1'] } }));
+    expect(verdict).toMatchObject({ allowed: false, message: expect.stringContaining('172.16.0.1') });
+    expect(verdict.isPerhapsLate).toBe(false);
+  });
+
+  it('want to think again of a subnet that may have been made a moment ago', () => {
+    expect(check(ask({ default: { subnet: 'coming' } }))).toMatchObject({ allowed: false, isPerhapsLate: true });
+  });
+
+  it('have nothing against a machine without requests', () => {
+    expect(check(ask({}))).toMatchObject({ allowed: true, patch: [] });
+  });
+
+  it.each([null, 'text', { metadata: null }, { spec: [] }, { metadata: { annotations: 7 } }])(
+    'answer for an object that is %j',
+    (object) => {
+      for (const judge of [change, check]) expect(judge(ask({}, { object })).allowed).toBeTypeOf('boolean');
+    },
+  );
+});
