@@ -19,6 +19,7 @@ const POD = vmWith({ default: 'pod' });
 const TWO = vmWith({ default: 'pod', biz: 'default/attachnet' });
 const IP = 'ovn.kubernetes.io/ip_address';
 const NICS = 'mooring.dev/nics';
+const KUBEVIRT = 'network.kubevirt.io/addresses';
 const NETWORKS = 'k8s.v1.cni.cncf.io/networks';
 const absent = (spec: VmiSpec): VmiSpec => ({
   ...spec,
@@ -193,6 +194,27 @@ describe('a VM', () => {
     ],
   ])('%s', (_cause, vm, state, expected) => {
     expect(ask(makeVm(vm), state)).toEqual(expected);
+  });
+
+  it.each<[string, Vm, string[]]>([
+    ['that is misspelt', { spec: TWO, annotations: { [NICS]: '{"bizz":{}}' } }, ['-? InvalidRequest']],
+    ['in an annotation of KubeVirt', { spec: TWO, annotations: { [KUBEVIRT]: '{"eth1":[]}' } }, ['-? InvalidRequest']],
+    [
+      'on the VM and in its template',
+      { spec: TWO, annotations: { [NICS]: '{"x":{}}' }, vmAnnotations: { [NICS]: '{"x":{}}' } },
+      ['-? InvalidRequest', '-? InvalidRequest'],
+    ],
+    ['that every object has', { spec: TWO, annotations: { [NICS]: '{"toString":{}}' } }, ['-? InvalidRequest']],
+    ['of its own', { spec: TWO, annotations: { [NICS]: '{"biz":{},"default":{}}' } }, []],
+    ['of the NIC that KubeVirt gives by default', { annotations: { [NICS]: '{"default":{}}' } }, []],
+  ])('is warned of a NIC name %s', (_cause, vm, expected) => {
+    expect(ask(makeVm(vm))).toEqual(expected);
+  });
+
+  it('is told at most three of the names', () => {
+    expect(tell(makeVm({ spec: POD, annotations: { [NICS]: '{"a":{},"b":{},"c":{},"d":{},"e":{}}' } }))).toBe(
+      `the VM's template: ${NICS} names "a", "b", "c" and 2 more, which is no NIC of it; what is asked there has no effect`,
+    );
   });
 
   it('is told where its macvlan could go', () => {

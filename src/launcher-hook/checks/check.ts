@@ -9,6 +9,7 @@ import { checkAddresses } from './addresses.ts';
 import { formatDenial, formatWarnings } from './format.ts';
 import { type Guest, parseGuest } from './guest.ts';
 import { checkMac, checkTwins } from './macs.ts';
+import { listStrangers } from './strangers.ts';
 import { type CheckCluster, deny, type Problem, warn } from './types.ts';
 
 /**
@@ -79,6 +80,7 @@ function checkNics(guest: Guest, cluster: CheckCluster): Problem[] {
   const macs = requests.flatMap((request) => checkMac(request, guest, cluster));
   const others = [
     ...checkNames(guest, cluster),
+    ...listStrangers(guest),
     ...asked,
     ...checkTwins(requests, cluster),
     ...requests.flatMap((request) => checkAddresses(request, guest, cluster)),

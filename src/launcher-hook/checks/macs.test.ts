@@ -97,7 +97,7 @@ describe('a MAC that another owner has in the L2 domain', () => {
 
   it('names no VM of another namespace', () => {
     expect(tell(started(), { ports: [held('prod/secret-vm', ATTACHED)] })).toBe(
-      `MAC ${MAC} in the network of subnet default is held in another namespace, which runs`,
+      `MAC ${MAC} in the network of subnet default is held in another namespace and in use now`,
     );
   });
 });

@@ -29,7 +29,7 @@ export function checkMac(request: NicRequest, guest: Guest, cluster: CheckCluste
   if (shown === undefined) return [];
   const message = `MAC ${mac} in the network of subnet ${shown.spec.subnet} ${describeHolder(shown, guest)}`;
   return guest.runs && running !== undefined
-    ? [deny({ reason: 'AddressInUse', message: `${message}, which runs` }, nic)]
+    ? [deny({ reason: 'AddressInUse', message: `${message} and in use now` }, nic)]
     : [warn({ reason: 'AddressInUse', message: `${message}; only one of the two can have it` }, nic)];
 }
 
