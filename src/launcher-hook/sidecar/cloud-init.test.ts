@@ -50,9 +50,9 @@ describe('network-config of NoCloud', () => {
           mtu: 1380,
           addresses: ['10.1.0.5/24', 'fd00:1::5/64'],
           nameservers: { addresses: ['10.1.0.2', 'fd00:1::2'], search: ['a.example', 'example'] },
+          gateway6: 'fd00:1::1',
           routes: [
             { to: '0.0.0.0/0', via: '10.1.0.1' },
-            { to: '::/0', via: 'fd00:1::1' },
             { to: '192.168.0.0/16', via: '10.1.0.9' },
             { to: 'fd00:9::/48', via: 'fd00:1::9' },
           ],
@@ -74,7 +74,7 @@ describe('network-config of NoCloud', () => {
           ...OFF,
           'accept-ra': false,
           addresses: ['fd00:3::5/64'],
-          routes: [{ to: '::/0', via: 'fd00:3::1' }],
+          gateway6: 'fd00:3::1',
         },
         nic3: { ...match(4), ...OFF, mtu: 9000, addresses: ['10.4.0.5/24'] },
       },
@@ -99,7 +99,7 @@ describe('network-config of NoCloud', () => {
     expect(configure([{ ...dual, gateways: [], routes: [] }], 'noCloud')).toMatchObject({
       ethernets: { nic0: { 'accept-ra': false } },
     });
-    expect(JSON.stringify(configure([{ ...dual, gateways: [], routes: [] }], 'noCloud'))).not.toContain('routes');
+    expect(JSON.stringify(configure([{ ...dual, gateways: [], routes: [] }], 'noCloud'))).not.toMatch(/routes|gateway/);
   });
 });
 
@@ -131,7 +131,7 @@ describe('network_data.json of a config drive', () => {
           type: 'ipv4',
           ip_address: '10.1.0.5',
           netmask: '255.255.255.0',
-          services: [{ type: 'dns', address: '10.1.0.2' }],
+          dns_nameservers: ['10.1.0.2', 'fd00:1::2'],
           dns_search: ['a.example', 'example'],
           routes: [
             { network: '0.0.0.0', netmask: '0.0.0.0', gateway: '10.1.0.1' },
@@ -144,8 +144,6 @@ describe('network_data.json of a config drive', () => {
           type: 'ipv6',
           ip_address: 'fd00:1::5',
           netmask: 'ffff:ffff:ffff:ffff::',
-          services: [{ type: 'dns', address: 'fd00:1::2' }],
-          dns_search: ['a.example', 'example'],
           routes: [
             { network: '::', netmask: '::', gateway: 'fd00:1::1' },
             { network: 'fd00:9::', netmask: 'ffff:ffff:ffff::', gateway: 'fd00:1::9' },

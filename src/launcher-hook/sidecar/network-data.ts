@@ -22,13 +22,13 @@ export function formatNetworkData(nics: readonly GuestNic[]): string {
 
 function listNetworks(nic: GuestNic, link: string): object[] {
   if (nic.kind === 'dhcp') return [{ id: `${link}-dhcp`, link, type: 'ipv4_dhcp' }];
-  return nic.ips.map((ip) => formatNetwork(nic, link, ip));
+  const [first, ...others] = nic.ips.map((ip) => formatNetwork(nic, link, ip));
+  return [{ ...first, ...formatNameservers(nic) }, ...others];
 }
 
 function formatNetwork(nic: GuestNic & { kind: 'static' }, link: string, ip: string): object {
   const family = familyOf(ip);
   const [address, prefix] = ip.split('/');
-  const dns = nic.dns.filter((server) => familyOf(server) === family);
   const gateway = nic.gateways.find((one) => familyOf(one.address) === family);
   return {
     id: `${link}-ipv${family}`,
@@ -36,10 +36,19 @@ function formatNetwork(nic: GuestNic & { kind: 'static' }, link: string, ip: str
     type: `ipv${family}`,
     ip_address: address,
     netmask: formatMask(family, Number(prefix)),
-    ...(dns.length === 0 ? {} : { services: dns.map((server) => ({ type: 'dns', address: server })) }),
-    ...(nic.search.length === 0 ? {} : { dns_search: nic.search }),
     ...(gateway?.onLink === true ? { gateway: gateway.address } : {}),
     routes: listRoutes(nic, family, gateway),
+  };
+}
+
+/**
+ * Cloud-init's own keys, which OpenStack has none for. A NIC with domains gets none of the `services` from its netplan
+ * renderer, and up to 22.4 it does not look for any in a network.
+ */
+function formatNameservers({ dns, search }: GuestNic & { kind: 'static' }): object {
+  return {
+    ...(dns.length === 0 ? {} : { dns_nameservers: dns }),
+    ...(search.length === 0 ? {} : { dns_search: search }),
   };
 }
 
