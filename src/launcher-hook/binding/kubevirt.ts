@@ -8,7 +8,7 @@ export type KubevirtSettings = {
   readonly managedTap?: { readonly name: string; readonly migrates: boolean };
 };
 
-/** Reads `spec.configuration.network` of the KubeVirt object. Bridge on the pod network is permitted if it says nothing. */
+/** Reads `spec.configuration.network`. Bridge on the pod network is permitted if nothing is said of it. */
 export function readKubevirt(kubevirt: KubeVirt | undefined): KubevirtSettings {
   const network = asFields(asFields(kubevirt?.spec?.configuration)?.get('network'));
   const plugins = [...(asFields(network?.get('binding')) ?? [])];

@@ -1,4 +1,4 @@
-import { findController, type VirtualMachine, type VmiSpec, type VmNetwork } from '../../api/objects.ts';
+import { findController, type VirtualMachine, type VmiSpec } from '../../api/objects.ts';
 import type { ObjectMeta } from '../../api/types.gen.ts';
 import { listVmNics, type VmNic } from '../../plan/requests/vm-nics.ts';
 import { asFields, type Fields } from '../../plan/wishes/json.ts';
@@ -108,7 +108,7 @@ function readGuest(spec: unknown): Guest | undefined {
   const devices = asFields(domain.get('devices'));
   const nics = listVmNics(spec as VmiSpec);
   const interfaces = asList(devices?.get('interfaces'));
-  const networks = asList(fields.get('networks')) as VmNetwork[];
+  const networks = asList(fields.get('networks'));
   const isBare = interfaces.length === 0 && networks.length === 0 && nics.length === 1;
   return { devices, slots: isBare ? [] : listSlots(interfaces, nics), bare: isBare };
 }

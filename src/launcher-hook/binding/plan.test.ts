@@ -179,7 +179,7 @@ describe('an enforced policy', () => {
 describe('what cannot be done', () => {
   const WAY_OUT = 'give this NIC its own binding in mooring.dev/nics';
   const NO_TAP =
-    'KubeVirt knows no binding plugin managedTap; set the chart value bindings.registerManagedTap, or choose bridge';
+    'KubeVirt knows no binding plugin managedTap; register it there (docs/bindings.md), or choose bridge';
   const MACS =
     'macvlan lets no frames through for a guest behind bridge or managedTap; use macvtap with its own binding';
   it.each<[string, Interfaces, object, ClusterOverrides, string]>([
@@ -393,6 +393,17 @@ describe('an update', () => {
     const over = { namespace: { [KEY]: 'managedTap' } };
     const halted = { ...vm, spec: { ...vm.spec, runStrategy: 'Halted' } };
     expect(update(halted, vm, over)).toEqual({ patch: [], warnings: [] });
+  });
+
+  it('is not refused for what was wrong before', () => {
+    const over = { namespace: { [KEY]: 'managedTap' } };
+    const vm = makeVm(makeSpec(POD));
+    const { denial, patch, warnings } = update(makeVm(makeSpec(POD), { touched: 'yes' }), vm, over);
+    expect({ denial, patch }).toEqual({ denial: undefined, patch: [] });
+    expect(warnings).toHaveLength(1);
+    expect(warnings[0]).toMatch(/^NIC "default": Namespace web asks for managedTap: KubeVirt knows/);
+    const more = makeVm(makeSpec([{ name: 'biz' }, { name: 'default' }]));
+    expect(update(more, vm, over).denial?.message).toMatch(/^NIC "biz"/);
   });
 
   it('of a VM that is being deleted goes through', () => {

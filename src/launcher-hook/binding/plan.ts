@@ -43,7 +43,11 @@ export function planBindings(question: Question, cluster: Cluster, defaults: Bin
   const machine = readMachine(question, cluster);
   if (machine === undefined) return NOTHING;
   const plan = planMachine(machine, cluster, defaults);
-  return { ...plan, warnings: limitWarnings(plan.warnings) };
+  if (plan.denial === undefined) return { ...plan, warnings: limitWarnings(plan.warnings) };
+  const before = operation === 'UPDATE' ? readMachine({ ...question, object: oldObject }, cluster) : undefined;
+  const old = before && planMachine(before, cluster, defaults).denial;
+  // What was wrong before must not keep anybody from editing the rest.
+  return old?.message === plan.denial.message ? { patch: [], warnings: limitWarnings([old.message]) } : plan;
 }
 
 /** planBindings as a judge of the webhook. */

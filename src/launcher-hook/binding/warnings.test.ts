@@ -89,7 +89,7 @@ describe('what surprises', () => {
       'bridge with IPv6',
       { name: 'default', bridge: {} },
       subnet({ cidrBlock: '10.0.0.0/24,fd00::/64' }),
-      'no IPv6 is served to the guest: set enableDHCP and enableIPv6RA on Subnet default, or configure it by cloud-init',
+      'no IPv6 is served to the guest: set enableDHCP and enableIPv6RA on Subnet default, or use cloud-init',
     ],
   ])('%s, also where the user wrote it', (_cause, nic, over, expected) => {
     expect(warn(nic, undefined, over)).toContain(expected);

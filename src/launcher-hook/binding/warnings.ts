@@ -93,4 +93,4 @@ const sayNoDhcp = (decision: Decision): string =>
     : 'no DHCP of KubeVirt or Mooring: configure the guest by cloud-init';
 
 const sayNoIpv6 = (decision: Decision): string =>
-  `no IPv6 is served to the guest: set enableDHCP and enableIPv6RA${nameSubnet(decision)}, or configure it by cloud-init`;
+  `no IPv6 is served to the guest: set enableDHCP and enableIPv6RA${nameSubnet(decision)}, or use cloud-init`;

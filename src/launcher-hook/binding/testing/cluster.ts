@@ -115,7 +115,7 @@ export function applyPatch(object: unknown, patch: readonly PatchOperation[]): u
       parent = parent[key] as Tree;
     }
     if (op === 'remove' && !Object.hasOwn(parent, last)) throw new Error(`${path}: nothing to remove`);
-    if (op === 'remove') delete parent[last];
+    if (op === 'remove') Reflect.deleteProperty(parent, last);
     else parent[last] = value;
   }
   return copy;
