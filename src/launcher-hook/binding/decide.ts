@@ -100,8 +100,7 @@ function findObstacle({ facts: { network }, kubevirt }: Case, to: Binding): Obst
   }
   if (sharesItsMac(network)) return { why: sayMacs(network) };
   if (to === 'managedTap') {
-    const why =
-      'KubeVirt knows no binding plugin managedTap; register it there (docs/bindings.md), or choose bridge';
+    const why = 'KubeVirt knows no binding plugin managedTap; register it there (docs/bindings.md), or choose bridge';
     return kubevirt.managedTap === undefined ? { why, always: true } : undefined;
   }
   return network.kind !== 'pod' || kubevirt.bridgeOnPod

@@ -20,10 +20,12 @@ const WRITTEN = [
 
 const policy = fc.constantFrom(undefined, ...BINDING_POLICIES);
 const says = (enforced: fc.Arbitrary<boolean>) =>
-  fc.tuple(policy, enforced).map(([word, must]): Record<string, string> => ({
-    ...(word === undefined ? {} : { [KEY]: word }),
-    ...(must ? { 'mooring.dev/binding-enforced': 'true' } : {}),
-  }));
+  fc.tuple(policy, enforced).map(
+    ([word, must]): Record<string, string> => ({
+      ...(word === undefined ? {} : { [KEY]: word }),
+      ...(must ? { 'mooring.dev/binding-enforced': 'true' } : {}),
+    }),
+  );
 const states = fc.record({
   kind: fc.constantFrom('VirtualMachine', 'VirtualMachineInstance'),
   nics: fc.uniqueArray(

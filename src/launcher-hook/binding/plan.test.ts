@@ -178,11 +178,10 @@ describe('an enforced policy', () => {
 
 describe('what cannot be done', () => {
   const WAY_OUT = 'give this NIC its own binding in mooring.dev/nics';
-  const NO_TAP =
-    'KubeVirt knows no binding plugin managedTap; register it there (docs/bindings.md), or choose bridge';
+  const NO_TAP = 'KubeVirt knows no binding plugin managedTap; register it there (docs/bindings.md), or choose bridge';
   const MACS =
     'macvlan lets no frames through for a guest behind bridge or managedTap; use macvtap with its own binding';
-  it.each<[string, Interfaces, object, ClusterOverrides, string]>([
+  const REFUSED: [string, Interfaces, object, ClusterOverrides, string][] = [
     [
       'masquerade on a further NIC, asked for by the VM',
       [{ name: 'default' }, { name: 'biz' }],
@@ -225,7 +224,9 @@ describe('what cannot be done', () => {
       {},
       'the VM: mooring.dev/binding: "brigde" is not one of asIs, bridge, masquerade, managedTap, auto',
     ],
-  ])('refuses %s', (_cause, interfaces, annotations, over, expected) => {
+  ];
+  it.each(REFUSED.map(([cause, ...row]) => ({ cause, row })))('refuses $cause', ({ row }) => {
+    const [interfaces, annotations, over, expected] = row;
     expect(write(interfaces, annotations, over)).toBe(`InvalidRequest: ${expected}`);
   });
 

@@ -184,10 +184,7 @@ function writeAll({ machine, kubevirt, running }: Scene, decisions: readonly Dec
   const around = { kubevirt, mayMigrate: has || isWanted };
   const isChanged = decisions.some(({ change }) => change !== undefined);
   return {
-    patch: [
-      ...planInterfaces(machine, decisions, kubevirt),
-      ...(isWanted ? [planMigrationAnnotation(machine)] : []),
-    ],
+    patch: [...planInterfaces(machine, decisions, kubevirt), ...(isWanted ? [planMigrationAnnotation(machine)] : [])],
     warnings: [
       ...before,
       ...decisions.flatMap((decision) => describeConsequences(decision, around)),

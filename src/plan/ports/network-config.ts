@@ -33,17 +33,23 @@ function planNic({ spec, status }: LogicalPort, subnet: SubnetSpec, mtu: number)
   const ips = ranges.value.flatMap((range) => findAddress(spec.ips, range));
   if (ips.length === 0) return undefined;
   const families = ranges.value.filter(({ cidr }) => ips.some((ip) => parseCidr(ip)?.family === cidr.family));
+  return { name: spec.nic, mac: spec.mac, ips, ...planWays(spec, subnet, families), ...planMtu(subnet.mtu ?? mtu) };
+}
+
+const planMtu = (bytes: number): Pick<NicConfig, 'mtu'> => (bytes > 0 ? { mtu: bytes } : {});
+
+/** Where the guest sends what is not its own, and whom it asks for names. */
+function planWays(
+  spec: LogicalPort['spec'],
+  subnet: SubnetSpec,
+  families: readonly FamilyRange[],
+): Pick<NicConfig, 'gateways' | 'dns' | 'search' | 'routes'> {
   const routes = listRoutes(spec.routes ?? subnet.dhcp?.routes ?? [], families);
-  const bytes = subnet.mtu ?? mtu;
   return {
-    name: spec.nic,
-    mac: spec.mac,
-    ips,
     gateways: families.flatMap((range) => findGateway(range, routes) ?? (spec.routes ? [] : formatGateway(range))),
     dns: listTexts(subnet.dhcp?.dnsServers, (text) => parseAddress(text) !== undefined, MAX.dns),
     search: listTexts(listDomains(subnet), isDomain, MAX.search),
     routes: routes.filter(({ dst }) => !isAnywhere(dst)),
-    ...(bytes > 0 ? { mtu: bytes } : {}),
   };
 }
 
