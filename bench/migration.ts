@@ -111,7 +111,7 @@ async function measureAll(settings: Settings, seen: Seen, say: (line: string) =>
   try {
     await Promise.race([runBlocks(stage, settings.blocks, seen), interrupted]);
   } catch (error) {
-    seen.failures.push(`the run ended early: ${error instanceof Error ? error.message : String(error)}`);
+    seen.failures.push({ what: `the run ended early: ${error instanceof Error ? error.message : String(error)}` });
   } finally {
     if (settings.blocks.some(({ strategy }) => strategy !== 'gate')) await setStrategy(stage.context, 'gate');
   }
@@ -124,7 +124,7 @@ function tell({ count, bindings, seed, kept }: Settings, seen: Seen): number {
   writeFileSync(join(OUT, 'migration.svg'), formatPicture(seen, kept));
   const verdicts = judge(listBars(report, { count, bindings }));
   process.stdout.write(`\n${formatTable(verdicts)}\n\n`);
-  for (const failure of seen.failures) process.stdout.write(`FAILED ${failure}\n`);
+  for (const { what } of seen.failures) process.stdout.write(`FAILED ${what}\n`);
   process.stdout.write('written to out/bench/migration.json and out/bench/migration.svg\n');
   return verdicts.every(({ passed }) => passed) ? 0 : 1;
 }

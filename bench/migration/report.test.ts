@@ -83,7 +83,9 @@ describe('the bars', () => {
       ['TCP connections lost'],
     ],
     ['miss a late commit', { migrations: [migration({ commitMs: 2001 })] }, ['event to commit, p99']],
-    ['miss a failure', { failures: ['it did not move'] }, ['failures']],
+    ['miss a failure', { failures: [{ strategy: 'gate', what: 'it did not move' }] }, ['failures']],
+    ['miss a run that ended early', { failures: [{ what: 'SIGINT' }] }, ['failures']],
+    ['hold where only the other strategy fails', { failures: [{ strategy: 'rarp', what: 'it did not move' }] }, []],
     [
       'miss a long gap',
       { migrations: [slow] },

@@ -13,6 +13,8 @@ export type Detail = {
   readonly strategy: Strategy;
   readonly binding: Binding;
   readonly migrations: number;
+  /** TCP connections lost. */
+  readonly resets: number;
   readonly gap: Summary;
   readonly qemuDowntime: Summary;
   /** From QEMU's STOP at the source to RESUME at the target. */
@@ -47,7 +49,9 @@ export type Report = {
   readonly commitMs: Pair;
   readonly rollbackMs: Pair;
   readonly aborts: number;
+  /** Of the strategy that is kept, and of the run; another strategy's are in `otherFailures`. */
   readonly failures: readonly string[];
+  readonly otherFailures: readonly string[];
   readonly seed: number;
   /** The strategy that the figures above are of. */
   readonly strategy: Strategy;
@@ -73,7 +77,8 @@ export function deriveReport(seen: Seen, { kept, seed }: { kept: Strategy; seed:
     commitMs: pairOf(summarise(own.map(({ commitMs }) => commitMs))),
     rollbackMs: pairOf(summarise(seen.aborts.map(({ rollbackMs }) => rollbackMs))),
     aborts: seen.aborts.length,
-    failures: seen.failures,
+    failures: seen.failures.filter(({ strategy = kept }) => strategy === kept).map(({ what }) => what),
+    otherFailures: seen.failures.filter(({ strategy = kept }) => strategy !== kept).map(({ what }) => what),
     seed,
     strategy: kept,
     details,
@@ -103,6 +108,7 @@ function describeGroup({ strategy, binding, own }: Group, noise: readonly NoiseS
   const tcp = own.flatMap((one) => one.tcp);
   return {
     ...{ strategy, binding, migrations: own.length },
+    resets: tcp.reduce((sum, { resets }) => sum + resets, 0),
     gap: summarise(flows.map(({ gapMs }) => gapMs)),
     qemuDowntime: summarise(own.map(({ qemuDowntimeMs }) => qemuDowntimeMs)),
     paused: summarise(own.map(({ pausedMs }) => pausedMs)),
@@ -162,11 +168,12 @@ export function listBars(report: Report, wanted: { count: number; bindings: read
     { name: 'noise, p50', value: report.noiseMs.p50, ...ms },
     { name: 'noise, p99', value: report.noiseMs.p99, ...ms },
     ...report.details.flatMap(listFigures),
+    { name: 'failures of another strategy', value: report.otherFailures.length, unit: '' },
   ];
 }
 
 /** What stands beside the bars: strategies side by side. */
-function listFigures({ strategy, binding, gap, guestDowntime, qemuDowntime, cold, beyond }: Detail): Bar[] {
+function listFigures({ strategy, binding, resets, gap, guestDowntime, qemuDowntime, cold, beyond }: Detail): Bar[] {
   const name = `${strategy}, ${binding}`;
   return [
     { name: `${name}: gap, p50`, value: gap.p50, unit: 'ms' },
@@ -175,5 +182,6 @@ function listFigures({ strategy, binding, gap, guestDowntime, qemuDowntime, cold
     { name: `${name}: of it cold, p50`, value: cold.p50, unit: 'ms' },
     { name: `${name}: beyond, p50`, value: beyond.p50, unit: 'ms' },
     { name: `${name}: beyond, p99`, value: beyond.p99, unit: 'ms' },
+    { name: `${name}: connections lost`, value: resets, unit: '' },
   ];
 }

@@ -10,16 +10,24 @@ import type { Stage, Subject } from './stage.ts';
 import { round } from './stats.ts';
 import { type Strategy, setStrategy } from './strategy.ts';
 
+export type Failure = { readonly strategy?: Strategy; readonly what: string };
+
 /** Everything that a run has seen. */
 export type Seen = {
   readonly migrations: MigrationFigures[];
   readonly noise: NoiseSample[];
   readonly aborts: Aborted[];
-  /** Migrations that did not do what was asked of them, as sentences. */
-  readonly failures: string[];
+  /** What did not do what was asked of it, by strategy; without one, what concerns the whole run. */
+  readonly failures: Failure[];
 };
 
-type Turn = { readonly stage: Stage; readonly subject: Subject; readonly probing: Probing; readonly seen: Seen };
+type Turn = {
+  readonly stage: Stage;
+  readonly subject: Subject;
+  readonly probing: Probing;
+  readonly seen: Seen;
+  readonly strategy: Strategy;
+};
 
 /** Carries out all blocks. A migration that fails is noted, and the next one begins from what is there. */
 export async function runBlocks(stage: Stage, blocks: readonly Block[], seen: Seen): Promise<void> {
@@ -33,7 +41,7 @@ export async function runBlocks(stage: Stage, blocks: readonly Block[], seen: Se
     const subject = stage.subjects.find(({ binding }) => binding === block.binding);
     if (subject === undefined) throw new Error(`no VM with ${block.binding}`);
     await using probing = await startProbing(stage, subject);
-    await runBlock({ stage, subject, probing, seen }, block, index);
+    await runBlock({ stage, subject, probing, seen, strategy }, block, index);
   }
 }
 
@@ -56,19 +64,16 @@ async function runBlock(turn: Turn, block: Block, index: number): Promise<void> 
 }
 
 /** Does one thing and leaves the VM with one launcher and answering, whatever came of it. */
-async function attempt(
-  { stage, subject, probing, seen }: Turn,
-  name: string,
-  work: () => Promise<void>,
-): Promise<void> {
+async function attempt(turn: Turn, name: string, work: () => Promise<void>): Promise<void> {
+  const { stage, subject, probing, seen, strategy } = turn;
   const check = async (part: () => Promise<void>): Promise<boolean> => {
     try {
       await part();
       return true;
     } catch (error) {
-      const failure = `${name}: ${error instanceof Error ? error.message : String(error)}`;
-      seen.failures.push(failure);
-      stage.context.say(`  FAILED ${failure}`);
+      const what = `${name}: ${error instanceof Error ? error.message : String(error)}`;
+      seen.failures.push({ strategy, what });
+      stage.context.say(`  FAILED ${what}`);
       return false;
     }
   };

@@ -1,10 +1,12 @@
-/* Opens a TCP connection to each server and echoes what comes; one that is lost is opened again.
+/* Opens a TCP connection to each server and echoes what comes; one that is lost is opened again, also when the other end has
+ * gone without a word: it only ever answers, and would not notice.
  *   dial PORT IP...   in the background
  *   dial stop         ends it */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -46,9 +48,18 @@ static int parse(const char *text, int port, struct server *server) {
   return 1;
 }
 
+static void keep_alive(int fd) {
+  int on = 1, seconds = 2, tries = 3;
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof seconds);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &tries, sizeof tries);
+}
+
 static void dial(int i) {
   int fd = socket(servers[i].address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return;
+  keep_alive(fd);
   if (connect(fd, (struct sockaddr *)&servers[i].address, servers[i].size) < 0 && errno != EINPROGRESS) { close(fd); return; }
   fds[i] = (struct pollfd){fd, POLLIN, 0};
 }
