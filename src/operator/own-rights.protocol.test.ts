@@ -31,7 +31,12 @@ beforeAll(async () => {
     clock: systemClock,
   });
   await stage.resource(KINDS.node).create({ metadata: { name: 'n1' } });
-  const refused = () => createResource(own, KINDS.node).patch({ name: 'n1' }, { metadata: { labels: { a: 'b' } } });
+  // Another value each time: the first ones come before the policy does, and what changes nothing is never refused.
+  let tries = 0;
+  const refused = () => {
+    tries += 1;
+    return createResource(own, KINDS.node).patch({ name: 'n1' }, { metadata: { labels: { a: `b${tries}` } } });
+  };
   await until('the policy in force', () => refused().then(() => false, isByPolicy));
 }, 240_000);
 afterAll(() => own?.close());

@@ -43,9 +43,9 @@ beforeAll(async () => {
   const annotations = { [MARK]: '{}', note: 'theirs' };
   await createResource(stage.admin, KINDS.node).create({ metadata: { name: 'n1', annotations } });
   await makePort('held');
-  await whenRefused(() => ask(TENANT, 'PATCH', `${PORTS}/held`, { spec: { subnet: 'x' } }));
-  await whenRefused(() => ask(KUBELET, 'PATCH', NODE, annotate({ [MARK]: 'x' })));
-  await whenRefused(() => ask(OPERATOR, 'PATCH', NODE, annotate({ note: 'ours' })));
+  await whenRefused((turn) => ask(TENANT, 'PATCH', `${PORTS}/held?dryRun=All`, { spec: { subnet: turn } }));
+  await whenRefused((turn) => ask(KUBELET, 'PATCH', `${NODE}?dryRun=All`, annotate({ [MARK]: turn })));
+  await whenRefused((turn) => ask(OPERATOR, 'PATCH', `${NODE}?dryRun=All`, annotate({ note: turn })));
 }, 240_000);
 afterAll(() => stage?.[Symbol.asyncDispose]());
 

@@ -85,9 +85,17 @@ export function formatGrants(user: string, namespace: string | undefined, roles:
   });
 }
 
-/** A policy takes a moment until the API server enforces it; `ask` is a call that it refuses. */
-export const whenRefused = (ask: () => Promise<Answer>) =>
-  until('the policy is in force', async () => (await ask()).status === 422);
+/**
+ * A policy takes a moment until the API server enforces it; `ask` is a call that it refuses. What is asked for must be a
+ * change each time (`turn` is a new word) or leave no trace (dryRun): the first calls come before the policy does.
+ */
+export async function whenRefused(ask: (turn: string) => Promise<Answer>): Promise<void> {
+  let turn = 0;
+  await until('the policy is in force', async () => {
+    turn += 1;
+    return (await ask(`turn-${turn}`)).status === 422;
+  });
+}
 
 /** Makes an object of a kind that every API server knows. */
 export async function apply(admin: Transport, object: KubeObject): Promise<void> {

@@ -27,8 +27,8 @@ beforeAll(async () => {
     spec: { imageTag: 'v1', configuration: { evictionStrategy: 'LiveMigrate', migrations: { allowPostCopy: true } } },
   } as KubeObject);
   await createResource(stage.admin, KINDS.nad).create(formatNad('wire'));
-  await whenRefused(() => send('PATCH', KUBEVIRT, { spec: { imageTag: 'v2' } }));
-  await whenRefused(() => send('PATCH', `${NADS}/wire`, { spec: { config: '{}' } }));
+  await whenRefused((turn) => send('PATCH', `${KUBEVIRT}?dryRun=All`, { spec: { imageTag: turn } }));
+  await whenRefused((turn) => send('PATCH', `${NADS}/wire?dryRun=All`, { spec: { config: turn } }));
 });
 afterAll(() => stage?.[Symbol.asyncDispose]());
 

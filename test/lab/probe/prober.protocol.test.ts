@@ -11,6 +11,7 @@ import { type ProbeRecord, parseRecords, STREAM_KINDS, type StreamKind, streamOf
 const id = process.pid % 100_000;
 const CLIENTS = [`pr${id}a`, `pr${id}b`];
 const GUEST = `pr${id}g`;
+const LAUNCHER = `pr${id}l`;
 const netnsOf = (name: string): string => `/run/netns/${name}`;
 const GUEST_PROGRAMS = join(import.meta.dirname, '../guest/rootfs');
 const LISTEN = 7117;
@@ -18,16 +19,16 @@ const LISTEN = 7117;
 let dir: string;
 const children: ChildProcess[] = [];
 
-/** Two clients and a guest on one bridge in the guest's namespace; client n is 10.99.0.n, the guest .100. */
+/** Two clients and a guest on one bridge in the launcher's namespace; client n is 10.99.0.n, the guest .100. */
 function formatLinks(): string[] {
   return CLIENTS.flatMap((client, index) => {
     const port = `port${index}`;
     return [
-      `link add eth0 netns ${client} type veth peer name ${port} netns ${GUEST}`,
+      `link add eth0 netns ${client} type veth peer name ${port} netns ${LAUNCHER}`,
       `-n ${client} addr add 10.99.0.${index + 1}/24 dev eth0`,
       `-n ${client} addr add fd99::${index + 1}/64 dev eth0 nodad`,
       `-n ${client} link set eth0 up`,
-      `-n ${GUEST} link set ${port} up master tap0`,
+      `-n ${LAUNCHER} link set ${port} up master k6t`,
     ];
   });
 }
@@ -42,20 +43,23 @@ async function runGuestProgram(name: string, args: readonly string[]): Promise<v
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'prober-'));
   const lines = [
-    `-n ${GUEST} link add tap0 type bridge`,
-    `-n ${GUEST} addr add 10.99.0.100/24 dev tap0`,
-    `-n ${GUEST} addr add fd99::100/64 dev tap0 nodad`,
-    `-n ${GUEST} link set tap0 up`,
+    `-n ${LAUNCHER} link add k6t type bridge`,
+    `-n ${LAUNCHER} link set k6t up`,
+    `link add eth0 netns ${GUEST} type veth peer name tap0 netns ${LAUNCHER}`,
+    `-n ${LAUNCHER} link set tap0 up master k6t`,
+    `-n ${GUEST} addr add 10.99.0.100/24 dev eth0`,
+    `-n ${GUEST} addr add fd99::100/64 dev eth0 nodad`,
+    `-n ${GUEST} link set eth0 up`,
     ...formatLinks(),
   ];
-  for (const name of [...CLIENTS, GUEST]) await runCommand(['ip', 'netns', 'add', name]);
+  for (const name of [...CLIENTS, GUEST, LAUNCHER]) await runCommand(['ip', 'netns', 'add', name]);
   for (const line of lines) await runCommand(['ip', ...line.split(' ')]);
   await runGuestProgram('echo', ['7']);
 });
 
 afterAll(async () => {
   for (const child of children) child.kill('SIGKILL');
-  for (const name of [...CLIENTS, GUEST]) await runCommand(['ip', 'netns', 'del', name]);
+  for (const name of [...CLIENTS, GUEST, LAUNCHER]) await runCommand(['ip', 'netns', 'del', name]);
   rmSync(dir, { recursive: true, force: true });
 });
 
@@ -103,11 +107,11 @@ describe('the prober', () => {
     await using prober = await start();
     const { recording } = prober;
     await awaitTrue('answers', () => answersOf(recording, 0, 'udp4') > 50 && answersOf(recording, 0, 'in4') > 5);
-    await runCommand(['ip', '-n', GUEST, 'link', 'set', 'port0', 'nomaster']);
+    await runCommand(['ip', '-n', LAUNCHER, 'link', 'set', 'port0', 'nomaster']);
     const cutAt = Date.now();
     await awaitTrue('answers to the other client', () => recording.writtenUntil() > cutAt + 300);
     const joinedAt = Date.now();
-    await runCommand(['ip', '-n', GUEST, 'link', 'set', 'port0', 'master', 'tap0']);
+    await runCommand(['ip', '-n', LAUNCHER, 'link', 'set', 'port0', 'master', 'k6t']);
     const isAnswer = (place: number, kind: StreamKind, from: number, to: number): boolean =>
       of(recording.read(), place, kind).some(
         (record) => record.type === 'answer' && record.received > from && record.received < to,
@@ -127,7 +131,7 @@ describe('the prober', () => {
 
 describe('the watch on a tap', () => {
   it('waits for the tap, and has requests and replies of each stream with their times', async () => {
-    const tap = await startTap({ cacheDir: dir, dir, name: 'guest', netns: netnsOf(GUEST), link: 'tap0' });
+    const tap = await startTap({ cacheDir: dir, dir, name: 'guest', netns: netnsOf(LAUNCHER), link: 'tap0' });
     await using prober = await start();
     await awaitTrue('answers', () => answersOf(prober.recording, 1, 'udp6') > 100);
     const records = parseRecords(readFileSync(await tap.end()));
@@ -141,5 +145,18 @@ describe('the watch on a tap', () => {
     );
     if (request?.type !== 'request' || reply?.type !== 'reply') throw new Error('no pair');
     expect(reply.at).toBeGreaterThan(request.at);
+  });
+
+  it('notes that the guest was asked for its address, and that it answered', async () => {
+    const tap = await startTap({ cacheDir: dir, dir, name: 'asked', netns: netnsOf(LAUNCHER), link: 'tap0' });
+    await using prober = await start();
+    for (const client of CLIENTS) await runCommand(['ip', '-n', client, 'neigh', 'flush', 'dev', 'eth0']);
+    const before = answersOf(prober.recording, 0, 'udp4');
+    await awaitTrue('answers', () => answersOf(prober.recording, 0, 'udp4') > before + 100);
+    const records = parseRecords(readFileSync(await tap.end()));
+    const asked = records.find(({ type }) => type === 'asked');
+    const spoke = records.find((record) => record.type === 'spoke' && asked?.type === 'asked' && record.at >= asked.at);
+    expect(asked).toBeDefined();
+    expect(spoke).toBeDefined();
   });
 });
