@@ -8,6 +8,12 @@ import { awaitAnswers } from './probing.ts';
 import type { Stage, Subject } from './stage.ts';
 
 const FLOWS = 'ovs-ofctl -O OpenFlow15 dump-flows br-int';
+const APPCTL = 'ovs-appctl -t /run/openvswitch/ovs-vswitchd.ctl';
+/** What Open vSwitch does with packets, which may be older than its flow tables say. */
+const DATAPATH = ['dpctl/dump-flows -m', 'tnl/ports/show -v', 'tnl/neigh/show', 'upcall/show', 'coverage/show']
+  .map((command) => `${APPCTL} ${command}`)
+  .join('; ');
+const PURGE = `${APPCTL} revalidator/purge`;
 const RECOMPUTE = 'for one in /run/ovn/ovn-controller.*.ctl; do ovn-appctl -t "$one" inc-engine/recompute; done';
 const SOUTHBOUND = 'ovn-sbctl --no-leader-only --db=unix:/run/ovn/ovnsb_db.sock list';
 
@@ -25,21 +31,36 @@ export async function awaitReached(
     await awaitAnswers(stage, subject, recording);
   } catch (error) {
     const dir = await keepEvidence(context, name);
-    await recompute(context);
-    const cured = await awaitAnswers(stage, subject, recording).then(
-      () => 'it answers after ovn-controllers have derived their flows anew',
-      () => 'nor does it after ovn-controllers have derived their flows anew',
-    );
+    const cured = await findCure(stage, subject, recording);
     throw new Error(`${error instanceof Error ? error.message : String(error)}; ${cured}; see ${dir}`);
   }
 }
 
-/** Keeps what a person needs to see why a guest is not reached: every node's flows, bindings and chassis. Returns the folder. */
+/** What makes the VM answer again, tried one after the other on every node: it tells whose fault it is. */
+async function findCure(stage: Stage, subject: Subject, recording: Recording): Promise<string> {
+  const cures = [
+    ['controller', RECOMPUTE, 'ovn-controllers have derived their flows anew'],
+    ['ovs', PURGE, 'Open vSwitch has forgotten the flows of its datapath'],
+  ] as const;
+  for (const [container, line, what] of cures) {
+    for (const pod of await listPods(stage.context, 'mooring-ovn-node'))
+      await runIn(stage.context, pod, container, line);
+    const answers = await awaitAnswers(stage, subject, recording).then(
+      () => true,
+      () => false,
+    );
+    if (answers) return `it answers after ${what}`;
+  }
+  return `nor does it after ${cures.map(([, , what]) => what).join(', nor after ')}`;
+}
+
+/** Keeps what a person needs to see why a guest is not reached: every node's flows, datapath, bindings and chassis. Returns the folder. */
 async function keepEvidence(context: Context, round: string): Promise<string> {
   const dir = join(context.out, 'evidence', round);
   mkdirSync(dir, { recursive: true });
   for (const pod of await listPods(context, 'mooring-ovn-node')) {
     writeFileSync(join(dir, `flows-${pod.spec.nodeName}`), await runIn(context, pod, 'ovs', FLOWS));
+    writeFileSync(join(dir, `datapath-${pod.spec.nodeName}`), await runIn(context, pod, 'ovs', DATAPATH));
     writeFileSync(join(dir, `controller-${pod.spec.nodeName}`), await readLog(context, pod, 'controller'));
   }
   for (const pod of await listPods(context, 'mooring-ovn-central')) {
@@ -49,11 +70,6 @@ async function keepEvidence(context: Context, round: string): Promise<string> {
   for (const pod of await listPods(context, 'mooring-operator'))
     writeFileSync(join(dir, pod.metadata.name), await readLog(context, pod, 'operator'));
   return dir;
-}
-
-/** Has every ovn-controller derive its flows anew: a fault that this cures is one of its incremental engine. */
-async function recompute(context: Context): Promise<void> {
-  for (const pod of await listPods(context, 'mooring-ovn-node')) await runIn(context, pod, 'controller', RECOMPUTE);
 }
 
 const listPods = (context: Context, app: string): Promise<Thing[]> =>
