@@ -1,5 +1,6 @@
 import { formatAddress, formatCidr, parseAddress, parseCidr, parseMac } from './address.ts';
 import { NETWORK_CONFIG } from './annotations.ts';
+import { asFields, type Fields } from './fields.ts';
 
 /**
  * What the NICs of one guest have, for a guest that is configured without DHCP: the value of the annotation
@@ -59,11 +60,9 @@ export function parseNetworkConfig(text: string): ParsedNetworkConfig {
 
 class FieldError extends Error {}
 
-type Fields = ReadonlyMap<string, unknown>;
-
 function readConfig(text: string): NetworkConfig {
   if (text.length > MAX_TEXT) throw new FieldError(`longer than ${MAX_TEXT} characters`);
-  const fields = asFields(parseJson(text), 'it');
+  const fields = getFields(parseJson(text), 'it');
   if (fields.get('version') !== VERSION) throw new FieldError(`version is not ${VERSION}`);
   const nics = readList(fields, 'nics', LIMITS.nics).map(readNic);
   for (const key of ['name', 'mac'] as const) {
@@ -80,14 +79,14 @@ function parseJson(text: string): unknown {
   }
 }
 
-function asFields(value: unknown, what: string): Fields {
-  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-  if (!isObject) throw new FieldError(`${what} is not an object`);
-  return new Map(Object.entries(value));
+function getFields(value: unknown, what: string): Fields {
+  const fields = asFields(value);
+  if (fields === undefined) throw new FieldError(`${what} is not an object`);
+  return fields;
 }
 
 function readNic(value: unknown, index: number): NicConfig {
-  const fields = asFields(value, `NIC ${index}`);
+  const fields = getFields(value, `NIC ${index}`);
   const name = readText(fields, 'name', (text) => (NAME.test(text) ? text : undefined));
   try {
     return readNicFields(fields, name);
@@ -165,7 +164,7 @@ function parseInterfaceAddress(text: string): string | undefined {
 }
 
 function readRoute(value: unknown): NicRoute {
-  const fields = asFields(value, 'a route');
+  const fields = getFields(value, 'a route');
   const gw = readText(fields, 'gw', parseIp);
   const dst = readText(fields, 'dst', (text) => {
     const cidr = parseCidr(text);

@@ -1,4 +1,5 @@
 import { NIC_DEVICES } from './annotations.ts';
+import { asFields, type Fields } from './fields.ts';
 
 /**
  * What somebody wants of the device of one NIC, as the guest sees it. Only what KubeVirt's own API has no field for, or
@@ -50,8 +51,6 @@ export function parseNicDevices(text: string): ParsedNicDevices {
   return { devices, problems };
 }
 
-type Fields = ReadonlyMap<string, unknown>;
-
 function parseEntries(text: string): Fields | string {
   if (text.length > MAX_TEXT) return `is longer than ${MAX_TEXT} characters`;
   const fields = asFields(parseJson(text));
@@ -65,11 +64,6 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function asFields(value: unknown): Fields | undefined {
-  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-  return isObject ? new Map(Object.entries(value)) : undefined;
 }
 
 const READERS = new Map<string, (value: unknown) => NicDevice | undefined>([

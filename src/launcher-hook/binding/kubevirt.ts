@@ -1,5 +1,5 @@
+import { asFields } from '../../api/fields.ts';
 import type { KubeVirt } from '../../api/objects.ts';
-import { asFields } from '../../plan/wishes/json.ts';
 
 /** What KubeVirt's configuration lets a guest have. */
 export type KubevirtSettings = {

@@ -1,7 +1,7 @@
+import { asFields, type Fields } from '../../api/fields.ts';
 import { findController, type VirtualMachine, type VmiSpec } from '../../api/objects.ts';
 import type { ObjectMeta } from '../../api/types.gen.ts';
 import { listVmNics, type VmNic } from '../../plan/requests/vm-nics.ts';
-import { asFields, type Fields } from '../../plan/wishes/json.ts';
 import type { WishSource } from '../../plan/wishes/types.ts';
 import type { Admission } from '../admission.ts';
 import type { Cluster } from '../records.ts';

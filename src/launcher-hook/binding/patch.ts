@@ -1,6 +1,6 @@
 import { ALLOW_BRIDGE_MIGRATION } from '../../api/annotations.ts';
 import type { Binding } from '../../api/binding.ts';
-import { asFields } from '../../plan/wishes/json.ts';
+import { asFields } from '../../api/fields.ts';
 import type { PatchOperation } from '../admission.ts';
 import type { Decision } from './decide.ts';
 import type { KubevirtSettings } from './kubevirt.ts';

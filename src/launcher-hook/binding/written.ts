@@ -1,4 +1,4 @@
-import { asFields, type Fields } from '../../plan/wishes/json.ts';
+import { asFields, type Fields } from '../../api/fields.ts';
 
 /** The bindings that an interface names. */
 export type Written = {

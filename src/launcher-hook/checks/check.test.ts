@@ -332,6 +332,7 @@ describe('the verdict', () => {
         'VirtualMachine default/db is refused: NIC default: 10.0.0.254 is the gateway, in subnet default (AddressReserved). Ask for another address, or take it out of excludeIps.',
       warnings: [],
       patch: [],
+      isPerhapsLate: false,
     });
   });
 });

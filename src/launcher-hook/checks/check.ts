@@ -31,13 +31,14 @@ export function checkRequest(admission: Admission, cluster: CheckCluster): Probl
 const formatKey = ({ severity, reason, nic, message }: Problem): string =>
   JSON.stringify([severity, reason, nic, message]);
 
-/** The checks as the webhook asks them. */
+/** The checks as the webhook asks them; it wants to be asked again where only a cache that is behind may have made it deny. */
 export function createCheckJudge(cluster: CheckCluster): Judge {
   return (admission) => {
     const problems = checkRequest(admission, cluster);
     const warnings = formatWarnings(problems);
     const message = formatDenial(problems, admission);
-    return message === '' ? { ...ALLOWED, warnings } : { allowed: false, message, warnings, patch: [] };
+    if (message === '') return { ...ALLOWED, warnings };
+    return { allowed: false, message, warnings, patch: [], isPerhapsLate: isPerhapsLate(problems) };
   };
 }
 

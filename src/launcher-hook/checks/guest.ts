@@ -1,3 +1,4 @@
+import { asFields, type Fields } from '../../api/fields.ts';
 import { formatLogicalPortName } from '../../api/names.ts';
 import {
   findKubevirtOwner,
@@ -8,7 +9,6 @@ import {
 } from '../../api/objects.ts';
 import type { LogicalPort } from '../../api/types.gen.ts';
 import { listGuestSources } from '../../plan/requests/requests.ts';
-import { asFields, type Fields } from '../../plan/wishes/json.ts';
 import type { WishSource } from '../../plan/wishes/types.ts';
 import type { Admission } from '../admission.ts';
 import type { Cluster } from '../records.ts';

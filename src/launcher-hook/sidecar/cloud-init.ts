@@ -1,4 +1,5 @@
 import { CONFIGURE_GUEST, NETWORK_CONFIG } from '../../api/annotations.ts';
+import { asFields, type Fields } from '../../api/fields.ts';
 import { parseNetworkConfig } from '../../api/network-config.ts';
 import { type GuestNic, planGuest } from './guest.ts';
 import { formatNetplan } from './netplan.ts';
@@ -36,8 +37,6 @@ export function planCloudInit(cloudInit: CloudInit, vmiJson: Uint8Array): CloudI
   return { cloudInit: fill(cloudInit, data, format(guest.nics)) };
 }
 
-type Fields = ReadonlyMap<string, unknown>;
-
 const FORMATS: ReadonlyMap<unknown, (nics: readonly GuestNic[]) => string> = new Map([
   ['noCloud', formatNetplan],
   ['configDrive', formatNetworkData],
@@ -68,9 +67,7 @@ function formatObject(entries: readonly (readonly [string, unknown])[]): Uint8Ar
 function parseObject(json: Uint8Array): Fields | undefined {
   if (json.length > MAX_BYTES) return undefined;
   try {
-    const value: unknown = JSON.parse(Buffer.from(json).toString('utf8'));
-    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-    return isObject ? new Map(Object.entries(value)) : undefined;
+    return asFields(JSON.parse(Buffer.from(json).toString('utf8')));
   } catch {
     return undefined;
   }

@@ -1,4 +1,5 @@
 import { parseMac } from '../../api/address.ts';
+import { asFields, type Fields } from '../../api/fields.ts';
 
 /** A NIC as the VMI's spec has it. */
 export type VmiNic = {
@@ -35,8 +36,6 @@ export function parseVmi(json: Uint8Array): VmiFacts | undefined {
   };
 }
 
-type Fields = ReadonlyMap<string, unknown>;
-
 function parseJson(json: Uint8Array): unknown {
   if (json.length > MAX_BYTES) return undefined;
   try {
@@ -44,11 +43,6 @@ function parseJson(json: Uint8Array): unknown {
   } catch {
     return undefined;
   }
-}
-
-function asFields(value: unknown): Fields | undefined {
-  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-  return isObject ? new Map(Object.entries(value)) : undefined;
 }
 
 const listFields = (value: unknown): readonly Fields[] =>

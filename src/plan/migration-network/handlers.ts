@@ -1,11 +1,12 @@
 import { containsAddress, parseAddress } from '../../api/address.ts';
 import { KUBEVIRT, NETWORK_STATUS } from '../../api/annotations.ts';
+import { asFields } from '../../api/fields.ts';
 import { MIGRATION_INTERFACE } from '../../api/names.ts';
 import type { Node, Pod } from '../../api/objects.ts';
 import type { Reason } from '../../api/reasons.ts';
 import type { MigrationNetworkStatus } from '../../api/types.gen.ts';
 import { quote, type SubnetRanges } from '../../ipam/ranges.ts';
-import { asFields, isTextList, parseJson } from '../wishes/json.ts';
+import { isTextList, parseJson } from '../wishes/json.ts';
 
 /** What is true of one node: whether its virt-handler has an address on the migration network. */
 export type NodeTruth = NonNullable<MigrationNetworkStatus['nodes']>[number] & { readonly reason: Reason };

@@ -1,3 +1,4 @@
+import { asFields } from '../../api/fields.ts';
 import { API_VERSION } from '../../api/group.ts';
 import { formatMigrationNad, formatMigrationSubnet } from '../../api/names.ts';
 import type { NetworkAttachmentDefinition } from '../../api/objects.ts';
@@ -6,7 +7,7 @@ import type { MigrationNetwork, Subnet } from '../../api/types.gen.ts';
 import { planRanges, quote, type SubnetRanges } from '../../ipam/ranges.ts';
 import { isOvnProvider } from '../networks/provider.ts';
 import { planNad } from '../requests/nad.ts';
-import { asFields, parseFields } from '../wishes/json.ts';
+import { parseFields } from '../wishes/json.ts';
 
 type Uplink = NonNullable<MigrationNetwork['spec']['uplink']>;
 

@@ -1,8 +1,8 @@
 import { MULTUS_NETWORKS } from '../../api/annotations.ts';
+import { asFields } from '../../api/fields.ts';
 import type { VmiSpec } from '../../api/objects.ts';
 import type { Problem } from '../../api/problem.ts';
 import { quote } from '../../ipam/ranges.ts';
-import { asFields } from '../wishes/json.ts';
 import { parseSelections } from '../wishes/selection.ts';
 import { PRIMARY_INTERFACE } from './types.ts';
 import { listVmNics } from './vm-nics.ts';

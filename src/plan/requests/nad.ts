@@ -1,7 +1,8 @@
+import { asFields, type Fields } from '../../api/fields.ts';
 import type { NetworkAttachmentDefinition } from '../../api/objects.ts';
 import { fail, type Result, succeed } from '../../api/problem.ts';
 import { quote } from '../../ipam/ranges.ts';
-import { asFields, type Fields, MAX_TEXT, parseFields } from '../wishes/json.ts';
+import { MAX_TEXT, parseFields } from '../wishes/json.ts';
 
 /** The names under which our plugin is called (USAGE.md). */
 const OURS: readonly unknown[] = ['mooring', 'kube-ovn'];

@@ -1,8 +1,9 @@
 import { ADOPT, KUBEVIRT_ADDRESSES, NICS_ANNOTATION, RELEASE_POLICY } from '../../api/annotations.ts';
 import { isOpenBinding, parseBindingPolicy } from '../../api/binding.ts';
+import { asFields, type Fields } from '../../api/fields.ts';
 import { fail, type Result, succeed } from '../../api/problem.ts';
 import { quote } from '../../ipam/ranges.ts';
-import { asFields, explainJson, type Fields, isTextList, parseFields } from './json.ts';
+import { explainJson, isTextList, parseFields } from './json.ts';
 import { combine, readKey } from './keys.ts';
 import { parsePoolText } from './pool.ts';
 import type { Wish, WishSource } from './types.ts';

@@ -1,7 +1,8 @@
 import { type Cidr, formatAddress, formatCidr, parseAddress, parseCidr } from '../../api/address.ts';
+import { asFields, type Fields } from '../../api/fields.ts';
 import { fail, type Result, succeed } from '../../api/problem.ts';
 import { quote } from '../../ipam/ranges.ts';
-import { asFields, type Fields, parseJson } from './json.ts';
+import { parseJson } from './json.ts';
 import type { RouteWish } from './types.ts';
 
 const MAX_ROUTES = 64;

@@ -1,6 +1,7 @@
+import { asFields, type Fields } from '../../api/fields.ts';
 import { fail, type Result, succeed } from '../../api/problem.ts';
 import { quote } from '../../ipam/ranges.ts';
-import { asFields, explainJson, type Fields, isTextList, MAX_TEXT, parseJson } from './json.ts';
+import { explainJson, isTextList, MAX_TEXT, parseJson } from './json.ts';
 import { isObjectName } from './values.ts';
 
 /** One element of `k8s.v1.cni.cncf.io/networks`. Addresses are as they were typed: they may be meant for another plugin. */
