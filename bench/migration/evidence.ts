@@ -10,7 +10,15 @@ import type { Stage, Subject } from './stage.ts';
 const FLOWS = 'ovs-ofctl -O OpenFlow15 dump-flows br-int';
 const APPCTL = 'ovs-appctl -t /run/openvswitch/ovs-vswitchd.ctl';
 /** What Open vSwitch does with packets, which may be older than its flow tables say. */
-const DATAPATH = ['dpctl/dump-flows -m', 'tnl/ports/show -v', 'tnl/neigh/show', 'upcall/show', 'coverage/show']
+const DATAPATH = [
+  'dpctl/dump-flows -m',
+  'fdb/show br-phy',
+  'ovs/route/show',
+  'tnl/ports/show -v',
+  'tnl/neigh/show',
+  'upcall/show',
+  'coverage/show',
+]
   .map((command) => `${APPCTL} ${command}`)
   .join('; ');
 const PURGE = `${APPCTL} revalidator/purge`;
