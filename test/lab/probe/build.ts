@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { runCommand } from '../command.ts';
 
-/** The programs of this folder: `probe` sends, `tap` watches a guest's own link. */
-export type ProbeProgram = 'probe' | 'tap';
+/** The programs of this folder: `probe` sends, `tap` watches a guest's own link, `flow` measures a path from end to end. */
+export type ProbeProgram = 'probe' | 'tap' | 'flow';
 
 /** Path of a program, built once per source text and kept in `cacheDir`. Needs gcc; throws CommandError. */
 export async function ensureProgram(cacheDir: string, program: ProbeProgram): Promise<string> {
