@@ -1,7 +1,8 @@
 import { callAdd } from './call-add.ts';
 import type { Context } from './context.ts';
 import { findPort } from './find-port.ts';
-import { type AttachmentPlan, planAttachment } from './plan-attachment.ts';
+import type { JournalEntry } from './journal.ts';
+import { type AttachmentPlan, planAttachment, planLink } from './plan-attachment.ts';
 import { release } from './release.ts';
 import type { AttachRequest } from './request.ts';
 import type { Attached } from './result.ts';
@@ -43,7 +44,7 @@ async function findFormer(work: Work, target: AttachmentTarget): Promise<Attache
   const present = context.ports.find(target.plan.hostInterface);
   if (entry === undefined && present === undefined) return undefined;
   const same = entry?.state === 'attached' && present?.installed === true && present.ifaceId === target.plan.ifaceId;
-  const mtu = same ? await findIntact(work, target.plan) : undefined;
+  const mtu = same ? await findIntact(work, target.plan, entry) : undefined;
   if (mtu !== undefined) return describe(request, { ...target.plan, mtu });
   context.log.info({ containerId: request.containerId, ifname: request.ifname }, 'a former attempt is removed first');
   await release(context, request);
@@ -54,16 +55,18 @@ async function findFormer(work: Work, target: AttachmentTarget): Promise<Attache
  * The MTU of an interface that is as that ADD left it, undefined when it is not. Which MTU it is says nothing: the
  * subnet's or the cluster's may have changed since, and an interface in use keeps what it was made with.
  */
-async function findIntact({ context, request }: Work, plan: AttachmentPlan): Promise<number | undefined> {
-  const { mac, routes } = plan;
+async function findIntact(
+  { context, request }: Work,
+  plan: AttachmentPlan,
+  entry: JournalEntry,
+): Promise<number | undefined> {
   const { problems, mtu = plan.mtu } = await context.links.run({
     kind: 'checkVeth',
     hostName: plan.hostInterface,
     netnsPath: request.netns,
     peerName: plan.podInterface,
-    mac,
-    addresses: plan.ips.map((ip) => ip.cidr),
-    routes,
+    mac: plan.mac,
+    ...planLink(plan, { bare: entry.bare }),
   });
   return problems.length === 0 ? mtu : undefined;
 }

@@ -2,8 +2,8 @@ import type { Context } from './context.ts';
 import { CniError } from './errors.ts';
 import { checkIpam } from './ipam.ts';
 import type { JournalEntry } from './journal.ts';
-import { type AttachmentPlan, planAttachment } from './plan-attachment.ts';
-import { planNetwork, type Route } from './plan-network.ts';
+import { type AttachmentPlan, planAttachment, planLink } from './plan-attachment.ts';
+import { type NetworkPlan, planNetwork, type Route } from './plan-network.ts';
 import type { OvsPort } from './ports.ts';
 import { type AttachRequest, asFields } from './request.ts';
 
@@ -21,13 +21,14 @@ export async function check(context: Context, request: AttachRequest): Promise<v
   }
   const { node } = context;
   const plan = planAttachment({ key: request, podUid: entry.pod.uid, node, ...at, defaultMtu: context.findMtu() });
+  const link = planLink(plan, { bare: entry.bare });
   const { problems } = await context.links.run({
     kind: 'checkVeth',
     hostName: plan.hostInterface,
     netnsPath: request.netns,
     peerName: plan.podInterface,
-    addresses: plan.ips.map((ip) => ip.cidr),
-    routes: listCheckedRoutes(request, plan),
+    addresses: link.addresses,
+    routes: listCheckedRoutes(request, link),
   });
   const all = [...problems, ...findPortFaults(plan, context.ports.find(plan.hostInterface))];
   if (all.length > 0) throw new CniError('io', all.join('; '));
@@ -43,7 +44,7 @@ function findParts({ cluster }: Context, request: AttachRequest, entry: JournalE
 }
 
 /** Our routes, without those that a later plugin of the list has taken out of the result. */
-export function listCheckedRoutes(request: AttachRequest, plan: Pick<AttachmentPlan, 'routes'>): readonly Route[] {
+export function listCheckedRoutes(request: AttachRequest, plan: Pick<NetworkPlan, 'routes'>): readonly Route[] {
   const final = asFields(request.config.fields.get('prevResult'))?.get('routes');
   if (!Array.isArray(final)) return plan.routes;
   const kept = new Set(final.map((route: unknown) => asFields(route)?.get('dst')));

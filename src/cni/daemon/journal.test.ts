@@ -35,9 +35,11 @@ describe('the journal', () => {
   test('what was put is there again after a restart', async () => {
     const { journal } = await load();
     await journal.put(entry);
-    await journal.put({ ...entry, ifname: 'net1', gate: true });
+    const bare = { ...entry, ifname: 'net1', gate: true, bare: true as const };
+    await journal.put(bare);
     const again = (await load()).journal;
     expect(again.find({ containerId: 'c1', ifname: 'eth0' })).toEqual(entry);
+    expect(again.find({ containerId: 'c1', ifname: 'net1' })).toEqual(bare);
     expect(again.list()).toHaveLength(2);
   });
 

@@ -21,6 +21,8 @@ export type JournalEntry = AttachmentKey & {
   readonly gate: boolean;
   /** Another plugin's interface: we gave it an address and have nothing on the node. Names of ours are empty. */
   readonly ipam?: true | undefined;
+  /** The link was made without address, as OVN's DHCP serves the guest behind it. */
+  readonly bare?: true | undefined;
 };
 
 /** One small file per attachment, read once, kept in memory. Every write is whole or not at all. */
@@ -85,6 +87,7 @@ const entrySchema = z.object({
   pod: z.object({ namespace: z.string(), name: z.string(), uid: z.string() }),
   gate: z.boolean(),
   ipam: z.literal(true).optional(),
+  bare: z.literal(true).optional(),
 });
 
 /** The inverse of formatEntry; undefined when the text is not what was written. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { LogicalPort, Subnet } from '../../api/types.gen.ts';
 import { CniError } from './errors.ts';
-import { type AttachmentInput, planAttachment } from './plan-attachment.ts';
+import { type AttachmentInput, planAttachment, planLink } from './plan-attachment.ts';
 
 const subnet: Subnet = {
   apiVersion: 'mooring.dev/v1alpha1',
@@ -112,6 +112,64 @@ describe('plan of an attachment', () => {
     ['bridge', undefined],
   ] as const)('a launcher that is left by its %s guest must not reset its connections', (binding, liberal) => {
     expect(planAttachment(withPort({ attachments: [attachment], binding })).trackLiberally).toBe(liberal);
+  });
+
+  test.each([
+    ['bridge', true],
+    ['managedTap', undefined],
+    ['masquerade', undefined],
+  ] as const)("where OVN's DHCP serves the guests, the link under %s is bare: %s", (binding, bare) => {
+    const input = { ...withPort({ binding }), ...withSubnet({ enableDHCP: true }), port: withPort({ binding }).port };
+    const plan = planAttachment(input);
+    expect(plan.bare).toBe(bare);
+    // What the runtime, and through it the pod's status, is told does not depend on it.
+    expect(plan).toMatchObject({
+      ips: [{ cidr: '10.16.0.5/16', gateway: '10.16.0.254' }],
+      routes: [{ dst: '0.0.0.0/0', gw: '10.16.0.254' }],
+    });
+    const usual = { addresses: ['10.16.0.5/16'], routes: plan.routes };
+    expect(planLink(plan)).toEqual(bare === true ? { addresses: [], routes: [] } : usual);
+  });
+
+  test('a pod on the same subnet has its address on the link', () => {
+    const pod = withPort({ owner: { kind: 'Pod', name: 'web', uid: 'u' }, nic: 'eth0' }).port;
+    const { binding: _binding, ...spec } = pod.spec;
+    const plan = planAttachment({ ...withSubnet({ enableDHCP: true }), port: { ...pod, spec } });
+    expect(planLink(plan).addresses).toEqual(['10.16.0.5/16']);
+  });
+
+  test.each<[string, Partial<LogicalPort['spec']>, object[]]>([
+    [
+      "KubeVirt's server reads off the link",
+      { binding: 'bridge' },
+      [
+        { dst: '0.0.0.0/0', gw: '10.16.0.254' },
+        { dst: '192.0.2.0/24', gw: '10.16.0.9' },
+      ],
+    ],
+    ['nobody reads under managedTap', { binding: 'managedTap' }, [{ dst: '0.0.0.0/0', gw: '10.16.0.254' }]],
+    ["the NIC's own routes replace", { binding: 'bridge', routes: [] }, []],
+  ])("the subnet's dhcp.routes, as far as a link can have them, that %s", (_who, spec, expected) => {
+    const routes = [
+      { dst: '192.0.2.0/24', gw: '10.16.0.9' },
+      { dst: '192.0.3.0/24', gw: '10.99.0.9' },
+      { dst: '192.0.4.1/24', gw: '10.16.0.9' },
+      { dst: 'fd00::/64', gw: 'fd00:10::9' },
+      { dst: 'nonsense', gw: '10.16.0.9' },
+    ];
+    const input = { ...withSubnet({ dhcp: { routes } }), port: withPort(spec).port };
+    expect(planAttachment(input).routes).toEqual(expected);
+  });
+
+  test("a default route among the subnet's dhcp.routes takes the place of the gateway's", () => {
+    const input = withSubnet({ dhcp: { routes: [{ dst: '0.0.0.0/0', gw: '10.16.0.9' }] } });
+    expect(planAttachment(input).routes).toEqual([{ dst: '0.0.0.0/0', gw: '10.16.0.9' }]);
+  });
+
+  test('a link in use is judged by how it was made, whatever the subnet says since', () => {
+    const [now, before] = [planAttachment(withSubnet({ enableDHCP: true })), planAttachment(input)];
+    expect(planLink(now, { bare: undefined }).addresses).toEqual(['10.16.0.5/16']);
+    expect(planLink(before, { bare: true })).toEqual({ addresses: [], routes: [] });
   });
 
   test('a pod has its own kind of name, and two interfaces have two host ends', () => {

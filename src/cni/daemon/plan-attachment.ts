@@ -2,8 +2,9 @@ import { type Activation, isOpenedByOvn } from '../../api/activation.ts';
 import { parseMac } from '../../api/address.ts';
 import { formatHostInterface, formatPortLsp } from '../../api/names.ts';
 import type { LogicalPort, Subnet } from '../../api/types.gen.ts';
+import { deriveDhcpServer, isBareLink } from '../../plan/networks/dhcp-server.ts';
 import { CniError } from './errors.ts';
-import { formatName, type NetworkPlan, planNetwork } from './plan-network.ts';
+import { formatName, type NetworkPlan, planNetwork, planToldRoutes, type Route } from './plan-network.ts';
 import type { AttachmentKey } from './request.ts';
 
 export type Binding = 'bridge' | 'masquerade' | 'managedTap';
@@ -22,6 +23,8 @@ export type AttachmentPlan = NetworkPlan & {
   readonly gate?: Binding;
   /** The pod translates for a guest that may leave or arrive in the middle of a connection. */
   readonly trackLiberally?: true;
+  /** OVN's DHCP serves the guest: the link itself gets no address and no route, or KubeVirt would start a server too. */
+  readonly bare?: true;
 };
 
 export type AttachmentInput = {
@@ -50,14 +53,35 @@ export function planAttachment(input: AttachmentInput): AttachmentPlan {
     podInterface: key.ifname,
     mac,
     mtu: subnet.spec.mtu ?? input.defaultMtu,
-    ...planNetwork(key.ifname, port, subnet),
+    ...planNetworkTold(key.ifname, port, subnet),
     ifaceId: formatPortLsp(port),
     ifaceIdVer: requireUid(port),
     ...(attachment.role === 'Target' && !isOpenedByOvn(input.activation, spec.binding)
       ? { gate: spec.binding ?? 'bridge' }
       : {}),
     ...(spec.binding === 'masquerade' ? { trackLiberally: true as const } : {}),
+    ...(isBareLink(spec, subnet.spec) ? { bare: true as const } : {}),
   };
+}
+
+/** What is on the link itself: all that the answer says, or nothing. Addresses are `address/prefix`. */
+export type LinkPlan = { readonly addresses: readonly string[]; readonly routes: readonly Route[] };
+
+/**
+ * The addresses and routes of the pod's link. `made` is how an attachment was made when it is there already: a subnet
+ * whose DHCP was switched on or off since changes no interface in use.
+ */
+export function planLink(plan: AttachmentPlan, made: { readonly bare?: true | undefined } = plan): LinkPlan {
+  if (made.bare === true) return { addresses: [], routes: [] };
+  return { addresses: plan.ips.map((ip) => ip.cidr), routes: plan.routes };
+}
+
+/** With what KubeVirt's server reads off the link to tell the guest, unless routes were asked for. */
+function planNetworkTold(ifname: string, port: LogicalPort, subnet: Subnet): NetworkPlan {
+  const network = planNetwork(ifname, port, subnet);
+  const { routes, binding } = port.spec;
+  const isRead = binding === 'bridge' && deriveDhcpServer(port.spec, subnet.spec) === 'KubeVirt';
+  return isRead && routes === undefined ? { ...network, routes: planToldRoutes(network, subnet) } : network;
 }
 
 /** The port's attachment for this pod, interface and node. */

@@ -35,6 +35,29 @@ export function planNetwork(ifname: string, port: LogicalPort, subnet: Subnet): 
   return { ips, routes: routes ?? usual(), dns: planDns(subnet) };
 }
 
+/**
+ * The routes of a link by which KubeVirt's server tells a guest its own (pkg/network/dhcp): the interface's, and beside a
+ * default route what the subnet's `dhcp.routes` say for IPv4, so that a guest is told the same by either server. What the link
+ * cannot have is left out, as it is of OVN's options.
+ */
+export function planToldRoutes({ routes }: Pick<NetworkPlan, 'routes'>, subnet: Subnet): readonly Route[] {
+  const networks = parseNetworks(subnet);
+  const told = (subnet.spec.dhcp?.routes ?? []).slice(0, MAX_TOLD).flatMap(({ dst, gw }): Route[] => {
+    const [cidr, address] = [parseCidr(dst), parseAddress(gw)];
+    if (cidr?.family !== 4 || cidr.hostBits || address === undefined) return [];
+    const isNear = networks.some((network) => containsAddress(network.cidr, address));
+    return isNear ? [{ dst: formatCidr(cidr), gw: formatAddress(address) }] : [];
+  });
+  if (!routes.some(({ dst }) => dst === DEFAULT_ROUTE)) return routes;
+  const kept = routes.filter(({ dst }) => !told.some((route) => route.dst === dst));
+  // KubeVirt takes the next hop of the first route for the router; the kernel lists the default route first.
+  return [...kept, ...told];
+}
+
+/** As many as OVN's options take. */
+const MAX_TOLD = 32;
+const DEFAULT_ROUTE = '0.0.0.0/0';
+
 /** `ns/name`, for messages. */
 export function formatName(port: LogicalPort): string {
   return `${port.metadata.namespace}/${port.metadata.name}`;

@@ -4,7 +4,7 @@ import type { Context } from './context.ts';
 import { CniError } from './errors.ts';
 import { refuseLeaving } from './find-port.ts';
 import type { JournalEntry } from './journal.ts';
-import type { AttachmentPlan } from './plan-attachment.ts';
+import { type AttachmentPlan, planLink } from './plan-attachment.ts';
 import type { WantedPort } from './ports.ts';
 import type { AttachRequest } from './request.ts';
 import type { Stages } from './stages.ts';
@@ -92,6 +92,7 @@ function describeEntry(request: AttachRequest, { plan, pod }: AttachmentTarget):
     ifaceId: plan.ifaceId,
     pod: { ...request.pod, uid: pod.metadata?.uid ?? request.pod.uid },
     gate: plan.gate !== undefined,
+    ...(plan.bare === true ? { bare: true as const } : {}),
   };
 }
 
@@ -104,8 +105,7 @@ function planVeth(context: Context, request: AttachRequest, plan: AttachmentPlan
     peerName: plan.podInterface,
     mac: plan.mac,
     mtu: plan.mtu,
-    addresses: plan.ips.map((ip) => ip.cidr),
-    routes: plan.routes,
+    ...planLink(plan),
     expectHostNetnsDifferent: true,
     disableTxChecksum: context.ports.findBridge()?.datapath === 'netdev',
     alias: `${ALIAS_PREFIX}${namespace}/${name}/${plan.podInterface}`.slice(0, 200),

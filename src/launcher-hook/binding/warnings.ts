@@ -77,12 +77,13 @@ function listDhcp(decision: Decision, binding: Binding): string[] {
   const served = findServed(decision.network);
   if (binding === 'managedTap' && !served.v4 && !served.v6) return [sayNoDhcp(decision)];
   const lines = listFamilies(decision.network).includes(6) && !served.v6 ? [sayNoIpv6(decision)] : [];
-  const isDouble = binding === 'bridge' && served.v4 && decision.change !== undefined;
-  return isDouble ? [...lines, TWO_SERVERS] : lines;
+  const isHidden = binding === 'bridge' && served.v4;
+  return isHidden ? [...lines, sayHidden(decision)] : lines;
 }
 
-const TWO_SERVERS =
-  "two DHCP servers answer with the same address, KubeVirt's and the subnet's; with managedTap only the latter";
+/** KubeVirt shows what it finds on the launcher's link, which has no address then; nobody else may write the VMI. */
+const sayHidden = (decision: Decision): string =>
+  `the guest's DHCP is the one${nameSubnet(decision)}: the VMI shows the address only with a guest agent, or under managedTap; the LogicalPort always does`;
 
 const nameSubnet = ({ network: { subnet } }: Decision): string =>
   subnet === undefined ? '' : ` on Subnet ${subnet.metadata.name}`;

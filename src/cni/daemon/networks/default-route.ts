@@ -7,10 +7,11 @@ type Ask = Pick<Task, 'ifname' | 'requests'>;
 
 /**
  * `default-route` of a network (multi-network specification v1.3, section 4.1.2.1.9): the pod's default route goes there
- * and nowhere else. Done after all interfaces are there, whoever made them. `entries` say what gateways they have.
+ * and nowhere else. Done after all interfaces are there, whoever made them. `entries` say what gateways they have. A link
+ * that was left without address for a guest's DHCP has no way to them.
  */
 export async function setDefaultRoutes(
-  { links }: Pick<Context, 'links'>,
+  { links, journal }: Pick<Context, 'links' | 'journal'>,
   entries: readonly LedgerEntry[],
   asks: readonly Ask[],
 ): Promise<void> {
@@ -18,6 +19,7 @@ export async function setDefaultRoutes(
     const entry = entries.find((candidate) => candidate.ifname === ifname);
     const gateways = entry === undefined ? [] : listGateways(entry, requests.defaultRoute);
     if (entry === undefined || gateways.length === 0) continue;
+    if (journal.find({ containerId: entry.containerId, ifname })?.bare === true) continue;
     await links.run({ kind: 'moveDefaultRoute', netnsPath: entry.netns, interface: ifname, gateways });
   }
 }
