@@ -27,6 +27,11 @@ export const METRICS = {
   add_stage: { type: 'histogram', program: 'agent', help: 'Each stage of an ADD, by stage and outcome.' },
   del: { type: 'histogram', program: 'agent', help: 'CNI DEL from request to answer, by outcome.' },
   reaped: { type: 'counter', program: 'agent', help: 'Ports removed whose sandbox or pod had gone without a DEL.' },
+  spoofed_frames: {
+    type: 'counter',
+    program: 'agent',
+    help: 'Frames that a pod or guest may not send and that were dropped, by port and cause: foreign (addresses, ARP or neighbour discovery that are not the port’s), dhcpv4 and dhcpv6 (answers of a server), advertisement (of a router).',
+  },
   carry_ms: {
     type: 'histogram',
     program: 'agent',

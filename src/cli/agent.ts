@@ -1,4 +1,5 @@
 import { lookup } from 'node:dns/promises';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { parseActivation } from '../api/activation.ts';
@@ -10,6 +11,7 @@ import { createOvsPorts } from '../cni/daemon/ovs-ports.ts';
 import { createEventRecorder, createResource, LEASE, type Lease, systemClock, type Transport } from '../kube/index.ts';
 import { createNetnsWorker } from '../netlink/worker.ts';
 import { createOvsClient } from '../ovs/database.ts';
+import { createOpenFlow } from '../ovs/openflow/openflow.ts';
 import { connect } from './connect.ts';
 import { createPrometheus, serveHealth } from './metrics.ts';
 import { runProgram } from './program.ts';
@@ -32,6 +34,7 @@ const OPTIONS = {
   activation: { type: 'string', default: 'gate' },
   'plugin-types': { type: 'string', default: '' },
   'host-ports': { type: 'boolean', default: false },
+  'guard-servers': { type: 'boolean', default: false },
   'peer-port': { type: 'string', default: '9477' },
   namespace: { type: 'string', default: process.env.POD_NAMESPACE ?? '' },
   'pod-name': { type: 'string', default: process.env.POD_NAME ?? '' },
@@ -65,6 +68,7 @@ Usage: mooring-agent [options]
   --activation HOW      gate or rarp: who opens the target of a migration; as the operator's (default: gate)
   --plugin-types LIST   types of other plugins that network attachments may name, with commas (default: any)
   --host-ports          have the plugin portmap serve pods' hostPort, where it is there: a process per pod
+  --guard-servers       drop what pods and guests send as DHCP servers or routers, and count what they spoof
   --peer-port PORT      where agents of other nodes ask for the connections of a launcher that moves to them; 0: nobody
                         may (default: 9477)
   --namespace NAME      where the agents' Leases are; none: no connections are carried (default: $POD_NAMESPACE)
@@ -133,6 +137,7 @@ async function run(values: Values): Promise<void> {
     pluginTypes: values['plugin-types'].split(',').filter((type) => type !== ''),
     podWriter: createResource<Pod>(transport, KINDS.pod),
     ...(peerPort === 0 || values.namespace === '' ? {} : { carry: formatCarry(values, peerPort, transport) }),
+    ...(values['guard-servers'] ? { openflow: createOpenFlow({ path: findSwitch(values) }) } : {}),
     deadlines,
     reapMs,
   });
@@ -146,6 +151,12 @@ async function run(values: Values): Promise<void> {
   await agent.stop();
   await Promise.all([cluster.stop(), events.stop(), ovs.client.stop(), links.stop(), health.close()]);
   await transport.close();
+}
+
+/** Where ovs-vswitchd takes OpenFlow for the bridge: beside the database of this node. */
+function findSwitch({ 'ovs-db': remote, bridge }: Values): string {
+  if (!remote.startsWith('unix:')) throw new Error('--guard-servers needs --ovs-db unix:PATH');
+  return join(dirname(remote.slice('unix:'.length)), `${bridge}.mgmt`);
 }
 
 /** How agents find each other. */

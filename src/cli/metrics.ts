@@ -21,10 +21,10 @@ export function createPrometheus(prefix: string): { readonly metrics: Metrics; r
     registers: [registry],
   });
   const metrics: Metrics = {
-    count: (name, labels = {}) => {
+    count: (name, labels = {}, by = 1) => {
       const counter = counters.get(name) ?? new Counter(describe(name, labels));
       counters.set(name, counter);
-      counter.inc(labels);
+      counter.inc(labels, by);
     },
     observe: (name, value, labels = {}) => {
       const histogram = histograms.get(name) ?? new Histogram({ ...describe(name, labels), buckets: BUCKETS });

@@ -44,9 +44,9 @@ export type Logger = {
 /** A number in [0, 1), as `Math.random` gives. */
 export type Random = () => number;
 
-/** Receiver of counters and durations; the caller maps them to its metrics library. */
+/** Receiver of counters and durations; the caller maps them to its metrics library. A count is of one unless it says more. */
 export type Metrics = {
-  count(name: string, labels?: Record<string, string>): void;
+  count(name: string, labels?: Record<string, string>, by?: number): void;
   observe(name: string, value: number, labels?: Record<string, string>): void;
 };
 

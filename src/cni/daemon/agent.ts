@@ -11,12 +11,14 @@ import {
   type Random,
   type Resource,
 } from '../../kube/index.ts';
+import type { OpenFlow } from '../../ovs/openflow/openflow.ts';
 import { createCalls } from './calls.ts';
 import { type Carrier, createCarrier } from './carry/carry.ts';
 import type { Registry } from './carry/published.ts';
 import type { Pod, RunningCluster } from './cluster.ts';
 import type { Context, Links } from './context.ts';
 import { removeServedGates } from './gates.ts';
+import { createGuardLoops } from './guard/guard.ts';
 import { type InstallOptions, installConflist, installShim, removeConflist } from './install.ts';
 import { createJournal } from './journal.ts';
 import { createNetworkLoop } from './networks/loop.ts';
@@ -58,6 +60,8 @@ export type AgentOptions = {
   readonly pluginTypes?: readonly string[];
   /** Writes network-status. */
   readonly podWriter: Pick<Resource<Pod>, 'patchStatus'>;
+  /** The integration bridge, to keep ports from speaking as servers and to count what they spoof; none: neither. */
+  readonly openflow?: OpenFlow;
   /** Where agents meet to carry tracked connections; none: they do not. */
   readonly carry?: Registry & { readonly port: number };
   readonly deadlines?: Context['deadlines'];
@@ -124,6 +128,7 @@ export function createAgent(options: AgentOptions): Agent {
   const wake = () => {
     for (const key of ['gateway', 'gates', 'carry']) queue.add(key);
   };
+  const guard = () => queue.add('guard');
   let ends: (() => void)[] = [];
   return {
     findObstacle,
@@ -133,7 +138,7 @@ export function createAgent(options: AgentOptions): Agent {
       await reaper.takeSpool().catch((err: unknown) => log.warn({ err }, 'the spool cannot be read now'));
       await installShim(options.install);
       await server.start();
-      ends = [cluster.onChange(wake), ports.onChange(wake)];
+      ends = [cluster.onChange(wake), ports.onChange(wake), ports.onChange(guard)];
       runner.start();
       loop.start();
       for (const key of loops.keys()) queue.add(key);
@@ -208,5 +213,6 @@ function createLoops(context: Context, parts: Parts): ReadonlyMap<string, Loop> 
       },
     ],
     ['install', install],
+    ...(options.openflow === undefined ? [] : createGuardLoops(context, options.openflow)),
   ]);
 }

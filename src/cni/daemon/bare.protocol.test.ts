@@ -72,7 +72,8 @@ describe("a launcher whose guest OVN's DHCP serves", () => {
 
   test('passes CHECK, and a repeated ADD leaves it', async () => {
     const prevResult = JSON.parse(added.output) as object;
-    const check = { command: 'CHECK', pod: launcher, config: { prevResult } };
+    const config = { cniVersion: '1.0.0', name: 'mooring', type: 'mooring', prevResult };
+    const check = { command: 'CHECK', pod: launcher, config };
     expect(await node.cni(check)).toMatchObject({ exit: 0 });
     expect(await node.cni({ command: 'ADD', pod: launcher })).toMatchObject({ exit: 0, output: added.output });
   });

@@ -92,6 +92,7 @@ function describe(port: OvsInterface): OvsPort {
     installed,
     error: port.ofport === -1 ? (error ?? 'no reason given') : undefined,
     ifIndex: ifIndex !== undefined && ifIndex > 0 ? ifIndex : undefined,
+    ofport: port.ofport !== undefined && port.ofport > 0 ? port.ofport : undefined,
   };
 }
 

@@ -12,6 +12,8 @@ export type OvsPort = {
   readonly error: string | undefined;
   /** Kernel index of the device, undefined until there is one. */
   readonly ifIndex: number | undefined;
+  /** Its number in the bridge; none until ovs-vswitchd has taken it. */
+  readonly ofport?: number | undefined;
 };
 
 /** A pod's port as it should be. */
