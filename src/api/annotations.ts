@@ -24,9 +24,9 @@ export const AGENT_ADDRESS = `${GROUP}/agent-address`;
 export const MULTUS_NETWORKS = 'k8s.v1.cni.cncf.io/networks';
 export const MULTUS_DEFAULT_NETWORK = 'v1.multus-cni.io/default-network';
 
-/** `true` on a VM's template: the hook sidecar fills cloud-init's network data where the user gave none. */
+/** `true` on a VM's template or a bare VMI: the hook sidecar fills cloud-init's network data where the user gave none. */
 export const CONFIGURE_GUEST = `${GROUP}/configure-guest`;
-/** On a VMI, for the hook sidecar: JSON of what its guest's NICs have (network-config.ts). */
+/** On a VMI, written by the operator for the hook sidecar: JSON of what its guest's NICs have (network-config.ts). */
 export const NETWORK_CONFIG = `${GROUP}/network-config`;
 /** On a VM's template: JSON, NIC name to what the hook sidecar sets on the NIC's device (nic-devices.ts). */
 export const NIC_DEVICES = `${GROUP}/nic-devices`;
@@ -43,6 +43,8 @@ export const NETWORK_STATUS = 'k8s.v1.cni.cncf.io/network-status';
 /** KubeVirt's own request form: JSON, interface name to list of addresses. */
 export const KUBEVIRT_ADDRESSES = 'network.kubevirt.io/addresses';
 
+/** KubeVirt's: JSON list of the hook sidecars of a VMI's launcher. */
+export const HOOK_SIDECARS = 'hooks.kubevirt.io/hookSidecars';
 /** KubeVirt's: bridge on the pod network may migrate live. Any value counts, also an empty one. */
 export const ALLOW_BRIDGE_MIGRATION = 'kubevirt.io/allow-pod-bridge-network-live-migration';
 

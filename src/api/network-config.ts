@@ -4,9 +4,9 @@ import { asFields, type Fields } from './fields.ts';
 
 /**
  * What the NICs of one guest have, for a guest that is configured without DHCP: the value of the annotation
- * `mooring.dev/network-config` on a VMI, there before the launcher runs. The hook sidecar, which has no access to the API,
- * reads it from the VMI that KubeVirt hands to it. A tenant may write it: it says only what the tenant's own guest
- * believes, and port security holds whatever a guest believes.
+ * `mooring.dev/network-config` on a VMI, which the operator writes before the launcher runs. The hook sidecar, which has
+ * no access to the API, reads it from the VMI that KubeVirt hands to it. A tenant may write it, too: it says only what the
+ * tenant's own guest believes, and port security holds whatever a guest believes.
  */
 export type NetworkConfig = { readonly nics: readonly NicConfig[] };
 

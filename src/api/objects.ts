@@ -129,6 +129,7 @@ export type KubeVirt = {
   spec?: {
     configuration?: {
       migrations?: { network?: string; bandwidthPerMigration?: string | number };
+      developerConfiguration?: { featureGates?: string[]; disabledFeatureGates?: string[] };
       network?: {
         /** True if absent. */
         permitBridgeInterfaceOnPodNetwork?: boolean;

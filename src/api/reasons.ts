@@ -30,6 +30,8 @@ export const REASONS = {
   OverlapsNodes: 'cidrBlock contains the address of a node, which pods of the subnet then cannot reach.',
   NotReachableFromNodes: 'The addresses overlap with those of the default VPC, so that kubelets cannot probe the pods.',
   PortRefused: 'The API server refuses to store the LogicalPort, or a change of it; the message has its words.',
+  GuestNotConfigured:
+    'The guest is to be configured without DHCP, and its VMI cannot be told what its NICs have; the message says why.',
   IPAMClaimNotFound: 'The IPAMClaim that a network refers to does not exist.',
   InvalidCIDR: 'cidrBlock is not a usable network.',
   CIDROverlap: 'cidrBlock overlaps with another subnet of the same VPC.',

@@ -43,6 +43,7 @@ export const REMEDIES: Readonly<Record<Exclude<Reason, Fine>, string>> = {
   NotReachableFromNodes: 'Give the VPC other addresses than the default VPC if its pods need probes by the network.',
   PortRefused:
     'Raise the ResourceQuota, change the admission webhook or policy, or apply `crds/` of this version, as the message says. It is tried again every half minute.',
+  GuestNotConfigured: 'Put right what the message names, then restart the VM: a guest is configured when it starts.',
   IPAMClaimNotFound: 'Create the IPAMClaim, or remove `ipam-claim-reference`.',
   InvalidCIDR: 'Write the network as the message suggests.',
   CIDROverlap: 'Give one of the two another range, or put it into a Vpc of its own. The older one works.',

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { type BindingPolicy, parseBindingPolicy } from '../api/binding.ts';
 import { systemClock } from '../kube/index.ts';
+import type { SidecarImage } from '../launcher-hook/inject/sidecars.ts';
 import { createJudges } from '../launcher-hook/judges.ts';
 import { createHook } from '../launcher-hook/server/hook.ts';
 import { connect } from './connect.ts';
@@ -17,6 +18,8 @@ const OPTIONS = {
   port: { type: 'string', default: '9478' },
   'metrics-port': { type: 'string', default: '9479' },
   binding: { type: 'string', default: 'asIs' },
+  'sidecar-image': { type: 'string', default: '' },
+  'sidecar-pull-policy': { type: 'string', default: 'IfNotPresent' },
   secondary: { type: 'boolean', default: false },
   'linger-seconds': { type: 'string', default: '3' },
   'log-level': { type: 'string', default: 'info' },
@@ -34,6 +37,8 @@ Usage: mooring-hook serve [options]
   --port PORT             of the webhooks: /mutate and /validate (default: 9478)
   --metrics-port PORT     /metrics, /healthz, /readyz (default: 9479)
   --binding POLICY        of NICs of which nobody says it: asIs, bridge, masquerade, managedTap or auto (default: asIs)
+  --sidecar-image IMAGE   of this program, put beside guests that are to be configured (default: none is)
+  --sidecar-pull-policy P Always, IfNotPresent or Never (default: IfNotPresent)
   --secondary             another plugin makes the pods' first interface, as the operator is told
   --linger-seconds N      how long connections are still taken after SIGTERM (default: 3)
   --log-level LEVEL       debug, info, warn or error (default: info)
@@ -61,11 +66,22 @@ function parseBinding(values: Values): BindingPolicy {
   return policy.value ?? 'asIs';
 }
 
+const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'];
+
+function parseSidecar(values: Values): SidecarImage | undefined {
+  const { 'sidecar-image': image, 'sidecar-pull-policy': pullPolicy } = values;
+  if (!PULL_POLICIES.includes(pullPolicy)) {
+    throw new Error(`--sidecar-pull-policy must be one of ${PULL_POLICIES.join(', ')}`);
+  }
+  return image === '' ? undefined : { image, pullPolicy };
+}
+
 async function run(values: Values): Promise<void> {
   const port = parseNumber(values, 'port', 65_535);
   const metricsPort = parseNumber(values, 'metrics-port', 65_535);
   const lingerMs = parseNumber(values, 'linger-seconds', 60) * 1000;
   const binding = parseBinding(values);
+  const sidecar = parseSidecar(values);
   const defaults = { binding, defaultVpc: 'default', defaultSubnet: 'default', primary: !values.secondary };
   const log = pino({ level: values['log-level'], base: {} });
   const { metrics, registry } = createPrometheus('mooring_hook');
@@ -75,7 +91,7 @@ async function run(values: Values): Promise<void> {
 
   const hook = createHook({
     ...{ transport, log, metrics, namespace, port, lingerMs, randomBytes },
-    createJudges: (records) => createJudges(records, defaults),
+    createJudges: (records) => createJudges(records, defaults, sidecar),
     clock: systemClock,
     random: Math.random,
     certificates: { ...LIFETIMES, names },

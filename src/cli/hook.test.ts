@@ -120,6 +120,7 @@ describe('mooring-hook serve', { timeout: 2 * LONG_MS }, () => {
   it.each([
     ['a port that is none', ['serve', '--port=99999'], '--port'],
     ['a binding that is none', ['serve', '--binding=macvtap'], '--binding'],
+    ['a pull policy that is none', ['serve', '--sidecar-pull-policy=Sometimes'], '--sidecar-pull-policy'],
     ['a flag that is none', ['serve', '--nb=x'], '--nb'],
     ['a command that is none', ['watch'], 'Usage'],
     ['no command', [], 'Usage'],

@@ -9,7 +9,8 @@ const DEFAULTS = { binding: 'auto', defaultSubnet: 'default', defaultVpc: 'defau
 const neverFails = (_name: string, error: unknown) => {
   throw error;
 };
-const { mutate, validate } = createJudges(makeCluster(), DEFAULTS);
+const SIDECAR = { image: 'r/mooring:2', pullPolicy: 'IfNotPresent' };
+const { mutate, validate } = createJudges(makeCluster(), DEFAULTS, SIDECAR);
 const [change, check] = [compose(mutate, neverFails), compose(validate, neverFails)];
 
 function ask(nics: object, more: Partial<Admission> = {}): Admission {
@@ -30,6 +31,11 @@ describe('the judges of the webhook', () => {
     const verdict = change(ask({}));
     expect(verdict.allowed).toBe(true);
     expect(JSON.stringify(verdict.patch)).toMatch(/bridge|managedTap|masquerade/);
+  });
+
+  it('look at guests that are to be configured only where the sidecar has an image', () => {
+    expect(mutate.map(({ name }) => name)).toEqual(['bindings', 'sidecar']);
+    expect(createJudges(makeCluster(), DEFAULTS).mutate.map(({ name }) => name)).toEqual(['bindings']);
   });
 
   it('refuse what the operator would refuse later', () => {

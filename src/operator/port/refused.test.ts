@@ -14,17 +14,24 @@ const quota = (used: number) => refusal(403, `db.side.vm is forbidden: exceeded 
 function createKey() {
   let now = 1000;
   const notes: string[] = [];
+  const reasons: string[] = [];
   const refused: Turn['refused'] = new Map();
   const turn = {
     refused,
     clock: { now: () => now },
     log: { warn: () => {} },
-    events: { record: (_: unknown, { note }: { note: string }) => notes.push(note) },
+    events: {
+      record: (_: unknown, { note, reason }: { note: string; reason: string }) => {
+        notes.push(note);
+        reasons.push(reason);
+      },
+    },
   } as unknown as Turn;
   const seen = { key: 'vm/a/db', regarding: { kind: 'VirtualMachine', metadata: { name: 'db' } } } as unknown as Seen;
   return {
     refused,
     notes,
+    reasons,
     pass: (ms: number) => {
       now += ms;
     },
@@ -72,6 +79,14 @@ describe('what the API server refuses', () => {
     expect(key.refused.size).toBe(0);
     await key.take([PORT, quota(1)]);
     expect(key.notes).toHaveLength(2);
+  });
+
+  it('is told of a guest under a reason of its own, with what is asked for', async () => {
+    const key = createKey();
+    const forbidden = refusal(403, 'User "o" cannot patch resource "virtualmachineinstances"');
+    expect(await key.take([{ holder: 'vmi a/db', verb: 'tell' }, forbidden])).toBe(250);
+    expect(key.reasons).toEqual(['GuestNotConfigured']);
+    expect(key.notes).toEqual([expect.stringMatching(/not configured: vmi a\/db .*Way out: apply the roles/)]);
   });
 
   it('is told again while another port is still refused', async () => {

@@ -2,8 +2,13 @@ import { ApiError } from '../../kube/index.ts';
 import { reportProblem, type Turn } from '../context.ts';
 import type { Seen } from './seen.ts';
 
-/** What is asked of the API server for one port; `holder` is `<namespace>/<name>` of its LogicalPort. */
-export type Attempt = { readonly holder: string; readonly nic: string; readonly verb: 'create' | 'update' };
+/**
+ * What is asked of the API server for one port, whose `holder` is `<namespace>/<name>` of its LogicalPort; or for a guest
+ * that is to be told of all of its NICs, by the name of its VMI.
+ */
+export type Attempt =
+  | { readonly holder: string; readonly nic: string; readonly verb: 'create' | 'update' }
+  | { readonly holder: `vmi ${string}`; readonly verb: 'tell' };
 
 /** What a term knows of the refusals of one key: when they began (monotonic ms), and what was told of which port. */
 export type Refused = {
@@ -72,7 +77,9 @@ function tell({ turn, seen, entry }: Place, what: Attempt, error: ApiError): voi
   turn.log.warn({ key: seen.key, port: what.holder, verb: what.verb, err: error }, 'the API server refuses a port');
   if (seen.regarding === undefined) return;
   const message = explainRefusal(what, error);
-  reportProblem(turn, seen.regarding, 'Reserving', { reason: 'PortRefused', message });
+  if (what.verb === 'tell')
+    reportProblem(turn, seen.regarding, 'Configuring', { reason: 'GuestNotConfigured', message });
+  else reportProblem(turn, seen.regarding, 'Reserving', { reason: 'PortRefused', message });
 }
 
 /** Counts, addresses and ids of requests differ from one answer to the next, and are no other cause. */
@@ -83,11 +90,16 @@ const dropVarying = (message: string): string =>
     .join(' ');
 
 /** What was refused, what the server says, and the way out, for people. */
-export function explainRefusal({ holder, nic, verb }: Attempt, error: ApiError): string {
-  const fate = verb === 'create' ? 'cannot be made' : 'cannot be changed and stays as it is';
+export function explainRefusal(what: Attempt, error: ApiError): string {
   const { message } = error;
   const said = message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message;
-  return `LogicalPort ${holder} of NIC ${nic.slice(0, MAX_NIC)} ${fate}. The API server says: ${said}. Way out: ${findWayOut(error)}`;
+  return `${describeFate(what)}. The API server says: ${said}. Way out: ${findWayOut(error)}`;
+}
+
+function describeFate(what: Attempt): string {
+  if (what.verb === 'tell') return `The guest is not configured: ${what.holder} cannot be told what its NICs have`;
+  const fate = what.verb === 'create' ? 'cannot be made' : 'cannot be changed and stays as it is';
+  return `LogicalPort ${what.holder} of NIC ${what.nic.slice(0, MAX_NIC)} ${fate}`;
 }
 
 const WAYS: readonly (readonly [RegExp, string])[] = [

@@ -10,6 +10,9 @@ export type Versions =
   | { readonly pod: string | undefined }
   | { readonly vm: string | undefined; readonly vmi: string | undefined };
 
+/** A VMI whose guest is configured by what its NICs have, and what it says of them now. */
+export type Told = { readonly uid: string; readonly text: string | undefined };
+
 /** What one turn for a VM or a pod has seen: everything that it decides from. */
 export type Seen = {
   readonly key: string;
@@ -33,6 +36,8 @@ export type Seen = {
   readonly claimExists: (name: string) => boolean;
   /** The resourceVersions of the owners as they were seen; undefined for what was not there. */
   readonly versions: Versions;
+  /** The VMI that asks for its guest to be configured without DHCP. */
+  readonly told?: Told;
   /** The machine's migrations; those that are refused are marked. */
   readonly migrations?: readonly { readonly object: KubeObject; readonly refused: boolean }[];
   /** The object that events are about. */

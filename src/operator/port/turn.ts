@@ -18,6 +18,7 @@ import { programMoves, programPorts, type Rows } from './rows.ts';
 import type { Seen } from './seen.ts';
 import { formatNow, planStatus, writeStatus } from './status.ts';
 import { reportSteps } from './steps.ts';
+import { tellGuest } from './tell.ts';
 import { releasePort, tryUpdate } from './write.ts';
 
 const BLOCKED_MS = 30_000;
@@ -110,9 +111,9 @@ function settleChange({ addresses, wake }: Turn, port: LogicalPort): void {
 type Means = { readonly reserved: readonly Reserved[]; readonly frozen: boolean; readonly refusals: Refusals };
 
 /**
- * Brings the kept ports up to date, but for what the API server refuses for good. When it does not answer, or for the
- * moment, their rows follow the guest all the same before that is thrown: after a migration that failed it has to be
- * reached where it stayed.
+ * Brings the kept ports up to date, but for what the API server refuses for good; before them the VMI of a guest that is
+ * to be told of its NICs. When the API server does not answer, or for the moment, their rows follow the guest all the same
+ * before that is thrown: after a migration that failed it has to be reached where it stayed.
  */
 async function updatePorts(
   turn: Turn,
@@ -121,6 +122,7 @@ async function updatePorts(
   { reserved, frozen, refusals }: Means,
 ): Promise<Live[]> {
   try {
+    await tellGuest(turn, seen, { keep, reserved }, refusals);
     return await forAll(keep, (kept) => {
       const own = reserved.find((item) => item.port === kept.port);
       return tryUpdate(turn, seen, { kept, reserved: own, frozen }, refusals);

@@ -1,3 +1,4 @@
+import { CONFIGURE_GUEST, NETWORK_CONFIG } from '../../api/annotations.ts';
 import { formatPortLsp } from '../../api/names.ts';
 import {
   findKubevirtOwner,
@@ -26,7 +27,7 @@ import { listVmNics } from '../../plan/requests/vm-nics.ts';
 import type { Context } from '../context.ts';
 import { formatWorkloadKey } from '../keys.ts';
 import { makeRequestContext } from '../port/request-context.ts';
-import type { Seen } from '../port/seen.ts';
+import type { Seen, Told } from '../port/seen.ts';
 import { completePlan, findClusterUid, isKeptByClaim } from '../port/wishes.ts';
 import { isKubevirtKnown } from '../world.ts';
 import { listLauncherNetworks } from './launcher-networks.ts';
@@ -57,6 +58,7 @@ export function observeVm(context: Context, namespace: string, name: string): Se
     isOver: (port) => deriveStandingAmong(port, ports, lives) === 'orphaned',
   });
   const observation = { lives, input, carriage };
+  const told = findTold(vmi);
   return {
     key,
     namespace,
@@ -73,6 +75,7 @@ export function observeVm(context: Context, namespace: string, name: string): Se
     stateOfNew: (nic) => deriveMigration({ ...input, carriers: listUids(carriage.newcomersOf(nic)) }),
     migrations: migrations.map(describeMigration),
     ...(regarding === undefined ? {} : { regarding }),
+    ...(told === undefined ? {} : { told }),
     versions: { vm: vm?.metadata.resourceVersion, vmi: vmi?.metadata.resourceVersion },
     mayWait: (subnet) => vmi === undefined && world.subnets.store.get(subnet)?.spec.allocate === 'OnFirstStart',
   };
@@ -80,6 +83,13 @@ export function observeVm(context: Context, namespace: string, name: string): Se
 
 const isFinal = ({ status }: VirtualMachineInstance): boolean =>
   status?.phase === 'Succeeded' || status?.phase === 'Failed';
+
+/** Of a VMI that starts or runs, and asks for it. */
+function findTold(vmi: VirtualMachineInstance | undefined): Told | undefined {
+  if (vmi === undefined || isFinal(vmi) || vmi.metadata.deletionTimestamp !== undefined) return undefined;
+  const { uid = '', annotations = {} } = vmi.metadata;
+  return annotations[CONFIGURE_GUEST] === 'true' ? { uid, text: annotations[NETWORK_CONFIG] } : undefined;
+}
 
 type Guest = { readonly namespace: string; readonly spec: VmiSpec | undefined };
 
