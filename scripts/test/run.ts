@@ -5,6 +5,7 @@ import { argv, env, exit, stdout } from 'node:process';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { addCounts, type Counts, countReport, formatCounts, NO_COUNTS } from './counts.ts';
+import { listFailures } from './failures.ts';
 
 const HELP = `Runs every check and every test, then prints "N passed, N failed, N skipped".
 
@@ -47,41 +48,44 @@ function run(command: readonly string[], prefix = ''): Promise<number> {
   });
 }
 
-async function runCheck(commands: readonly string[][]): Promise<Counts> {
-  let counts = NO_COUNTS;
-  for (const command of commands) {
-    const ok = (await run(command)) === 0;
-    if (!ok) console.error(`failed: ${command.join(' ')}`);
-    counts = addCounts(counts, ok ? { ...NO_COUNTS, passed: 1 } : { ...NO_COUNTS, failed: 1 });
-  }
-  return counts;
+/** How a part ended, with a line for each failure. */
+type Outcome = { readonly counts: Counts; readonly failures: readonly string[] };
+
+async function runCheck(commands: readonly string[][]): Promise<Outcome> {
+  const failures: string[] = [];
+  for (const command of commands) if ((await run(command)) !== 0) failures.push(command.join(' '));
+  const failed = failures.length;
+  return { counts: { ...NO_COUNTS, passed: commands.length - failed, failed }, failures };
 }
 
-async function runProject(root: string, project: string): Promise<Counts> {
+async function runProject(root: string, project: string): Promise<Outcome> {
   const report = join(root, `out/test/${project}.json`);
   rmSync(report, { force: true });
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
   const code = await run(['vitest', 'run', '--project', project, ...reporters], `${project.padEnd(8)} | `);
   try {
-    return countReport(JSON.parse(readFileSync(report, 'utf8')), code);
+    const told = JSON.parse(readFileSync(report, 'utf8'));
+    return { counts: countReport(told, code), failures: listFailures(told, root) };
   } catch {
-    console.error(`vitest wrote no report for ${project} (exit code ${code})`);
-    return { ...NO_COUNTS, failed: 1 };
+    const failures = [`vitest wrote no report for ${project} (exit code ${code})`];
+    return { counts: { ...NO_COUNTS, failed: 1 }, failures };
   }
 }
 
 /** One part after the other: side by side they starve the lab's guests on two cores. */
-async function runParts(root: string, parts: readonly string[]): Promise<Counts> {
+async function runParts(root: string, parts: readonly string[]): Promise<Outcome> {
   let total = NO_COUNTS;
+  const all: string[] = [];
   for (const part of parts) {
     const since = performance.now();
     say(part);
     const commands = CHECKS[part];
-    const counts = commands === undefined ? await runProject(root, part) : await runCheck(commands);
+    const { counts, failures } = commands === undefined ? await runProject(root, part) : await runCheck(commands);
     say(`${part}: ${formatCounts(counts)} in ${elapsed(since)}`);
     total = addCounts(total, counts);
+    all.push(...failures.map((failure) => `FAILED ${part}: ${failure}`));
   }
-  return total;
+  return { counts: total, failures: all };
 }
 
 async function main(root: string): Promise<number> {
@@ -100,9 +104,11 @@ async function main(root: string): Promise<number> {
     return 2;
   }
   mkdirSync(join(root, 'out/test'), { recursive: true });
-  const total = await runParts(root, wanted);
-  console.log(formatCounts(total));
-  return total.failed === 0 ? 0 : 1;
+  const { counts, failures } = await runParts(root, wanted);
+  // At the very end, where also a log that is cut has them.
+  for (const failure of failures) console.log(failure);
+  console.log(formatCounts(counts));
+  return counts.failed === 0 ? 0 : 1;
 }
 
 const root = resolve(import.meta.dirname, '../..');

@@ -27,6 +27,11 @@ export const METRICS = {
   add_stage: { type: 'histogram', program: 'agent', help: 'Each stage of an ADD, by stage and outcome.' },
   del: { type: 'histogram', program: 'agent', help: 'CNI DEL from request to answer, by outcome.' },
   reaped: { type: 'counter', program: 'agent', help: 'Ports removed whose sandbox or pod had gone without a DEL.' },
+  datapath_renewals: {
+    type: 'counter',
+    program: 'agent',
+    help: 'How often Open vSwitch was brought to look at its flows again as packets of tunnels reached the kernel, by renewal: revalidate, purge.',
+  },
   spoofed_frames: {
     type: 'counter',
     program: 'agent',

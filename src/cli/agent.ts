@@ -10,8 +10,10 @@ import { ATTACH_MODES } from '../cni/daemon/networks/who.ts';
 import { createOvsPorts } from '../cni/daemon/ovs-ports.ts';
 import { createEventRecorder, createResource, LEASE, type Lease, systemClock, type Transport } from '../kube/index.ts';
 import { createNetnsWorker } from '../netlink/worker.ts';
+import { createAppctl, DEFAULT_CONTROL } from '../ovs/appctl.ts';
 import { createOvsClient } from '../ovs/database.ts';
 import { createOpenFlow } from '../ovs/openflow/openflow.ts';
+import { findNodeSettings } from '../ovs/settings.ts';
 import { connect } from './connect.ts';
 import { createPrometheus, serveHealth } from './metrics.ts';
 import { runProgram } from './program.ts';
@@ -21,7 +23,9 @@ const OPTIONS = {
   kubeconfig: { type: 'string', default: '' },
   'api-server': { type: 'string', default: '' },
   'ovs-db': { type: 'string', default: 'unix:/run/openvswitch/db.sock' },
+  'ovs-control': { type: 'string', default: DEFAULT_CONTROL },
   bridge: { type: 'string', default: 'br-int' },
+  'underlay-bridge': { type: 'string', default: 'br-phy' },
   'run-dir': { type: 'string', default: '/run/mooring' },
   'state-dir': { type: 'string', default: '/var/lib/mooring' },
   'cni-bin-dir': { type: 'string', default: '/opt/cni/bin' },
@@ -54,7 +58,9 @@ Usage: mooring-agent [options]
   --kubeconfig FILE     how to reach the API server (default: the pod's service account)
   --api-server URL      its address, one that needs no Service (default: the configuration's)
   --ovs-db REMOTE       the node's OVS database (default: unix:/run/openvswitch/db.sock)
+  --ovs-control FILE    where the node's ovs-vswitchd takes commands (default: ${DEFAULT_CONTROL})
   --bridge NAME         the integration bridge (default: br-int)
+  --underlay-bridge B   with the datapath in user space, the bridge that bears the tunnels' address (default: br-phy)
   --run-dir DIR         for the socket cni.sock (default: /run/mooring)
   --state-dir DIR       for journal and spool (default: /var/lib/mooring)
   --cni-bin-dir DIR     where runtimes look for plugins (default: /opt/cni/bin)
@@ -135,6 +141,10 @@ async function run(values: Values): Promise<void> {
     attachNetworks,
     activation: parseActivation(values.activation),
     pluginTypes: values['plugin-types'].split(',').filter((type) => type !== ''),
+    tunnels: {
+      findSettings: () => (ovs.client.state === 'live' ? findNodeSettings(ovs) : undefined),
+      ...{ appctl: createAppctl(values['ovs-control']), underlay: values['underlay-bridge'] },
+    },
     podWriter: createResource<Pod>(transport, KINDS.pod),
     ...(peerPort === 0 || values.namespace === '' ? {} : { carry: formatCarry(values, peerPort, transport) }),
     ...(values['guard-servers'] ? { openflow: createOpenFlow({ path: findSwitch(values) }) } : {}),

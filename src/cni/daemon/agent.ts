@@ -28,6 +28,7 @@ import { createNodeGateway } from './node-gateway.ts';
 import type { Ports } from './ports.ts';
 import { createReaper, type Reaper } from './reaper.ts';
 import { createCniServer } from './server.ts';
+import { createStrays, type Strays, type StraysOptions } from './strays/watch.ts';
 import { answer, refuse, type Served } from './verbs.ts';
 
 export type AgentOptions = {
@@ -60,6 +61,8 @@ export type AgentOptions = {
   readonly pluginTypes?: readonly string[];
   /** Writes network-status. */
   readonly podWriter: Pick<Resource<Pod>, 'patchStatus'>;
+  /** Where this node's tunnels end, and who serves them; none: nobody watches for packets that go astray. */
+  readonly tunnels?: Pick<StraysOptions, 'findSettings' | 'appctl' | 'underlay'>;
   /** The integration bridge, to keep ports from speaking as servers and to count what they spoof; none: neither. */
   readonly openflow?: OpenFlow;
   /** Where agents meet to carry tracked connections; none: they do not. */
@@ -104,9 +107,10 @@ export function createAgent(options: AgentOptions): Agent {
   context.networks = loop.networks;
   const carrier =
     options.carry && createCarrier({ context, random, registry: options.carry, port: options.carry.port });
+  const strays = options.tunnels && createStrays({ ...options.tunnels, clock, log, metrics });
   const reaper = createReaper(context, join(options.stateDir, 'spool'), loop.networks);
   const queue = createQueue({ clock, random, backoff: { baseMs: 200, maxMs: 30 * SECOND } });
-  const loops = createLoops(context, { reaper, gateway, carrier, options, wake: queue.add });
+  const loops = createLoops(context, { reaper, gateway, carrier, strays, options, wake: queue.add });
   const reconcile = async (key: string, signal: AbortSignal): Promise<Outcome> => {
     try {
       return (await loops.get(key)?.(signal)) ?? { done: true };
@@ -148,6 +152,7 @@ export function createAgent(options: AgentOptions): Agent {
       await server.stop();
       await Promise.all([runner.stop(), loop.stop()]);
       await carrier?.stop();
+      await strays?.stop();
       // Calls whose callers were cut off take back what they have made.
       await context.calls.drain();
     },
@@ -159,13 +164,14 @@ type Parts = {
   readonly reaper: Reaper;
   readonly gateway: ReturnType<typeof createNodeGateway>;
   readonly carrier: Carrier | undefined;
+  readonly strays: Strays | undefined;
   readonly options: AgentOptions;
   readonly wake: (key: string) => void;
 };
 
 /** The one list of loops. */
 function createLoops(context: Context, parts: Parts): ReadonlyMap<string, Loop> {
-  const { reaper, gateway, carrier, options, wake } = parts;
+  const { reaper, gateway, carrier, strays, options, wake } = parts;
   const reapMs = options.reapMs ?? 20 * SECOND;
   let said = '';
   const install: Loop = async () => {
@@ -204,6 +210,7 @@ function createLoops(context: Context, parts: Parts): ReadonlyMap<string, Loop> 
       },
     ],
     ['carry', async (signal) => carrier?.turn(signal) ?? { done: true }],
+    ['strays', async () => strays?.turn() ?? { done: true }],
     [
       'reap',
       async () => {
