@@ -24,6 +24,11 @@ const report: Report = {
     podToOutside: true,
     nodeToPod: true,
   },
+  bindings: (['bridge', 'masquerade', 'managedTap'] as const).map((binding) => ({
+    ...{ binding, vm: `${binding}-vm`, outsideIp: '10.16.0.9', migrated: true, tcpSurvived: true },
+    guestIp: binding === 'masquerade' ? '10.0.2.2' : '10.16.0.9',
+    ...{ dhcpServer: binding === 'managedTap' ? 'OVN' : 'KubeVirt', restartedSameAddress: true },
+  })),
   restarts: ['a', 'b', 'c'].map((nodeAfter) => ({
     ...{ vm: 'vm', ipBefore: '10.16.0.9', ipAfter: '10.16.0.9', macBefore: '0a:00', macAfter: '0a:00' },
     ...{ nodeBefore: 'a', nodeAfter },
@@ -64,6 +69,17 @@ describe('the timeline of a migration', () => {
   it('escapes what comes from the cluster', () => {
     expect(formatTimeline(timeline)).toContain('Running &lt;now&gt;');
     expect(formatHtml({ ...report, broken: ['<script>'] }, [timeline])).not.toContain('<script>');
+  });
+});
+
+describe('the page', () => {
+  it('has a table with a line for each binding, and shows what did not hold', () => {
+    const bindings = report.bindings.map((row, at) => (at === 1 ? { ...row, tcpSurvived: false } : row));
+    const [, table = ''] =
+      /<table class="bindings">([\s\S]*?)<\/table>/.exec(formatHtml({ ...report, bindings }, [])) ?? [];
+    expect(table.match(/<tr>/g)).toHaveLength(4);
+    expect(table).toContain('<td>masquerade</td><td>masquerade-vm</td><td>10.0.2.2</td><td>10.16.0.9</td>');
+    expect(table.match(/class="no"/g)).toHaveLength(1);
   });
 });
 
@@ -116,6 +132,10 @@ describe('broken promises', () => {
     [
       'pooled-0 has 10.16.0.7, its place in the pool is 10.16.200.11',
       { pool: report.pool.map((p) => ({ ...p, ip: '10.16.0.7' })) },
+    ],
+    [
+      'managedTap-vm (managedTap): it did not migrate',
+      { bindings: report.bindings.map((row, i) => (i === 2 ? { ...row, migrated: false } : row)) },
     ],
     ['10.16.0.9 was not freed', { released: { ip: '10.16.0.9', freed: false } }],
     ['ADD p50 is 151 ms', { timings: { ...report.timings, cniAddMs: { n: 1, p50: 151, p99: 151 } } }],

@@ -7,17 +7,18 @@ import { closeMigrationNetwork, openMigrationNetwork } from '../migration-networ
 import { createProgress, type Progress } from '../progress.ts';
 import { getAddTimes } from './add-times.ts';
 import { findDisagreements, findLeftovers } from './audit.ts';
+import { deriveBindings, lookAtGuests } from './bindings.ts';
 import { checkConnectivity, startPods } from './connectivity.ts';
-import type { Context } from './context.ts';
+import { applyThings, type Context, DemoError } from './context.ts';
 import { formatHtml } from './html.ts';
 import { ensureLab, installChart } from './install.ts';
-import { MEMORY, NAMESPACE } from './manifests.ts';
+import { formatDhcpSubnet, MEMORY, NAMESPACE } from './manifests.ts';
 import { type Migration, type MigrationPlan, migrateVm, type Timeline } from './migrations.ts';
 import { DEMO_LABEL } from './networks/manifests.ts';
 import { tellNetworks } from './networks/story.ts';
 import { releaseVm } from './released.ts';
 import { findBroken, formatTables, type Report } from './report.ts';
-import { type Restart, restartVm, startVm } from './vms.ts';
+import { type Restart, restartVm, startVms, type VmFacts } from './vms.ts';
 
 const HELP = `make demo: Mooring's main job on the lab, with real packets.
 
@@ -27,6 +28,13 @@ const HELP = `make demo: Mooring's main job on the lab, with real packets.
 Reports: out/demo/report.json and out/demo/report.html. The lab stays up; \`make lab-down\` removes it.`;
 
 type Settings = { migrations: number; keep: boolean };
+
+/** The same VM by each binding. */
+const VMS = [
+  { vm: 'bridge-vm', binding: 'bridge' },
+  { vm: 'nat-vm', binding: 'masquerade' },
+  { vm: 'tap-vm', binding: 'managedTap' },
+] as const;
 
 /** Removes what an earlier or interrupted demo left. */
 async function cleanUp(context: Context): Promise<void> {
@@ -48,15 +56,21 @@ function planMigrations(count: number): MigrationPlan[] {
     binding: 'bridge',
     killOperator: index === Math.min(2, count - 1),
   }));
-  return [...bridge, { name: `m${count + 1}`, vm: 'nat-vm', binding: 'masquerade', killOperator: false }];
+  const others = VMS.filter(({ binding }) => binding !== 'bridge').map((one, index) => ({
+    name: `m${count + index + 1}`,
+    ...one,
+    killOperator: false,
+  }));
+  return [...bridge, ...others];
 }
 
-async function restartThrice(context: Context, say: Progress['say']): Promise<Restart[]> {
+async function restartAll(context: Context, say: Progress['say']): Promise<Restart[]> {
   const restarts: Restart[] = [];
   for (const [vm, elsewhere] of [
     ['bridge-vm', false],
     ['bridge-vm', true],
     ['nat-vm', true],
+    ['tap-vm', true],
   ] as const) {
     const restart = await restartVm(context, vm, elsewhere);
     say(
@@ -110,38 +124,43 @@ async function describeCluster(context: Context): Promise<Report['cluster']> {
 
 type Parts = Omit<Report, 'broken' | 'timings' | 'cluster'> & { audit: string[]; timelines: Timeline[] };
 
+/** Starts the VMs; returns the one that is bridge-bound. */
+async function startAll(context: Context): Promise<VmFacts> {
+  await applyThings(context, [formatDhcpSubnet()]);
+  const facts = await startVms(context, VMS);
+  for (const { name, node, ip, mac } of facts) context.say(`  ${name} runs on ${node} as ${ip} ${mac}`);
+  const [bridge] = facts;
+  if (bridge === undefined) throw new DemoError('no VM was started');
+  return bridge;
+}
+
 /** The story itself. */
 async function tellStory(context: Context, settings: Settings): Promise<Parts> {
   const { say } = context;
   say("giving guests' memory a network of its own");
   say(`  ${await openMigrationNetwork(context, MEMORY)} nodes have it`);
-  say('starting an ordinary Deployment, a client on each node, and two VMs (bridge and masquerade)');
+  say('starting an ordinary Deployment, a client on each node, and the same VM by bridge, masquerade and managedTap');
   await kubectl(context.lab, ['create', 'namespace', NAMESPACE]);
   const web = await startPods(context);
-  const bridge = await startVm(context, 'bridge-vm', 'bridge');
-  say(`  bridge-vm runs on ${bridge.node} as ${bridge.ip} ${bridge.mac}`);
-  const nat = await startVm(context, 'nat-vm', 'masquerade');
-  say(`  nat-vm runs on ${nat.node} as ${nat.ip} ${nat.mac}`);
+  const bridge = await startAll(context);
   say('checking every direction with real packets');
   const connectivity = await checkConnectivity(context, web, bridge);
   say('stopping and starting VMs');
-  const restarts = await restartThrice(context, say);
+  const restarts = await restartAll(context, say);
   say('migrating live, with UDP probes every 10 ms and a TCP stream from a third node');
   const { migrations, timelines } = await migrateAll(context, settings.migrations);
+  say('looking at the bindings from within the guests');
+  const bindings = deriveBindings(await lookAtGuests(context, VMS), restarts, migrations);
   const { problems, migration, timeline, ...networks } = await tellNetworks(context);
   migrations.push(migration);
   timelines.push(timeline);
   say('comparing LogicalPort, NB, OVS, guest and KubeVirt');
-  const audit = [
-    ...problems,
-    ...(await findDisagreements(context, 'bridge-vm')),
-    ...(await findDisagreements(context, 'nat-vm')),
-  ];
+  const audit = [...problems, ...(await Promise.all(VMS.map(({ vm }) => findDisagreements(context, vm)))).flat()];
   say('deleting a VM: its address must be free again');
   const released = await releaseVm(context, 'bridge-vm');
   if (!settings.keep) await cleanUp(context);
   audit.push(...(await findLeftovers(context)));
-  return { connectivity, restarts, migrations, released, ...networks, audit, timelines };
+  return { connectivity, bindings, restarts, migrations, released, ...networks, audit, timelines };
 }
 
 function writeReport(context: Context, report: Report, timelines: readonly Timeline[]): void {

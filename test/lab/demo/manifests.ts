@@ -62,11 +62,34 @@ export function formatClients(): Json {
   };
 }
 
-export type DemoBinding = 'bridge' | 'masquerade';
+export type DemoBinding = 'bridge' | 'masquerade' | 'managedTap';
 
-/** A virtual machine with one NIC on the pod network. */
+/** A subnet of the pod network on which OVN answers DHCP: with managedTap KubeVirt has no server for the guest. */
+export const DHCP = { subnet: 'demo-dhcp', cidrBlock: '10.17.0.0/24', gateway: '10.17.0.1' } as const;
+
+export function formatDhcpSubnet(): Json {
+  const { subnet, cidrBlock, gateway } = DHCP;
+  return {
+    apiVersion: 'mooring.dev/v1alpha1',
+    kind: 'Subnet',
+    metadata: { name: subnet, labels: { demo: 'mooring' } },
+    spec: { cidrBlock, gateway, enableDHCP: true },
+  };
+}
+
+/** What a binding is called at a NIC, and what the VM has to say besides. */
+const WAYS: Readonly<Record<DemoBinding, { nic: Json; annotations: Record<string, string> }>> = {
+  bridge: { nic: { bridge: {} }, annotations: { 'kubevirt.io/allow-pod-bridge-network-live-migration': 'true' } },
+  masquerade: { nic: { masquerade: {} }, annotations: {} },
+  managedTap: {
+    nic: { binding: { name: 'managedtap' } },
+    annotations: { 'ovn.kubernetes.io/logical_switch': DHCP.subnet },
+  },
+};
+
+/** A virtual machine with one NIC on the pod network; two of different bindings differ in nothing else. */
 export function formatVm(name: string, binding: DemoBinding): Json {
-  const annotations = binding === 'bridge' ? { 'kubevirt.io/allow-pod-bridge-network-live-migration': 'true' } : {};
+  const { nic, annotations } = WAYS[binding];
   return {
     apiVersion: 'kubevirt.io/v1',
     kind: 'VirtualMachine',
@@ -80,7 +103,7 @@ export function formatVm(name: string, binding: DemoBinding): Json {
           domain: {
             cpu: { cores: 1 },
             memory: { guest: '128Mi' },
-            devices: { interfaces: [{ name: 'default', [binding]: {} }] },
+            devices: { interfaces: [{ name: 'default', ...nic }] },
           },
           networks: [{ name: 'default', pod: {} }],
         },

@@ -1,3 +1,4 @@
+import { type BindingRow, checkBindings } from './bindings.ts';
 import type { Connectivity } from './connectivity.ts';
 import type { Migration } from './migrations.ts';
 import type { Networks } from './networks/story.ts';
@@ -8,6 +9,8 @@ import type { Restart } from './vms.ts';
 export type Report = {
   cluster: { kubernetes: string; ovn: string; nodes: number };
   connectivity: Connectivity;
+  /** The same VM by each binding. */
+  bindings: BindingRow[];
   restarts: Restart[];
   migrations: Migration[];
   released: Released;
@@ -46,6 +49,7 @@ export function findBroken(report: Omit<Report, 'broken'>): string[] {
     ...connectivity,
     ...counts,
     ...checkNetworks(report),
+    ...checkBindings(report.bindings),
     ...report.restarts.flatMap(checkRestart),
     ...report.migrations.flatMap(checkMigration),
   ];
@@ -103,15 +107,32 @@ const table = (head: readonly string[], rows: readonly (readonly (string | numbe
   return [line(first), line(widths.map((width) => '-'.repeat(width))), ...others.map(line)].join('\n');
 };
 
+const yes = (value: boolean): string => (value ? 'yes' : 'NO');
+
+/** The bindings side by side: a head, and a line for each. */
+export function listBindings(rows: readonly BindingRow[]): { head: string[]; lines: string[][] } {
+  return {
+    head: [
+      ...['binding', 'VM', 'address in the guest', 'seen outside', 'DHCP by'],
+      ...['migrated live', 'TCP survived', 'same address after restart'],
+    ],
+    lines: rows.map((row) => [
+      ...[row.binding, row.vm, row.guestIp, row.outsideIp, row.dhcpServer],
+      ...[yes(row.migrated), yes(row.tcpSurvived), yes(row.restartedSameAddress)],
+    ]),
+  };
+}
+
 /** The tables that the demo ends with. */
 export function formatTables(report: Report): string {
-  const yes = (value: boolean): string => (value ? 'yes' : 'NO');
   const { timings } = report;
+  const bindings = listBindings(report.bindings);
   return [
     table(
       ['connection', 'works'],
       Object.entries(report.connectivity).map(([way, holds]) => [way, yes(holds)]),
     ),
+    table(bindings.head, bindings.lines),
     table(
       ['restarted', 'from', 'to', 'IP', 'MAC', 'same'],
       report.restarts.map((r) => [

@@ -22,9 +22,18 @@ export function runInVm(context: Context, vm: string, command: string): Promise<
   return runGuestCommand(context, vm, command);
 }
 
-export async function startVm(context: Context, name: string, binding: DemoBinding): Promise<VmFacts> {
-  await applyThings(context, [formatVm(name, binding)]);
-  return awaitVm(context, name);
+/** Starts VMs at the same time and awaits each. */
+export async function startVms(
+  context: Context,
+  vms: readonly { vm: string; binding: DemoBinding }[],
+): Promise<VmFacts[]> {
+  await applyThings(
+    context,
+    vms.map(({ vm, binding }) => formatVm(vm, binding)),
+  );
+  const facts: VmFacts[] = [];
+  for (const { vm } of vms) facts.push(await awaitVm(context, vm));
+  return facts;
 }
 
 /** Awaits that the guest runs and answers, and says where it is and which address it has. */
