@@ -23,6 +23,8 @@ export type GuestOptions = {
   nics: readonly GuestNic[];
   memoryMiB?: number;
   name?: string;
+  /** An image of a disk with cloud-init's data, the same on both sides of a migration. */
+  seed?: string;
   /** Waits for a migration on this unix socket instead of booting. */
   incoming?: string;
 };
@@ -54,6 +56,7 @@ export function deriveArguments(options: GuestOptions): string[] {
     ...['-serial', 'chardev:con', '-qmp', `unix:${paths.qmp},server=on,wait=off`],
     ...Array.from({ length: SLOTS }, formatPort).flat(),
     ...options.nics.flatMap(formatNic),
+    ...(options.seed === undefined ? [] : formatSeed(options.seed)),
     ...['-kernel', options.image.kernel, '-initrd', options.image.initrd, '-append', KERNEL_ARGUMENTS],
     ...incoming,
   ];
@@ -74,6 +77,12 @@ function formatPort(_: unknown, slot: number): string[] {
     '-device',
     `pcie-root-port,id=port${slot},chassis=${slot + 1},slot=${slot + 1},addr=0x${(slot + 4).toString(16)}`,
   ];
+}
+
+/** At a place of its own: it is not to be plugged, and must be found where it was on the other side. */
+function formatSeed(path: string): string[] {
+  const drive = `file=${path},if=none,id=seed,format=raw,readonly=on`;
+  return ['-drive', drive, '-device', 'virtio-blk-pci,drive=seed,id=seed-disk,addr=0x10'];
 }
 
 function formatNic(nic: GuestNic, index: number): string[] {

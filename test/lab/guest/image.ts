@@ -27,6 +27,9 @@ export const MODULES = [
   'drivers/acpi/button',
 ] as const;
 
+/** Those that a disk with cloud-init's data needs, inserted only where there is one. */
+export const SEED_MODULES = ['drivers/block/virtio_blk', 'drivers/cdrom/cdrom', 'fs/isofs/isofs'] as const;
+
 /**
  * Kernel (Debian's cloud kernel, unpacked and not installed) and initramfs of the lab's guests, built once and kept
  * in `cacheDir`. Needs apt's package lists, dpkg-deb, gcc and busybox-static.
@@ -58,7 +61,7 @@ async function ensureInitrd(base: string, modules: string): Promise<string> {
   const sources = await readSources();
   const digest = createHash('sha256');
   for (const [name, text] of sources) digest.update(name).update(text);
-  digest.update(MODULES.join());
+  digest.update(MODULES.join()).update(SEED_MODULES.join());
   const target = join(base, `initrd-${digest.digest('hex').slice(0, 12)}.cpio`);
   if (await exists(target)) return target;
   const work = await mkdtemp(join(base, 'work-'));
@@ -83,6 +86,7 @@ async function deriveEntries(work: string, sources: [string, Buffer][], modules:
     'run',
     'tmp',
     'modules',
+    'seed',
     'etc/acpi',
     'etc/acpi/PWRF',
   ].map((path) => ({ kind: 'dir', path, mode: 0o755 }));
@@ -97,8 +101,11 @@ async function deriveEntries(work: string, sources: [string, Buffer][], modules:
     if (name.endsWith('.c')) file(`bin/${name === 'echo.c' ? 'echod' : name.slice(0, -2)}`, await compile(work, name));
     else file(name === 'init' ? 'init' : `bin/${name}`, content);
   }
-  for (const path of MODULES) file(`modules/${nameOf(path)}`, await readFile(join(modules, `${path}.ko`)));
+  for (const path of [...MODULES, ...SEED_MODULES]) {
+    file(`modules/${nameOf(path)}`, await readFile(join(modules, `${path}.ko`)));
+  }
   file('modules/order', Buffer.from(`${MODULES.map(nameOf).join('\n')}\n`));
+  file('modules/seed', Buffer.from(`${SEED_MODULES.map(nameOf).join('\n')}\n`));
   file('etc/acpi/PWRF/00000080', Buffer.from('#!/bin/sh\npoweroff -f\n'));
   return entries;
 }

@@ -26,6 +26,15 @@ export type Network = {
   multus?: { networkName: string; default?: boolean };
 };
 
+/** A volume of cloud-init's data; of other volumes only the name. */
+export type Volume = { name: string; cloudInitNoCloud?: CloudInitSource; cloudInitConfigDrive?: CloudInitSource };
+export type CloudInitSource = {
+  userData?: string;
+  userDataBase64?: string;
+  networkData?: string;
+  networkDataBase64?: string;
+};
+
 export type VmiSpec = {
   architecture?: string;
   hostname?: string;
@@ -39,6 +48,7 @@ export type VmiSpec = {
     features?: { acpi?: { enabled?: boolean } };
   };
   networks?: Network[];
+  volumes?: Volume[];
   nodeSelector?: Record<string, string>;
   evictionStrategy?: string;
   terminationGracePeriodSeconds?: number;

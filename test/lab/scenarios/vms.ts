@@ -13,11 +13,13 @@ export type VmRequest = {
   /** NADs of further NICs by the NIC's name. */
   readonly nads?: Readonly<Record<string, string>>;
   readonly mac?: string;
+  /** Data for cloud-init, on a volume of NoCloud. */
+  readonly userData?: string;
 };
 
 /** A virtual machine with a NIC on the pod network and one for each NAD. */
 export function formatMachine(request: VmRequest): object {
-  const { namespace, name, running, annotations = {}, binding = 'bridge', nads = {}, mac } = request;
+  const { namespace, name, running, annotations = {}, binding = 'bridge', nads = {}, mac, userData } = request;
   const way = binding === 'bridge' ? { bridge: {} } : { binding: { name: binding } };
   const first = { name: 'default', ...way, ...(mac === undefined ? {} : { macAddress: mac }) };
   const others = Object.keys(nads).map((nic) => ({ name: nic, bridge: {} }));
@@ -35,9 +37,13 @@ export function formatMachine(request: VmRequest): object {
           domain: {
             cpu: { cores: 1 },
             memory: { guest: '128Mi' },
-            devices: { interfaces: [first, ...others] },
+            devices: {
+              interfaces: [first, ...others],
+              ...(userData === undefined ? {} : { disks: [{ name: 'seed', disk: { bus: 'virtio' } }] }),
+            },
           },
           networks: [{ name: 'default', pod: {} }, ...networks],
+          ...(userData === undefined ? {} : { volumes: [{ name: 'seed', cloudInitNoCloud: { userData } }] }),
         },
       },
     },

@@ -1,5 +1,6 @@
-import type { BindingPlugin, Vmi } from '../objects.ts';
+import type { Vmi } from '../objects.ts';
 import { parseMebibytes } from '../quantity.ts';
+import type { Sidecar } from './sidecars.ts';
 
 /** What the launcher's containers depend on besides the VMI. */
 export type ContainerOptions = {
@@ -7,8 +8,7 @@ export type ContainerOptions = {
   /** Seconds of `--qemu-timeout`: KubeVirt takes 240 and up to 120 at random. */
   qemuTimeout: number;
   nonRoot: boolean;
-  /** Distinct binding plugins of the VMI that bring a sidecar, in order of first use. */
-  sidecars: readonly BindingPlugin[];
+  sidecars: readonly Sidecar[];
 };
 
 const DEVICES = ['kvm', 'tun', 'vhost-net'].map((name) => [`devices.kubevirt.io/${name}`, '1'] as const);
@@ -22,7 +22,7 @@ export function deriveMemory(guest: string): number {
   return Math.round(mebibytes + OVERHEAD_MIB + (mebibytes * 0.9994) / 512);
 }
 
-export function renderVolumes(sidecars: readonly BindingPlugin[], deviceInfo: boolean): object[] {
+export function renderVolumes(sidecars: readonly Sidecar[], deviceInfo: boolean): object[] {
   const folders = ['private', 'public', 'sockets', 'virt-bin-share-dir', 'libvirt-runtime', 'ephemeral-disks'];
   const hooks = sidecars.length > 0 ? ['hook-sidecar-sockets'] : [];
   const empty = [...folders, 'container-disks', ...hooks, 'hotplug-disks'].map((name) => ({ name, emptyDir: {} }));
@@ -103,21 +103,29 @@ function renderMounts(hooks: boolean, deviceInfo: boolean): object[] {
   ];
 }
 
-export function renderSidecar(plugin: BindingPlugin, index: number, nonRoot: boolean): object {
+export function renderSidecar(sidecar: Sidecar, index: number, nonRoot: boolean): object {
+  const { image, imagePullPolicy = 'IfNotPresent', command, args, deviceInfo } = sidecar;
   const name = `hook-sidecar-${index}`;
   const info = { name: 'network-info-annotation', mountPath: '/etc/podinfo' };
   return {
     name,
-    image: plugin.sidecarImage,
+    image,
+    ...(command && { command }),
+    ...(args && { args }),
     env: [{ name: 'CONTAINER_NAME', value: name }],
     resources: {},
     volumeMounts: [
       { name: 'hook-sidecar-sockets', mountPath: '/var/run/kubevirt-hooks', subPath: name },
-      ...(plugin.downwardAPI === 'device-info' ? [info] : []),
+      ...(deviceInfo ? [info] : []),
     ],
     terminationMessagePolicy: 'FallbackToLogsOnError',
-    imagePullPolicy: 'IfNotPresent',
-    securityContext: nonRoot ? { runAsUser: 107, runAsNonRoot: true } : { runAsUser: 0, runAsNonRoot: false },
+    imagePullPolicy,
+    securityContext: nonRoot
+      ? {
+          capabilities: { drop: ['ALL'] },
+          ...{ runAsUser: 107, runAsGroup: 107, runAsNonRoot: true, allowPrivilegeEscalation: false },
+        }
+      : { runAsUser: 0, runAsNonRoot: false },
   };
 }
 

@@ -179,6 +179,48 @@ describe('a launcher as root with a binding plugin', () => {
   });
 });
 
+describe('hook sidecars of an annotation', () => {
+  const HOOK = { image: 'reg/own:1', imagePullPolicy: 'Never', command: ['/hook'], args: ['--one'] };
+  const render = (list: unknown, runtimeUser?: number) => {
+    const annotations = { 'hooks.kubevirt.io/hookSidecars': JSON.stringify(list) };
+    const spec = { domain: { devices: { interfaces: [{ name: 'side', binding: { name: 'plug' } }] } } };
+    const status = runtimeUser === undefined ? {} : { runtimeUser };
+    const options = { image: IMAGE, qemuTimeout: 240, plugins: { plug: { sidecarImage: 'reg/plug:1' } } };
+    const pod = renderLauncher({ metadata: { name: 'vm1', annotations }, spec, status }, options);
+    return pod.spec as unknown as { containers: (Container & Loose & { name: string })[]; volumes: { name: string }[] };
+  };
+
+  it('come before those of binding plugins, each with its own sight of the sockets', () => {
+    const { containers, volumes } = render([{ image: '' }, HOOK]);
+    expect(containers.map(({ name, image }) => [name, image])).toEqual([
+      ['compute', IMAGE],
+      ['hook-sidecar-0', 'reg/own:1'],
+      ['hook-sidecar-1', 'reg/plug:1'],
+    ]);
+    expect(containers[1]).toMatchObject({ imagePullPolicy: 'Never', command: ['/hook'], args: ['--one'] });
+    expect(containers[1]?.volumeMounts).toEqual([
+      { name: 'hook-sidecar-sockets', mountPath: '/var/run/kubevirt-hooks', subPath: 'hook-sidecar-0' },
+    ]);
+    expect(volumes.map(({ name }) => name)).toContain('hook-sidecar-sockets');
+    expect(containers[0]?.command).toContain('--hook-sidecars');
+    expect(containers[0]?.command?.at((containers[0].command?.indexOf('--hook-sidecars') ?? -1) + 1)).toBe('2');
+  });
+
+  it('run as KubeVirt’s user without capabilities', () => {
+    const { containers } = render([HOOK], 107);
+    expect(containers[1]?.securityContext).toEqual({
+      capabilities: { drop: ['ALL'] },
+      ...{ runAsUser: 107, runAsGroup: 107, runAsNonRoot: true, allowPrivilegeEscalation: false },
+    });
+  });
+
+  it('that are none keep the launcher from being made', () => {
+    const annotations = { 'hooks.kubevirt.io/hookSidecars': '[' };
+    const vmi = { metadata: { name: 'vm1', annotations }, spec: { domain: { devices: {} } } };
+    expect(() => renderLauncher(vmi, { image: IMAGE, qemuTimeout: 240, plugins: {} })).toThrow(SyntaxError);
+  });
+});
+
 describe('memory of a launcher', () => {
   it.each([
     ['256Mi', 524],

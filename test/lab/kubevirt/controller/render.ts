@@ -2,6 +2,7 @@ import { formatHostname, formatVmiId } from '../names.ts';
 import { type BindingPlugin, type KubeNode, LABEL, type Pod, UNPAUSED, type Vmi, type Vmim } from '../objects.ts';
 import { deriveAnnotations } from './annotations.ts';
 import { renderCompute, renderConsoleLog, renderSidecar, renderVolumes } from './containers.ts';
+import { listSidecars } from './sidecars.ts';
 
 /** What a launcher depends on besides its VMI. */
 export type RenderOptions = {
@@ -21,7 +22,7 @@ export function renderLauncher(vmi: Vmi, options: RenderOptions): Pod {
   const name = vmi.metadata.name ?? '';
   const nonRoot = vmi.status?.runtimeUser === NON_ROOT_USER;
   const used = findPlugins(vmi, options.plugins);
-  const sidecars = used.filter((plugin) => plugin.sidecarImage !== undefined);
+  const sidecars = listSidecars(vmi, used);
   const deviceInfo = used.some((plugin) => plugin.downwardAPI === 'device-info');
   const container = { image: options.image, qemuTimeout: options.qemuTimeout, nonRoot, sidecars };
   return {
@@ -39,7 +40,7 @@ export function renderLauncher(vmi: Vmi, options: RenderOptions): Pod {
       initContainers: [renderConsoleLog(vmi, options.image)],
       containers: [
         renderCompute(vmi, container, deviceInfo),
-        ...sidecars.map((plugin, index) => renderSidecar(plugin, index, nonRoot)),
+        ...sidecars.map((sidecar, index) => renderSidecar(sidecar, index, nonRoot)),
       ],
       restartPolicy: 'Never',
       terminationGracePeriodSeconds: (vmi.spec.terminationGracePeriodSeconds ?? 30) + GRACE_MARGIN,

@@ -6,6 +6,7 @@ import { formatHostname } from '../names.ts';
 import { identityOf, type Pod, type Vmi } from '../objects.ts';
 import { parseMebibytes } from '../quantity.ts';
 import { parseResolver } from './dhcp.ts';
+import { endSidecars, findHooks, prepareGuest } from './hooks.ts';
 import { findLauncherPid } from './launcher.ts';
 import { ensureTargetRelay } from './migrate.ts';
 import { findProcess, isSetUp, kill, readPodNetwork, setUpNetwork, startDhcp } from './netns.ts';
@@ -18,9 +19,9 @@ import { namesOf, planNics, WiringError } from './wiring.ts';
 const POWERDOWN_EVERY_MS = 500;
 
 /**
- * Wires a launcher's netns and starts QEMU in it, booting or waiting for a migration. May be repeated after a crash at
- * any point. Returns false while the launcher's container is not there; throws WiringError when the netns does not
- * allow what the VMI asks for.
+ * Wires a launcher's netns, asks its hook sidecars and starts QEMU in it, booting or waiting for a migration. May be repeated
+ * after a crash at any point. Returns false while the launcher's container or a sidecar is not there; throws WiringError
+ * when the netns does not allow what the VMI asks for.
  */
 export async function startLauncher(tools: NodeTools, vmi: Vmi, pod: Pod, migrationUid?: string): Promise<boolean> {
   const pid = await findLauncherPid(tools.node, pod);
@@ -28,8 +29,14 @@ export async function startLauncher(tools: NodeTools, vmi: Vmi, pod: Pod, migrat
   const netns = `/proc/${pid}/ns/net`;
   const wired = await ensureWired(tools, vmi, { pod, netns });
   const dir = tools.records.dirOf(wired.podUid);
-  const record = { ...wired, dhcp: wired.dhcp ?? (await serveDhcp({ record: wired, dir, netns, pid }, vmi)) };
-  const options = { image: tools.image, dir, netns, name: record.vmi, ...deriveMachine(record, vmi) };
+  const prepared = await prepareGuest({ vmi, pod, record: wired, hooks: findHooks(pid), dir });
+  if (prepared === undefined) return false;
+  // What hooks make of the domain counts at a boot only: a target gets the source's.
+  const nics = migrationUid === undefined ? wired.nics.map((nic) => addMtu(nic, prepared.mtus)) : wired.nics;
+  const dhcp = wired.dhcp ?? (await serveDhcp({ record: wired, dir, netns, pid }, vmi));
+  const record = { ...wired, nics, dhcp };
+  const seed = prepared.seed === undefined ? {} : { seed: prepared.seed };
+  const options = { image: tools.image, dir, netns, name: record.vmi, ...deriveMachine(record, vmi), ...seed };
   if (migrationUid === undefined) {
     await tools.records.save({ ...record, stage: 'booted', qemu: await startQemu(options) });
     return true;
@@ -41,11 +48,16 @@ export async function startLauncher(tools: NodeTools, vmi: Vmi, pod: Pod, migrat
   return true;
 }
 
+function addMtu(nic: NicPlan, mtus: ReadonlyMap<string, number>): NicPlan {
+  const mtu = mtus.get(nic.name);
+  return mtu === undefined || mtu === nic.mtu ? nic : { ...nic, guestMtu: mtu };
+}
+
 function deriveMachine(record: GuestRecord, vmi: Vmi): Pick<GuestOptions, 'nics' | 'memoryMiB'> {
   return {
     nics: record.nics
       .filter((nic) => nic.plugged !== false)
-      .map((nic) => ({ tap: namesOf(nic).tap, mac: nic.mac, mtu: nic.mtu, slot: nic.index })),
+      .map((nic) => ({ tap: namesOf(nic).tap, mac: nic.mac, mtu: nic.guestMtu ?? nic.mtu, slot: nic.index })),
     memoryMiB: parseMebibytes(vmi.spec.domain.memory?.guest ?? '128Mi'),
   };
 }
@@ -115,7 +127,9 @@ export async function reap(tools: NodeTools, guest: Guest, failed = false): Prom
   for (const known of [record.qemu, record.relay, ...(record.dhcp ?? [])]) kill(known);
   await tools.records.save({ ...record, released: true });
   const pid = pod === undefined ? undefined : await findLauncherPid(tools.node, pod);
-  if (pid !== undefined) process.kill(pid, failed ? 'SIGUSR2' : 'SIGUSR1');
+  if (pid === undefined || pod === undefined) return;
+  await endSidecars(findHooks(pid), pod);
+  process.kill(pid, failed ? 'SIGUSR2' : 'SIGUSR1');
 }
 
 /** Forgets a launcher that has ended. Whatever of it still runs is ended first. */

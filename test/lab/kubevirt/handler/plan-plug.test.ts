@@ -68,6 +68,12 @@ describe('the machine that waits for a guest', () => {
     ]);
   });
 
+  it('tells the guest the MTU that it was told at its start', () => {
+    const source = [nic('default', 0, { guestMtu: 1300 }), nic('a', 1)];
+    const aligned = alignNics([nic('default', 0), nic('a', 1)], source);
+    expect(aligned.map(({ guestMtu }) => guestMtu)).toEqual([1300, undefined]);
+  });
+
   it('that boots has all that the VMI asks for', () => {
     const nics = [nic('default', 0), nic('a', 1)];
     expect(alignNics(nics, undefined)).toEqual(nics);

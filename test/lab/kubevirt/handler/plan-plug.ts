@@ -38,10 +38,11 @@ export function findFreeSlot(nics: readonly NicPlan[]): number {
  */
 export function alignNics(nics: readonly NicPlan[], source: readonly NicPlan[] | undefined): NicPlan[] {
   if (source === undefined) return [...nics];
-  const slots = new Map(source.filter((nic) => nic.plugged !== false).map((nic) => [nic.name, nic.index]));
-  const kept = nics.flatMap((nic) => {
-    const index = slots.get(nic.name);
-    return index === undefined ? [] : [{ ...nic, index }];
+  const slots = new Map(source.filter((nic) => nic.plugged !== false).map((nic) => [nic.name, nic]));
+  const kept = nics.flatMap((nic): NicPlan[] => {
+    const known = slots.get(nic.name);
+    if (known === undefined) return [];
+    return [{ ...nic, index: known.index, ...(known.guestMtu === undefined ? {} : { guestMtu: known.guestMtu }) }];
   });
   for (const nic of nics.filter((one) => !slots.has(one.name))) {
     kept.push({ ...nic, index: findFreeSlot(kept), plugged: false });

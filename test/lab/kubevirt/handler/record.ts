@@ -17,6 +17,8 @@ export type NicPlan = {
   /** MAC that the CNI had given. */
   podMac: string;
   mtu: number;
+  /** What the guest is told instead, by a hook. */
+  guestMtu?: number;
   /** With prefix length, global scope only. */
   ipv4: string[];
   ipv6: string[];

@@ -104,7 +104,7 @@ export async function createTestBed(): Promise<TestBed> {
 /** A guest in a launcher's netns; whoever starts it ends its processes. */
 export type Started = { dir: string; netns: string; nics: NicPlan[]; qemu: Process; processes: Process[] };
 
-type Wanted = { image: GuestImage; name: string; spec: VmiSpec; address: string; incoming?: boolean };
+type Wanted = { image: GuestImage; name: string; spec: VmiSpec; address: string; incoming?: boolean; seed?: string };
 
 /** Starts a guest behind KubeVirt's wiring, or one that waits for a migration on socket `mig` of its folder. */
 export async function startIn(bed: TestBed, wanted: Wanted): Promise<Started> {
@@ -117,7 +117,8 @@ export async function startIn(bed: TestBed, wanted: Wanted): Promise<Started> {
   const dhcp = await startDhcp(nics, { netns, dir, hostname: 'vm1', resolver: { servers: [], search: [] } });
   const taps = nics.map((nic) => ({ tap: namesOf(nic).tap, mac: nic.mac, mtu: nic.mtu }));
   const incoming = wanted.incoming === true ? { incoming: join(dir, 'mig') } : {};
-  const pid = await startGuest({ image, dir, netns, nics: taps, ...incoming });
+  const seed = wanted.seed === undefined ? {} : { seed: wanted.seed };
+  const pid = await startGuest({ image, dir, netns, nics: taps, ...incoming, ...seed });
   const qemu = findProcess(pid) ?? { pid, start: '' };
   return { dir, netns, nics, qemu, processes: [qemu, ...dhcp] };
 }
