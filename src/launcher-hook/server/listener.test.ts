@@ -96,6 +96,20 @@ describe('a denial', () => {
     expect(read(await call())).toMatchObject({ allowed: false, status: { message: 'asked 4 times' } });
   });
 
+  it.each<[string, number, (look: number) => number, number]>([
+    ['is thought over where just enough time is left', 250, () => 0, 2],
+    ['stands where too little is left to think', 249, () => 0, 1],
+    ['stands where the time ran out while it thought', 250, (look) => (look === 0 ? 0 : 251), 1],
+  ])('that %s', async (_cause, answerMs, tick, expected) => {
+    await listener.close(0);
+    let [asked, looks] = [0, 0];
+    judge = () => ({ ...ALLOWED, allowed: false, message: `asked ${++asked} times`, isPerhapsLate: true });
+    // The clock is looked at before the judge is asked, before the wait and after it.
+    const now = () => (asked === 0 ? 0 : tick(looks++));
+    ({ listener, port } = await open({ answerMs, clock: { ...systemClock, now } }));
+    expect(read(await call())).toMatchObject({ allowed: false, status: { message: `asked ${expected} times` } });
+  });
+
   it('for any other reason stands at once', async () => {
     let asked = 0;
     judge = () => ({ ...ALLOWED, allowed: false, message: `asked ${++asked} times` });
