@@ -413,13 +413,6 @@ describe('an update', () => {
     expect(update(vm, null)).toEqual({ patch: [], warnings: [] });
   });
 
-  it('of a running VM takes effect at its next start', () => {
-    const over = { running: ['default'] };
-    expect(update(makeVm(makeSpec(POD), { [KEY]: 'bridge' }), makeVm(makeSpec(POD)), over).warnings).toContain(
-      'the VM runs: its bindings change at its next start',
-    );
-  });
-
   it('that brings a NIC into a running VM gets a binding that can be plugged', () => {
     const subnets = [makeSubnet('biz', { provider: 'biz.web.ovn', enableDHCP: true })];
     const vm = makeVm(makeSpec([{ name: 'default', bridge: {} }, { name: 'biz' }]), { [KEY]: 'auto' });

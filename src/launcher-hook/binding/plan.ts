@@ -178,18 +178,13 @@ function findSecondMasquerade(outcomes: readonly Outcome[]): Denial | undefined 
   return { problem: { reason: 'InvalidRequest', message }, enforced: culprit.statement.enforced };
 }
 
-function writeAll({ machine, kubevirt, running }: Scene, decisions: readonly Decision[], before: readonly string[]) {
+function writeAll({ machine, kubevirt }: Scene, decisions: readonly Decision[], before: readonly string[]) {
   const has = mayMigrateBridge(machine);
   const isWanted = !has && decisions.some(wantsAnnotation);
   const around = { kubevirt, mayMigrate: has || isWanted };
-  const isChanged = decisions.some(({ change }) => change !== undefined);
   return {
     patch: [...planInterfaces(machine, decisions, kubevirt), ...(isWanted ? [planMigrationAnnotation(machine)] : [])],
-    warnings: [
-      ...before,
-      ...decisions.flatMap((decision) => describeConsequences(decision, around)),
-      ...(isChanged && running !== undefined ? ['the VM runs: its bindings change at its next start'] : []),
-    ],
+    warnings: [...before, ...decisions.flatMap((decision) => describeConsequences(decision, around))],
   };
 }
 

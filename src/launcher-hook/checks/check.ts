@@ -1,11 +1,12 @@
 import type { Reason } from '../../api/reasons.ts';
-import { makeRequestContext } from '../../plan/requests/context.ts';
+import { checkAnnotations, countAnnotations } from '../../plan/requests/annotation-limit.ts';
 import { listNameTraps, parsePluginNetworks } from '../../plan/requests/launcher-names.ts';
 import { planVmRequests } from '../../plan/requests/requests.ts';
 import type { NicProblem, RequestContext } from '../../plan/requests/types.ts';
 import { listVmNics } from '../../plan/requests/vm-nics.ts';
 import { type Admission, ALLOWED, type Judge } from '../admission.ts';
 import { checkAddresses } from './addresses.ts';
+import { makeCheckContext } from './context.ts';
 import { formatDenial, formatWarnings } from './format.ts';
 import { type Guest, parseGuest } from './guest.ts';
 import { checkMac, checkTwins } from './macs.ts';
@@ -56,15 +57,10 @@ export function isPerhapsLate(problems: readonly Problem[]): boolean {
   return denials.length > 0 && denials.every(({ reason }) => PERHAPS_LATE.includes(reason));
 }
 
-/** Of all annotations of an object together, in bytes: the API server's own limit, which it leaves out for templates. */
-const MAX_ANNOTATIONS = 262_144;
-
 /** No VMI could be made of it, and nobody has to read it. */
 function checkSize({ launcherAnnotations }: Guest): Problem[] {
-  const sizes = Object.entries(launcherAnnotations).map(([key, value]) => key.length + value.length);
-  if (sizes.reduce((sum, size) => sum + size, 0) <= MAX_ANNOTATIONS) return [];
-  const message = "the annotations of the VM's template are longer than 256 KiB, more than any object may have";
-  return [deny({ reason: 'InvalidRequest', message })];
+  const problem = checkAnnotations(countAnnotations(launcherAnnotations));
+  return problem === undefined ? [] : [deny(problem)];
 }
 
 function checkGuest(guest: Guest, cluster: CheckCluster): Problem[] {
@@ -73,7 +69,7 @@ function checkGuest(guest: Guest, cluster: CheckCluster): Problem[] {
 }
 
 function checkNics(guest: Guest, cluster: CheckCluster): Problem[] {
-  const context = makeContext(guest.namespace, cluster);
+  const context = makeCheckContext(guest.namespace, cluster);
   const plan = planVmRequests(guest.spec, guest.sources, context);
   const absent = new Set(listVmNics(guest.spec).flatMap(({ name, absent: isAbsent }) => (isAbsent ? [name] : [])));
   const requests = plan.requests.filter((request) => !request.absent);
@@ -88,21 +84,6 @@ function checkNics(guest: Guest, cluster: CheckCluster): Problem[] {
   ];
   // KubeVirt makes the VMI of a VM that was judged already; only now it is certain that it starts.
   return guest.ofVm ? [...others.map((problem) => warn(problem, problem.nic)), ...macs] : [...others, ...macs];
-}
-
-function makeContext(namespace: string, cluster: CheckCluster): RequestContext {
-  const pools = new Map(cluster.listPools().map((pool) => [pool.metadata.name, pool]));
-  return makeRequestContext(
-    {
-      ...cluster.settings,
-      subnets: cluster.listSubnets(),
-      findVpc: (name) => cluster.findVpc(name),
-      findPool: (name) => pools.get(name),
-      findNamespace: (name) => cluster.findNamespace(name),
-      findNad: (of, name) => cluster.findNad(of, name),
-    },
-    namespace,
-  );
 }
 
 function checkNames({ launcherAnnotations: annotations, spec, namespace }: Guest, cluster: CheckCluster): Problem[] {

@@ -29,6 +29,8 @@ describe('listVmNics', () => {
     ['a MAC', spec({ macAddress: '02:00:00:00:00:01' }, { pod: {} }), ['n eth0 pod 02:00:00:00:00:01']],
     ['an empty MAC', spec({ macAddress: '' }, { pod: {} }), ['n eth0 pod']],
     ['on its way out', spec({ state: 'absent' }, { pod: {} }), ['n eth0 pod absent']],
+    ['a link that is down', spec({ bridge: {}, state: 'down' }, { pod: {} }), ['n eth0 pod bridge']],
+    ['a link that is up', spec({ bridge: {}, state: 'up' }, { pod: {} }), ['n eth0 pod bridge']],
     ['managedTap in any spelling', spec({ binding: { name: 'ManagedTap' } }, { pod: {} }), ['n eth0 pod managedTap']],
     ["another plugin's binding", spec({ binding: { name: 'macvtap' } }, { pod: {} }), ['n eth0 pod']],
     ['a NIC without network', { domain: { devices: { interfaces: [{ name: 'n' }] } } }, []],
