@@ -78,7 +78,16 @@ export type VirtualMachine = {
   apiVersion?: string;
   kind?: string;
   metadata: ObjectMeta;
-  spec?: { template?: { metadata?: { annotations?: Record<string, string> }; spec?: VmiSpec } };
+  spec?: {
+    template?: {
+      metadata?: {
+        annotations?: Record<string, string>;
+        /** Of all annotations, in the operator's cache alone and only where they are more than an object may have. */
+        annotationBytes?: number;
+      };
+      spec?: VmiSpec;
+    };
+  };
 };
 
 export type VirtualMachineInstance = {

@@ -5,7 +5,8 @@
 export const REASONS = {
   Allocated: 'The address is reserved for this NIC.',
   AllocationPending: 'The address has not been chosen yet; nothing is wrong with the request.',
-  AddressConflict: 'Another live port holds this address or MAC in the same network; the younger one waits.',
+  AddressConflict:
+    'Another live port holds this address or MAC in the same network; the younger one waits, of guests with one MAC the one that started later.',
   AddressOutsideSubnet: 'The requested address is not inside the subnet.',
   AddressReserved: "The requested address is the gateway, a network or broadcast address, a node's own, or excluded.",
   AddressInUse: 'The requested address belongs to another owner.',
@@ -45,6 +46,7 @@ export const REASONS = {
   RequestDisagreement: 'Two sources ask for different things for the same NIC.',
   NetworkAttachmentNotFound: 'The NetworkAttachmentDefinition does not exist.',
   NetworkAttachmentInvalid: 'The NetworkAttachmentDefinition cannot be used.',
+  BindingNotPossible: 'The binding that the interface names cannot carry a guest on this network.',
   Programmed: 'The port is in OVN as wanted.',
   ProgrammingFailed: 'OVN refused the rows; the message says why. Tried again with backoff.',
   OVNUnavailable: 'The OVN databases cannot be reached; the present ports keep working.',
@@ -61,6 +63,8 @@ export const REASONS = {
   KubevirtNotFound: 'There is no KubeVirt object in the cluster.',
   OtherMigrationNetwork: 'Another MigrationNetwork is the active one; a cluster has one.',
   NetworkSetByUser: "KubeVirt's migrations.network names another network, which somebody else has set.",
+  PluginRegistered: 'KubeVirt has been told of the binding plugin managedTap.',
+  PluginSetByUser: "KubeVirt's object has other contents under the name managedtap, which somebody else has written.",
   OverlapsBusiness: 'The range overlaps with a Subnet, the join network or the address of a node.',
   UplinkShared: 'The uplink carries the traffic of guests and pods, too.',
   NameTaken: 'An object of the name that is needed exists and belongs to somebody else.',

@@ -12,13 +12,15 @@ type Fine =
   | 'MigrationActivated'
   | 'MigrationSettled'
   | 'NotMigrating'
+  | 'PluginRegistered'
   | 'NoMigrationYet'
   | 'MemoryOnMigrationNetwork'
   | 'Released';
 
 /** What a user does about each reason that asks for something: the way out, as the documents show it. */
 export const REMEDIES: Readonly<Record<Exclude<Reason, Fine>, string>> = {
-  AddressConflict: 'Delete one of the two, or ask for another address for one of them. The older one keeps working.',
+  AddressConflict:
+    'Delete one of the two, or ask for another address for one of them; of two VMs with one MAC stop the other. The one that has it keeps working.',
   AddressOutsideSubnet: 'Ask for an address of the subnet, or give the subnet its range back.',
   AddressReserved: 'Ask for another address, or take it out of excludeIps.',
   AddressInUse: 'Ask for another address, or delete its holder. Once it is free it is given without further ado.',
@@ -56,6 +58,7 @@ export const REMEDIES: Readonly<Record<Exclude<Reason, Fine>, string>> = {
   RequestDisagreement: 'Ask in one place only, or for the same in both.',
   NetworkAttachmentNotFound: 'Create the NetworkAttachmentDefinition, or correct the name, with its namespace.',
   NetworkAttachmentInvalid: 'Correct `spec.config` as the message says.',
+  BindingNotPossible: 'Give the NIC another binding or another network, as the message says.',
   ProgrammingFailed: 'Read the message; what somebody else did to our rows in OVN has to be undone.',
   OVNUnavailable: 'Look at the pods of ovn-central. New ports wait; present ones keep working.',
   WaitingForChassis: 'If it stays: look at ovn-controller and the agent on that node, and at the events of the pod.',
@@ -65,6 +68,8 @@ export const REMEDIES: Readonly<Record<Exclude<Reason, Fine>, string>> = {
   OtherMigrationNetwork: 'Delete one of the two.',
   NetworkSetByUser:
     'Remove `spec.configuration.migrations.network` from the KubeVirt object, or name that network by `nad`.',
+  PluginSetByUser:
+    'Correct or remove `spec.configuration.network.binding.managedtap` of the KubeVirt object, or set `bindings.registerManagedTap: false`.',
   OverlapsBusiness: 'Delete it and choose a range that nobody uses, or say `allowOverlap: true`.',
   UplinkShared: 'Name another interface, or say `allowSharedUplink: true`.',
   NameTaken: 'Rename the object that the message names, or give the MigrationNetwork another name.',

@@ -2,13 +2,13 @@ import { type Address, containsAddress, formatAddress, formatCidr, parseAddress 
 import { fail, type Problem, type Result, succeed } from '../api/problem.ts';
 import { findOther, type Holder } from './holders.ts';
 import type { PoolPlan } from './ip-pools.ts';
-import { checkMac, describeOther, makeMac, type RandomBytes } from './mac.ts';
+import { checkMac, describeOther, makeMac, type RandomBytes, type SharesMac } from './mac.ts';
 import { hold, type Lease, type Pool } from './pool.ts';
 import { quote } from './ranges.ts';
 import { type FamilyPool, findSupply } from './space.ts';
 import { findNext, type Supply } from './supply.ts';
 
-export type { RandomBytes } from './mac.ts';
+export type { RandomBytes, SharesMac } from './mac.ts';
 
 /** What a holder asks of a subnet: an address of each family, and a MAC. What it does not name is chosen for it. */
 export type AddressRequest = {
@@ -24,6 +24,8 @@ export type AddressRequest = {
   readonly pool?: string | undefined;
   /** Holders who hand over what they have: it may be asked for while they still hold it. */
   readonly heirOf?: readonly Holder[] | undefined;
+  /** Who may have the same MAC; nobody when absent. */
+  readonly sharesMac?: SharesMac | undefined;
   /** Whose pools are its own; the first part of `holder` when absent. */
   readonly namespace?: string | undefined;
 };
@@ -244,7 +246,7 @@ function listSupplies(family: FamilyPool, { named, own }: Rights): readonly Supp
 type MacWishes = { readonly random: RandomBytes; readonly current?: Lease | undefined };
 
 function chooseMac({ pool, request }: Case, { random, current }: MacWishes): Result<string> {
-  if (request.mac !== undefined) return checkMac(pool.macs, request.mac, request.holder);
-  const kept = current === undefined ? undefined : checkMac(pool.macs, current.mac, request.holder);
+  if (request.mac !== undefined) return checkMac(pool.macs, request.mac, request);
+  const kept = current === undefined ? undefined : checkMac(pool.macs, current.mac, request);
   return kept?.ok === true ? kept : succeed(makeMac(pool.macs, random));
 }

@@ -1,6 +1,6 @@
 import { parseMac } from '../api/address.ts';
 import { fail, type Result, succeed } from '../api/problem.ts';
-import { findOther, getOwner, type Holder, type Holders } from './holders.ts';
+import { getOwner, type Holder, type Holders, listHolders } from './holders.ts';
 import { quote } from './ranges.ts';
 
 /** Gives `length` random bytes. */
@@ -13,11 +13,19 @@ export type RandomBytes = (length: number) => Uint8Array;
 const MAC_PREFIX = '0a';
 const MAC_SPACE = 1n << 40n;
 
+/** True of owners with whom a MAC may be shared: they take turns with it. */
+export type SharesMac = (other: Holder) => boolean;
+
 /** The MAC as asked for, or why its owner cannot have it. Problems: InvalidRequest, AddressInUse. */
-export function checkMac(macs: Holders<string>, text: string, owner: Holder): Result<string> {
+export function checkMac(
+  macs: Holders<string>,
+  text: string,
+  { holder: owner, sharesMac }: { readonly holder: Holder; readonly sharesMac?: SharesMac | undefined },
+): Result<string> {
   const mac = parseMac(text);
   if (mac === undefined) return fail('InvalidRequest', `${quote(text)} is not a unicast MAC`);
-  const other = findOther(macs, mac, owner);
+  const others = listHolders(macs, mac).filter((holder) => getOwner(holder) !== owner);
+  const other = others.find((holder) => sharesMac?.(getOwner(holder)) !== true);
   return other === undefined ? succeed(mac) : fail('AddressInUse', `MAC ${mac} ${describeOther(other, owner)}`);
 }
 

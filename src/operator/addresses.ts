@@ -13,6 +13,7 @@ import { deriveDomain, isOvnProvider } from '../plan/networks/provider.ts';
 import { compareAge, deriveRouterMac, planSubnets, type SubnetPlan } from '../plan/networks/subnet.ts';
 import type { SubnetCount } from '../plan/networks/subnet-status.ts';
 import { isHandedOver } from '../plan/ports/claim-status.ts';
+import { describeSharer, sharesMac } from '../plan/ports/mac-turns.ts';
 import type { Settings } from '../plan/settings.ts';
 import type { World } from './world.ts';
 
@@ -60,8 +61,13 @@ export type Addresses = {
   holdLeftover(holder: Holder, leftover: Leftover | undefined): void;
   /** Who among the holders of this port's addresses is older. Not empty: this port must not be programmed. */
   listOlderRivals(port: LogicalPort): string[];
-  /** Ports that share an address with this one in the VPC, or its MAC in the L2 domain, whatever their age. */
+  /**
+   * Ports that share an address with this one in the VPC, or its MAC in the L2 domain, whatever their age; not those that
+   * take turns with the MAC.
+   */
   listRivals(port: LogicalPort): string[];
+  /** Ports of other guests that may have the MAC of this one, and do: `judgeMac` says whose turn it is. */
+  listMacPartners(port: LogicalPort): LogicalPort[];
   counts(subnet: string): SubnetCount[];
   /** True when a port has an address of the subnet, or is about to get or to leave one. Takes no time. */
   isInUse(subnet: string): boolean;
@@ -88,7 +94,22 @@ export function createAddresses(world: Sources, settings: Settings, random: Rand
       current().setPort(change.key, spec.subnet, getLease(change.object));
     }
   });
-  const listRivals = (port: LogicalPort) => current().listRivals(keyOf(port), port.spec.subnet, getLease(port));
+  const findPartners = (port: LogicalPort) => {
+    const { mac, subnet } = port.spec;
+    const own = describeSharer(port);
+    return current()
+      .listRivals(keyOf(port), subnet, { ips: [], mac })
+      .flatMap((holder) => world.ports.store.get(holder) ?? [])
+      .filter((other) => sharesMac(own, describeSharer(other)));
+  };
+  const listRivals = (port: LogicalPort) => {
+    const lease = getLease(port);
+    const all = current().listRivals(keyOf(port), port.spec.subnet, lease);
+    const partners = all.length === 0 ? [] : findPartners(port).map(keyOf);
+    if (partners.length === 0) return all;
+    const byIp = current().listRivals(keyOf(port), port.spec.subnet, { ...lease, mac: '' });
+    return all.filter((holder) => byIp.includes(holder) || !partners.includes(holder));
+  };
   const explain = (requests: readonly AddressRequest[]) => {
     const problems = requests.map(({ subnet }) => findObstacle(world, networks.refresh().subnets, subnet));
     return problems.find((problem) => problem !== undefined);
@@ -112,6 +133,7 @@ export function createAddresses(world: Sources, settings: Settings, random: Rand
     holdForeign: (leases) => current().holdForeign(leases),
     holdLeftover: (holder, leftover) => current().holdLeftover(holder, leftover),
     listRivals,
+    listMacPartners: findPartners,
     listOlderRivals: (port) =>
       listRivals(port).filter((holder) => {
         const rival = world.ports.store.get(holder);

@@ -14,6 +14,7 @@ import type { Clock, EventRecorder, KubeObject, Logger, Metrics, Resource } from
 import type { Bindings } from '../ovn/bindings.ts';
 import type { NbClient } from '../ovn/database.ts';
 import type { Writer } from '../ovn/writer.ts';
+import type { MacTurns } from '../plan/ports/mac-turns.ts';
 import type { Settings } from '../plan/settings.ts';
 import type { Addresses } from './addresses.ts';
 import type { OwnWrites } from './own-writes.ts';
@@ -64,6 +65,8 @@ export type Turn = Context & {
   readonly unwritten: Map<string, number>;
   /** Steps of migrations that were told and are in no status yet, by key. */
   readonly steps: Map<string, readonly string[]>;
+  /** Who may have rows with a MAC that others have, too. */
+  readonly macTurns: MacTurns;
   /** What the API server refuses for good, by key. */
   readonly refused: Map<string, Refused>;
   /** Machines of whose VMI there was news in this term, or that was found to be seen as the API server has it. */

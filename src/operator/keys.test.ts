@@ -37,6 +37,7 @@ describe('keys', () => {
     expect(parseKey(formatWorkloadKey('vm', 'a', 'db'))).toEqual({ kind: 'vm', namespace: 'a', name: 'db' });
     expect(parseKey('rows/LogicalPort/a/x')).toEqual({ kind: 'rows', name: 'LogicalPort/a/x' });
     expect(parseKey('node/n1')).toEqual({ kind: 'node', name: 'n1' });
+    expect(parseKey('kubevirt/a/b')).toEqual({ kind: 'kubevirt', name: 'a/b' });
   });
 
   it.each(['', 'vm/a', 'vm/a/b/c', 'x/y', 'pod//x'])('refuses %j, which no formatter made', (text) => {

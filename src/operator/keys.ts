@@ -3,12 +3,14 @@ import type { LogicalPort } from '../api/types.gen.ts';
 
 /**
  * One key is one unit of work: `vm/<ns>/<name>` for everything of a VM or VMI of that name, `pod/<ns>/<name>` for a pod
- * that is no launcher, `subnet/<name>`, `node/<name>`, `vpc/<name>`, `ippool/<name>`, `migrationnetwork/<name>`, and
- * `rows/<owner>` for rows whose owner is gone.
+ * that is no launcher, `subnet/<name>`, `node/<name>`, `vpc/<name>`, `ippool/<name>`, `migrationnetwork/<name>`,
+ * `kubevirt/<ns>/<name>`, and `rows/<owner>` for rows whose owner is gone.
  */
 export type Key =
   | { readonly kind: 'vm' | 'pod'; readonly namespace: string; readonly name: string }
-  | { readonly kind: 'subnet' | 'node' | 'vpc' | 'ippool' | 'migrationnetwork' | 'rows'; readonly name: string };
+  | { readonly kind: (typeof PLAIN)[number]; readonly name: string };
+
+const PLAIN = ['subnet', 'node', 'vpc', 'ippool', 'migrationnetwork', 'kubevirt', 'rows'] as const;
 
 export const formatWorkloadKey = (kind: 'vm' | 'pod', namespace: string, name: string): string =>
   `${kind}/${namespace}/${name}`;
@@ -33,8 +35,8 @@ export function parseKey(text: string): Key {
   return { kind, namespace, name };
 }
 
-function isPlain(kind: string): kind is Exclude<Key['kind'], 'vm' | 'pod'> {
-  return ['subnet', 'node', 'vpc', 'ippool', 'migrationnetwork', 'rows'].includes(kind);
+function isPlain(kind: string): kind is (typeof PLAIN)[number] {
+  return PLAIN.some((plain) => plain === kind);
 }
 
 /** The key that a pod's ports belong to: its VMI's when one controls it, its own when it has no guest. */

@@ -2,6 +2,7 @@ import type { Outcome } from '../kube/index.ts';
 import type { Turn } from './context.ts';
 import { runIpPoolTurn } from './ip-pool/turn.ts';
 import { parseKey } from './keys.ts';
+import { runKubevirtTurn } from './kubevirt/turn.ts';
 import { runMigrationNetworkTurn } from './migration-network/turn.ts';
 import { runVpcTurn } from './network/turn.ts';
 import { runNodeTurn } from './node/turn.ts';
@@ -29,6 +30,8 @@ export function reconcile(turn: Turn, text: string): Promise<Outcome> {
       return runIpPoolTurn(turn, key.name);
     case 'migrationnetwork':
       return runMigrationNetworkTurn(turn, key.name);
+    case 'kubevirt':
+      return runKubevirtTurn(turn, key.name);
     case 'rows':
       return runRowsTurn(turn, key.name);
   }

@@ -8,6 +8,7 @@ import type { Row } from '../ovsdb/values.ts';
 import { isHandedOver } from '../plan/ports/claim-status.ts';
 import type { Context } from './context.ts';
 import { findLauncherKey, formatWorkloadKey, getPodKey, getPortKey } from './keys.ts';
+import { routeKubevirts } from './kubevirt/route.ts';
 import { routeMigrationNetworks } from './migration-network/route.ts';
 import { routeCounts, routeNetworks } from './route-networks.ts';
 
@@ -24,6 +25,7 @@ export function routeChanges(context: Context, inbox: Inbox, wake: Wake): () => 
     ...routeNetworks(context, inbox, wake),
     ...routeOvn(context, inbox),
     ...routeMigrationNetworks(context, inbox),
+    ...routeKubevirts(context, inbox),
   ];
   return () => {
     for (const end of ends) end();
@@ -79,8 +81,12 @@ function routePort(context: Context, change: Change<LogicalPort>, { inbox, wake 
   inbox.add(getPortKey(port));
   if (change.type === 'updated') {
     if (getPortKey(change.previous) !== getPortKey(port)) inbox.add(getPortKey(change.previous));
-    if (getAllocation(change.previous) === getAllocation(port)) return;
+    if (getAllocation(change.previous) === getAllocation(port)) {
+      if (isHeld(change.previous) !== isHeld(port)) addPartners(context, port, inbox);
+      return;
+    }
   }
+  addPartners(context, port, inbox);
   routeCounts(context, port, inbox);
   if (change.type !== 'added') {
     const before = change.type === 'updated' ? change.previous : port;
@@ -92,6 +98,13 @@ function routePort(context: Context, change: Change<LogicalPort>, { inbox, wake 
     const other = world.ports.store.get(rival);
     if (other !== undefined) inbox.add(getPortKey(other));
   }
+}
+
+const isHeld = ({ spec }: LogicalPort): boolean => (spec.attachments ?? []).length > 0;
+
+/** Ports with the same MAC: whether one of them runs decides about the others. */
+function addPartners({ addresses }: Context, port: LogicalPort, inbox: Inbox): void {
+  for (const partner of addresses.listMacPartners(port)) inbox.add(getPortKey(partner));
 }
 
 /**

@@ -7,6 +7,7 @@ import { EpochLost } from '../ovn/problems.ts';
 import { SWITCH } from '../ovn/switch.ts';
 import { createWriter } from '../ovn/writer.ts';
 import { rebuildJoinPool } from '../plan/networks/node.ts';
+import { createMacTurns } from '../plan/ports/mac-turns.ts';
 import type { Context, Turn } from './context.ts';
 import { ensureCurrent } from './current.ts';
 import { ensureDefaultSubnet } from './default-subnet.ts';
@@ -16,6 +17,7 @@ import { createHurry } from './hurry.ts';
 import { createInbox, type TermInbox } from './inbox.ts';
 import { listJoinRecords } from './join.ts';
 import { formatWorkloadKey, getPodKey, getPortKey } from './keys.ts';
+import { listKubevirtKeys } from './kubevirt/route.ts';
 import { followLeftovers } from './leftovers.ts';
 import { routeMtu } from './mtu.ts';
 import { reconcile } from './reconcile.ts';
@@ -71,6 +73,7 @@ export async function runTerm(options: TermOptions, term: number, signal: AbortS
     late: new Map(),
     unwritten: new Map(),
     steps: new Map(),
+    macTurns: createMacTurns(),
     refused: new Map(),
     heard: new Set(),
     signal,
@@ -191,6 +194,7 @@ function listEverything(state: TermState): Set<string> {
     ...world.vpcs.store.list().map((vpc) => `vpc/${vpc.metadata.name}`),
     ...world.ipPools.store.list().map((pool) => `ippool/${pool.metadata.name}`),
     ...world.migrationNetworks.store.list().map((network) => `migrationnetwork/${network.metadata.name}`),
+    ...listKubevirtKeys(state),
     ...world.nodes.store.list().map((node) => `node/${node.metadata.name}`),
     ...world.vms.store.list().map(nameKey),
     ...world.vmis.store.list().map(nameKey),

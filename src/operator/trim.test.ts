@@ -80,18 +80,24 @@ describe('what the caches keep', () => {
     });
   });
 
-  it('of a KubeVirt: what it says about migrations, and our mark', () => {
+  it('of a KubeVirt: what it says about migrations and binding plugins, and our mark', () => {
     const migrations = { network: 'n', bandwidthPerMigration: 1, allowPostCopy: true };
+    const binding = { managedtap: { domainAttachmentType: 'managedTap', migration: {} } };
     const annotations = { 'mooring.dev/migration-network': '{}', note: 'long' };
     const kubevirt = {
       metadata: meta(annotations),
-      spec: { configuration: { migrations, smbios: {} }, infra: {} },
+      spec: {
+        configuration: { migrations, network: { binding, defaultNetworkInterface: 'x' }, smbios: {} },
+        infra: {},
+      },
       status: {},
     };
     expect(trimKubevirt(raw(kubevirt))).toEqual({
       metadata: { ...trimmed, annotations: { 'mooring.dev/migration-network': '{}' } },
-      spec: { configuration: { migrations: { network: 'n', bandwidthPerMigration: 1 } } },
+      spec: { configuration: { migrations: { network: 'n', bandwidthPerMigration: 1 }, network: { binding } } },
     });
+    const plugins = { spec: { configuration: { network: { binding } } } };
+    expect(trimKubevirt(raw({ metadata: meta(), ...plugins }))).toMatchObject(plugins);
     expect(trimKubevirt(raw({ metadata: meta() }))).toEqual({ metadata: { ...trimmed, annotations: {} } });
   });
 
@@ -119,6 +125,24 @@ describe('what the caches keep', () => {
         },
       },
     });
+  });
+
+  it('of a VM whose template has more annotations than a VMI may have: how many bytes they are', () => {
+    const trim = (length: number) => {
+      const annotations = { note: 'x'.repeat(length), 'mooring.dev/nics': '{}' };
+      return trimVm(raw({ metadata: meta(), spec: { template: { metadata: { annotations } } } })).spec?.template;
+    };
+    const kept = { 'mooring.dev/nics': '{}' };
+    expect(trim(262_144)).toEqual({ metadata: { annotations: kept, annotationBytes: 262_166 } });
+    expect(trim(262_122)).toEqual({ metadata: { annotations: kept } });
+  });
+
+  it('of a VM whose template says what only the cache says: nothing of that', () => {
+    const annotations = { a: 7, b: null, 'mooring.dev/nics': '{}' };
+    const trim = (metadata: object) => trimVm(raw({ metadata: meta(), spec: { template: { metadata } } })).spec;
+    const kept = { template: { metadata: { annotations: { 'mooring.dev/nics': '{}' } } } };
+    expect(trim({ annotations, annotationBytes: 300_000 })).toEqual(kept);
+    expect(trim({ annotations: null, annotationBytes: 300_000 })).toEqual({ template: {} });
   });
 
   it('of a VMI: its NICs, and of its status what tells where the guest runs', () => {

@@ -11,6 +11,7 @@ import type {
 import type { ObjectMeta } from '../api/types.gen.ts';
 import type { KubeObject } from '../kube/index.ts';
 import { isHandler } from '../plan/migration-network/handlers.ts';
+import { countAnnotations, MAX_ANNOTATIONS } from '../plan/requests/annotation-limit.ts';
 
 /**
  * Objects as the caches keep them. There are tens of thousands, and most of what is in them is of no use here: memory
@@ -56,16 +57,21 @@ function keepHandler(metadata: ObjectMeta): Partial<ObjectMeta> {
   };
 }
 
-/** What it says about migrations. */
+/** What it says about migrations and binding plugins. */
 export function trimKubevirt(raw: Raw): KubeVirt {
   const { apiVersion, kind, metadata, spec } = raw as KubeVirt;
-  const { migrations } = spec?.configuration ?? {};
+  const { migrations, network: networks } = spec?.configuration ?? {};
   const { network, bandwidthPerMigration } = migrations ?? {};
+  const binding = networks?.binding;
+  const configuration = compact({
+    migrations: migrations && compact({ network, bandwidthPerMigration }),
+    network: binding && { binding },
+  });
   return compact({
     apiVersion,
     kind,
     metadata: trimMeta(metadata),
-    spec: migrations && { configuration: { migrations: compact({ network, bandwidthPerMigration }) } },
+    spec: Object.keys(configuration).length === 0 ? undefined : { configuration },
   });
 }
 
@@ -98,11 +104,18 @@ export function trimVm(raw: Raw): VirtualMachine {
     metadata: trimMeta(metadata),
     spec: compact({
       template: template && {
-        ...(annotations === undefined ? {} : { metadata: { annotations: pick(annotations, isReadAnnotation) } }),
+        ...(annotations && { metadata: trimTemplate(annotations) }),
         ...(template.spec === undefined ? {} : { spec: trimGuest(template.spec) }),
       },
     }),
   });
+}
+
+/** No VMI can be made with more annotations than an object may have, of those that nobody reads, too. */
+function trimTemplate(annotations: Readonly<Record<string, string>>) {
+  const annotationBytes = countAnnotations(annotations);
+  const kept = { annotations: pick(annotations, isReadAnnotation) };
+  return annotationBytes > MAX_ANNOTATIONS ? { ...kept, annotationBytes } : kept;
 }
 
 export function trimVmi(raw: Raw): VirtualMachineInstance {

@@ -21,6 +21,8 @@ export type Settings = {
   readonly releasePolicy?: NonNullable<LogicalPortSpec['releasePolicy']>;
   /** Who opens the target of a migration; gate if absent. */
   readonly activation?: Activation;
+  /** Whether KubeVirt is told of the binding plugin managedTap; not if absent. */
+  readonly registerManagedTap?: boolean;
 };
 
 /** The switch between the VPCs' routers and the nodes, IPv4 first: at most one network of each family. */

@@ -102,6 +102,7 @@ describe('a port that the operator has given up on', () => {
       ...['AddressConflict', 'AddressOutsideSubnet', 'AddressReserved', 'RequestDisagreement', 'InvalidRequest'],
       ...['SubnetNotFound', 'SubnetNotAllowed', 'VpcNotFound', 'VpcNotAllowed', 'PoolNotFound', 'PoolNotAllowed'],
       ...['InvalidPool', 'NetworkAttachmentNotFound', 'NetworkAttachmentInvalid', 'IPAMClaimNotFound', 'InvalidCIDR'],
+      ...['BindingNotPossible'],
     ].map((reason) => [reason, 'conflict'] as const),
   ] as const)('%s is refused at once', (reason, code) => {
     expect(refuse(unallocated(reason))).toBe(`${code}: LogicalPort shop/web.eth0.pod: ${reason}: why`);

@@ -16,7 +16,7 @@ const REFUSALS: ReadonlyMap<string, CodeName> = new Map<string, CodeName>([
       ...['AddressConflict', 'AddressOutsideSubnet', 'AddressReserved', 'RequestDisagreement', 'InvalidRequest'],
       ...['SubnetNotFound', 'SubnetNotAllowed', 'VpcNotFound', 'VpcNotAllowed', 'PoolNotFound', 'PoolNotAllowed'],
       ...['InvalidPool', 'NetworkAttachmentNotFound', 'NetworkAttachmentInvalid', 'IPAMClaimNotFound'],
-      ...['InvalidCIDR', 'CIDROverlap', 'InvalidGateway', 'InvalidExcludeIps'],
+      ...['InvalidCIDR', 'CIDROverlap', 'InvalidGateway', 'InvalidExcludeIps', 'BindingNotPossible'],
     ] as const
   ).map((reason) => [reason, 'conflict'] as const),
 ]);

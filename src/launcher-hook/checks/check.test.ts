@@ -52,18 +52,18 @@ describe('a VM', () => {
       { nads: { 'default/x': '{' } },
       ['biz! NetworkAttachmentInvalid'],
     ],
-    ['on macvlan under bridge', { spec: vmWith({ biz: 'default/macvlan' }) }, {}, ['biz! NetworkAttachmentInvalid']],
+    ['on macvlan under bridge', { spec: vmWith({ biz: 'default/macvlan' }) }, {}, ['biz! BindingNotPossible']],
     [
       'on macvlan of others under bridge',
       { spec: vmWith({ biz: 'default/foreign' }) },
       {},
-      ['biz! NetworkAttachmentInvalid'],
+      ['biz! BindingNotPossible'],
     ],
     [
       'on ipvlan under bridge',
       { spec: vmWith({ biz: 'default/x' }) },
       { nads: { 'default/x': '{"type":"ipvlan"}' } },
-      ['biz! NetworkAttachmentInvalid'],
+      ['biz! BindingNotPossible'],
     ],
     [
       'on macvlan under a plugin',
@@ -260,7 +260,7 @@ describe('an update', () => {
     const mac = '02:00:00:00:00:07';
     const ports = [
       makePort(
-        { at: 'default/web' },
+        { at: 'prod/web' },
         { mac, attachments: [{ podName: 'p', podUID: 'u', node: 'n', interface: 'eth0', role: 'Source' }] },
       ),
     ];

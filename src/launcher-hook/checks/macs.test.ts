@@ -25,12 +25,12 @@ describe('a MAC that another owner has in the L2 domain', () => {
     ['is of a running VM, and this one is stopped', stopped(), RUNS, WARNED],
     ['is of a stopped VM, and this one is stopped', stopped(), RESTS, WARNED],
     ['is of a stopped VM, and this one starts', started(), RESTS, WARNED],
-    ['is of a running VM, and this one starts', started(), RUNS, DENIED],
+    ['is of a running VM, and this one starts', started(), RUNS, WARNED],
     [
       'is of a running VM, and this one starts by the old field',
       makeVm({ ...withMac(MAC), run: { running: true } }),
       RUNS,
-      DENIED,
+      WARNED,
     ],
     [
       'is of a running VM, and this one is stopped by the old field',
@@ -48,13 +48,33 @@ describe('a MAC that another owner has in the L2 domain', () => {
       'is of a running VM, and this one runs once',
       makeVm({ ...withMac(MAC), run: { runStrategy: 'Once' } }),
       RUNS,
-      DENIED,
+      WARNED,
     ],
     [
       'is of a running pod of this name',
       started(),
       { ports: [makePort({ at: 'default/db', kind: 'Pod' }, { mac: MAC, ...ATTACHED })] },
       DENIED,
+    ],
+    ['is of a stopped VM of another namespace, and this one starts', started(), { ports: [held('prod/web')] }, DENIED],
+    [
+      'is of a stopped VM of another namespace, and this one is stopped',
+      stopped(),
+      { ports: [held('prod/web')] },
+      WARNED,
+    ],
+    [
+      'is of a pod, and this one is stopped',
+      stopped(),
+      { ports: [makePort({ at: 'default/p', kind: 'Pod' }, { mac: MAC, ...ATTACHED })] },
+      WARNED,
+    ],
+    ['is of a NIC of another plugin', started(), { ports: [held('default/web', { ipamOnly: true })] }, DENIED],
+    [
+      'is of a VM of another namespace that is being given back',
+      started(),
+      { ports: [held('prod/web', { gone: true })] },
+      WARNED,
     ],
     [
       'is of a running VM that is being given back',
@@ -66,7 +86,7 @@ describe('a MAC that another owner has in the L2 domain', () => {
       'is of one that rests and one that runs',
       started(),
       { ports: [held('default/a'), held('default/b', ATTACHED)] },
-      DENIED,
+      WARNED,
     ],
     ['is its own', started(), { ports: [held('default/db', ATTACHED)] }, []],
     ['is of a subnet apart', started(), { ports: [held('default/web', { ...ATTACHED, subnet: 'net1' })] }, []],
@@ -74,10 +94,10 @@ describe('a MAC that another owner has in the L2 domain', () => {
       'is of another subnet of the VLAN',
       started(MAC, 'vlan-a'),
       { ports: [held('default/web', { ...ATTACHED, subnet: 'vlan-b' })] },
-      DENIED,
+      WARNED,
     ],
     ['is of a subnet outside the VLAN', started(MAC, 'vlan-a'), { ports: [held('default/web', ATTACHED)] }, []],
-    ['is written in capitals', started(MAC.toUpperCase()), RUNS, DENIED],
+    ['is written in capitals', started(MAC.toUpperCase()), RUNS, WARNED],
   ])('%s', (_cause, object, state, expected) => {
     expect(ask(object, state)).toEqual(expected);
   });
@@ -97,7 +117,7 @@ describe('a MAC that another owner has in the L2 domain', () => {
 
   it('names no VM of another namespace', () => {
     expect(tell(started(), { ports: [held('prod/secret-vm', ATTACHED)] })).toBe(
-      `MAC ${MAC} in the network of subnet default is held in another namespace and in use now`,
+      `MAC ${MAC} in the network of subnet default is held in another namespace, whose own it stays`,
     );
   });
 });

@@ -1,14 +1,16 @@
 import type { LogicalPort, Subnet } from '../../api/types.gen.ts';
 import { deriveDomain } from '../../plan/networks/provider.ts';
 import { deriveRouterMac } from '../../plan/networks/subnet.ts';
+import { describeSharer, sharesMac } from '../../plan/ports/mac-turns.ts';
 import type { NicRequest } from '../../plan/requests/types.ts';
 import { type Guest, isOwnPort } from './guest.ts';
 import { describeHolder, isLeaving } from './holders.ts';
 import { type CheckCluster, deny, type Problem, warn } from './types.ts';
 
 /**
- * What speaks against the MAC that is asked for one NIC: another owner in the same L2 domain. Two VMs that never run
- * together may be written with one MAC, as a copy of a VM is; what would run beside the other is refused.
+ * What speaks against the MAC that is asked for one NIC: another owner in the same L2 domain. Two VMs of a namespace may be
+ * written with one MAC, as a copy of a VM is, and take turns with it; only a guest that starts while the other one runs is
+ * refused. Whose MAC cannot be shared keeps it, also while it is stopped.
  */
 export function checkMac(request: NicRequest, guest: Guest, cluster: CheckCluster): Problem[] {
   const { nic, mac } = request;
@@ -24,13 +26,53 @@ export function checkMac(request: NicRequest, guest: Guest, cluster: CheckCluste
   const others = domain
     .flatMap(({ metadata }) => cluster.findPortsByMac(metadata.name, mac))
     .filter((port) => !isOwnPort(guest, port));
-  const running = others.find((port) => isAttached(port) && !isLeaving(port, cluster));
-  const shown = running ?? others[0];
-  if (shown === undefined) return [];
-  const message = `MAC ${mac} in the network of subnet ${shown.spec.subnet} ${describeHolder(shown, guest)}`;
-  return guest.runs && running !== undefined
-    ? [deny({ reason: 'AddressInUse', message: `${message} and in use now` }, nic)]
-    : [warn({ reason: 'AddressInUse', message: `${message}; only one of the two can have it` }, nic)];
+  const the: Claim = { request, guest, others: others.filter((port) => !isLeaving(port, cluster)) };
+  const [leaving] = others;
+  const found = findOwner(the) ?? findRunning(the) ?? findResting(the);
+  if (found !== undefined) return [found];
+  if (leaving === undefined) return [];
+  return [warn({ reason: 'AddressInUse', message: `${describe(the, leaving)}, which gives it back` }, nic)];
+}
+
+type Claim = {
+  readonly request: NicRequest;
+  readonly guest: Guest;
+  /** Ports of others that have the MAC and keep it. */
+  readonly others: readonly LogicalPort[];
+};
+
+const describe = ({ request: { mac }, guest }: Claim, port: LogicalPort): string =>
+  `MAC ${mac} in the network of subnet ${port.spec.subnet} ${describeHolder(port, guest)}`;
+
+const takesTurns = ({ request, guest: { kind, namespace, name } }: Claim, port: LogicalPort): boolean =>
+  sharesMac({ namespace, owner: { kind, name }, ipamOnly: request.ipamOnly }, describeSharer(port));
+
+/** The operator gives it to nobody else as long as this one is there. */
+function findOwner(the: Claim): Problem | undefined {
+  const owner = the.others.find((port) => !takesTurns(the, port));
+  if (owner === undefined) return undefined;
+  const problem = { reason: 'AddressInUse' as const, message: `${describe(the, owner)}, whose own it stays` };
+  return the.guest.runs ? deny(problem, the.request.nic) : warn(problem, the.request.nic);
+}
+
+/** A VM may be written to start, and waits; what starts now could not. */
+function findRunning(the: Claim): Problem | undefined {
+  const running = the.others.find(isAttached);
+  if (running === undefined) return undefined;
+  const message = `${describe(the, running)} and in use now`;
+  return the.guest.kind === 'VirtualMachineInstance'
+    ? deny({ reason: 'AddressInUse', message }, the.request.nic)
+    : warn(
+        { reason: 'AddressInUse', message: `${message}; this one starts when that one is stopped` },
+        the.request.nic,
+      );
+}
+
+function findResting(the: Claim): Problem | undefined {
+  const [other] = the.others;
+  if (other === undefined) return undefined;
+  const message = `${describe(the, other)}; only one of the two can run at a time`;
+  return warn({ reason: 'AddressInUse', message }, the.request.nic);
 }
 
 const isAttached = ({ spec }: LogicalPort): boolean => (spec.attachments ?? []).length > 0;

@@ -8,6 +8,7 @@ import { makeAddressRequest } from '../../plan/requests/address-request.ts';
 import type { NicRequest } from '../../plan/requests/types.ts';
 import { reportProblem, type Turn } from '../context.ts';
 import { getHolder } from './live.ts';
+import { makeSharing } from './reserve.ts';
 import type { Seen } from './seen.ts';
 
 /** Another address to be written, or why what is asked for is not done. */
@@ -29,7 +30,8 @@ export function planAddress(turn: Turn, seen: Seen, kept: Kept): Address {
   if (seen.stateOf(port).holds.length > 0) {
     return { pending: `${asked} is asked for and takes effect when no pod holds the port, as after a stop` };
   }
-  const lease = turn.addresses.reserveChange(makeAddressRequest(seen.namespace, holder, request));
+  const sharesMac = makeSharing(turn, seen, { owner: kept.owner, request });
+  const lease = turn.addresses.reserveChange({ ...makeAddressRequest(seen.namespace, holder, request), sharesMac });
   if (lease.ok) {
     turn.log.info({ port: holder, from: port.spec.ips, to: lease.value.ips }, 'address changes');
     return { lease: lease.value };

@@ -1,10 +1,11 @@
 import type { Problem } from '../../api/problem.ts';
 import type { LogicalPort } from '../../api/types.gen.ts';
-import type { AddressRequest } from '../../ipam/allocate.ts';
+import type { AddressRequest, SharesMac } from '../../ipam/allocate.ts';
 import type { Lease } from '../../ipam/pool.ts';
 import { isUnallocated } from '../../plan/ports/change.ts';
 import { isHandedOver } from '../../plan/ports/claim-status.ts';
 import { formatPortName } from '../../plan/ports/logical-port.ts';
+import { describeSharer, sharesMac } from '../../plan/ports/mac-turns.ts';
 import type { PortsPlan } from '../../plan/ports/ports.ts';
 import { makeAddressRequest } from '../../plan/requests/address-request.ts';
 import type { NicRequest } from '../../plan/requests/types.ts';
@@ -45,6 +46,7 @@ export function reserve(turn: Turn, seen: Seen, needs: readonly Need[]): Reserve
   const request = (need: (typeof held)[number]): AddressRequest => ({
     ...makeAddressRequest(seen.namespace, need.holder, need.request),
     heirOf: listPredecessors(turn, seen.namespace, need.request),
+    sharesMac: makeSharing(turn, seen, need),
   });
   const leases = turn.addresses.allocate(held.map(request));
   if (leases.ok) return held.flatMap((need, index) => addLease(need, leases.value[index]));
@@ -79,6 +81,15 @@ function findFailure({ addresses }: Turn, request: AddressRequest): Problem | un
 function listPredecessors({ world }: Turn, namespace: string, { ipamClaim }: NicRequest): string[] {
   if (ipamClaim === undefined) return [];
   return world.ports.store.byIndex('claim', `${namespace}/${ipamClaim}`).filter(isHandedOver).map(getHolder);
+}
+
+/** With whom a guest may take turns at a MAC: those whose LogicalPort is there to be seen. */
+export function makeSharing({ world }: Pick<Turn, 'world'>, { namespace }: Seen, { owner, request }: Need): SharesMac {
+  const own = { namespace, owner, ipamOnly: request.ipamOnly };
+  return (holder) => {
+    const other = world.ports.store.get(holder);
+    return other !== undefined && sharesMac(own, describeSharer(other));
+  };
 }
 
 const addLease = <T>(need: T, lease: Lease | undefined): (T & { lease: Lease })[] =>

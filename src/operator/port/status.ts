@@ -4,6 +4,7 @@ import type { LogicalPort, LogicalPortStatus } from '../../api/types.gen.ts';
 import { ensureStatus, isNotFound, keyOf } from '../../kube/index.ts';
 import type { MigrationState } from '../../migration/input.ts';
 import type { SubnetPlan } from '../../plan/networks/subnet.ts';
+import type { MacStanding } from '../../plan/ports/mac-turns.ts';
 import { derivePortStatus, explainRivals, type PortFacts, type Programming } from '../../plan/ports/status.ts';
 import { deriveDelay } from '../../plan/ports/status-delay.ts';
 import type { Turn } from '../context.ts';
@@ -14,6 +15,8 @@ export type Facts = {
   readonly programming: Programming;
   /** Why the guest does not have the port, when it has another one of the NIC. */
   readonly standby?: string | undefined;
+  /** Why it has no rows, when others have its MAC. */
+  readonly mac?: MacStanding | undefined;
 };
 
 /** The moment for conditions, RFC 3339 in whole seconds, as Kubernetes has it. */
@@ -84,6 +87,7 @@ function collectFacts(turn: Turn, live: Live, facts: Facts, rivals: readonly str
     ...(problem === undefined ? {} : { problem }),
     ...(pending === undefined ? {} : { pending }),
     ...(facts.standby === undefined ? {} : { standby: facts.standby }),
+    ...(facts.mac === undefined ? {} : { mac: facts.mac }),
     ...(outside === undefined ? {} : { outside }),
   };
 }

@@ -2,8 +2,8 @@ import type { LogicalPort } from '../../api/types.gen.ts';
 import type { Outcome } from '../../kube/index.ts';
 import { explainStandby } from '../../plan/ports/beside.ts';
 import { findChange, isUnallocated } from '../../plan/ports/change.ts';
+import { explainMac, type MacStanding } from '../../plan/ports/mac-turns.ts';
 import { type Kept, type PortsPlan, planPorts } from '../../plan/ports/ports.ts';
-import type { Programming } from '../../plan/ports/status.ts';
 import { forAll } from '../all.ts';
 import { reportProblem, type Turn } from '../context.ts';
 import { hasLease } from './address.ts';
@@ -56,14 +56,15 @@ export async function runPortTurn(turn: Turn, seen: Seen): Promise<Outcome> {
   await writeClaims(turn, live, formatNow(turn));
   const retryMs = refusals.settle();
   if ('error' in made) throw made.error;
-  const outcome = settle(turn, seen, { plan, live, programming });
+  const outcome = settle(turn, seen, { plan, live, rows });
   if (isLagging) return { requeueAfterMs: LAGGING_MS };
   return shorten(outcome, [...delays, retryMs]);
 }
 
-function reportProblems(turn: Turn, { regarding }: Seen, { problems }: PortsPlan): void {
+function reportProblems(turn: Turn, { regarding, plan }: Seen, { problems }: PortsPlan): void {
   if (regarding === undefined) return;
   for (const { problem } of problems) reportProblem(turn, regarding, 'Planning', problem);
+  for (const note of plan.notes ?? []) reportProblem(turn, regarding, 'Planning', note);
 }
 
 /** Ports of which the turn decides what old news must not. */
@@ -141,18 +142,32 @@ async function writeStatuses(turn: Turn, seen: Seen, { live, rows }: Outlook): P
   const ports = live.map(({ port }) => port);
   const told = live.map((item) => {
     const standby = explainStandby(item.port, ports, seen.carriage);
-    const facts = { state: seen.stateOf(item.port), programming: rows.programming, standby };
+    const mac = rows.macs.get(getHolder(item.port));
+    if (mac !== undefined) reportMac(turn, seen, { port: item.port, mac });
+    const facts = { state: seen.stateOf(item.port), programming: rows.programming, standby, mac };
     return { port: item.port, status: planStatus(turn, item, facts) };
   });
   reportSteps(turn, seen, { told, tookMs: rows.tookMs });
   return forAll(told, ({ port, status }) => writeStatus(turn, port, status, seen.leaving));
 }
 
-type End = { readonly plan: PortsPlan; readonly live: readonly Live[]; readonly programming: Programming };
+type Standing = { readonly port: LogicalPort; readonly mac: MacStanding };
+
+/** Once, when it begins to wait: as an event on the machine that was to start. */
+function reportMac(turn: Turn, { regarding }: Seen, { port, mac }: Standing): void {
+  if (mac.kind !== 'taken' || port.status?.phase === 'Conflict') return;
+  const message = `NIC ${port.spec.nic}: ${explainMac(port, mac)}`;
+  for (const object of [port, ...(regarding === undefined ? [] : [regarding])]) {
+    reportProblem(turn, object, 'Programming', { reason: 'AddressConflict', message });
+  }
+}
+
+type End = { readonly plan: PortsPlan; readonly live: readonly Live[]; readonly rows: Rows };
 
 /** What cannot go on by itself waits for the change that helps, and looks again now and then all the same. */
-function settle(turn: Turn, seen: Seen, { plan, live, programming }: End): Outcome {
-  const stuck = live.filter(({ problem, pending }) => problem !== undefined || pending !== undefined);
+function settle(turn: Turn, seen: Seen, { plan, live, rows: { programming, macs } }: End): Outcome {
+  const isTaken = ({ port }: Live) => macs.get(getHolder(port))?.kind === 'taken';
+  const stuck = live.filter((item) => item.problem !== undefined || item.pending !== undefined || isTaken(item));
   if (live.length === 0) turn.heard.delete(seen.key);
   if (stuck.length === 0 && plan.problems.length === 0 && programming.ok) {
     turn.blocked.delete(seen.key);
@@ -160,7 +175,7 @@ function settle(turn: Turn, seen: Seen, { plan, live, programming }: End): Outco
   }
   const waitsFor = (programming.ok ? stuck : live).map(({ port }) => port.spec.subnet);
   turn.blocked.set(seen.key, waitsFor);
-  if (programming.ok) return { requeueAfterMs: BLOCKED_MS };
+  if (programming.ok) return { requeueAfterMs: stuck.some(isTaken) ? UNPROGRAMMED_MS : BLOCKED_MS };
   // Rows of the subnet that are still to come are no news; the port's condition tells of them.
   const isNews = programming.problem.reason !== 'SubnetNotReady';
   if (isNews && seen.regarding !== undefined) reportProblem(turn, seen.regarding, 'Programming', programming.problem);

@@ -7,10 +7,12 @@ import {
   type VirtualMachineInstanceMigration,
   type VmiSpec,
 } from '../../api/objects.ts';
+import type { Problem } from '../../api/problem.ts';
 import type { LogicalPort } from '../../api/types.gen.ts';
 import { deriveMigration } from '../../migration/derive.ts';
 import type { LauncherRecord, MigrationInput, MigrationState } from '../../migration/input.ts';
 import { parseLauncher, parseVmi, parseVmim } from '../../migration/parse.ts';
+import { findKubevirt } from '../../plan/migration-network/types.ts';
 import { type Carriage, type Carrying, deriveCarriage } from '../../plan/ports/carriage.ts';
 import type { Carrier } from '../../plan/ports/logical-port.ts';
 import {
@@ -21,6 +23,8 @@ import {
   servesVmi,
 } from '../../plan/ports/ownership.ts';
 import { listClaimReferences } from '../../plan/requests/claims.ts';
+import { type PluginNetworks, parsePluginNetworks } from '../../plan/requests/launcher-names.ts';
+import { addLauncherProblems } from '../../plan/requests/launcher-problems.ts';
 import { type ClaimReferences, listGuestSources, planVmRequests } from '../../plan/requests/requests.ts';
 import type { RequestContext, RequestPlan } from '../../plan/requests/types.ts';
 import { listVmNics } from '../../plan/requests/vm-nics.ts';
@@ -47,7 +51,9 @@ export function observeVm(context: Context, namespace: string, name: string): Se
   const input: MigrationInput = { ...(vmi === undefined ? {} : { vmi: parseVmi(vmi) }), vmims, launchers };
   const regarding = describeObject(vm, vmi);
   const references = listReferences(context, { namespace, spec: vmi?.spec }, launchers);
-  const asked = planRequests({ vm, vmi }, makeRequestContext(context, namespace), references);
+  const plugins = parsePluginNetworks(findKubevirt(world.kubevirts.store.list()));
+  const around = { claims: references, plugins };
+  const asked = planRequests({ vm, vmi }, makeRequestContext(context, namespace), around);
   const plan = completePlan(context, asked, { namespace, ports });
   const carrierOf = (nic: string) => findCarrier(vmi?.spec ?? vm?.spec?.template?.spec, namespace, nic);
   const carriage = deriveCarriage({
@@ -201,15 +207,29 @@ function describeMigration(vmim: VirtualMachineInstanceMigration) {
  * The NICs of the guest that runs and those of the next one: a NIC that was taken out of the VM keeps its port until the
  * VMI has let it go, a NIC that was added has one before the VMI knows of it. What both have is as the VMI has it.
  */
-function planRequests({ vm, vmi }: Objects, context: RequestContext, claims: ClaimReferences): RequestPlan {
+function planRequests({ vm, vmi }: Objects, context: RequestContext, { claims, plugins }: Around): RequestPlan {
   const template = vm?.spec?.template;
   const sources = listGuestSources(vm, vmi);
+  const namespace = context.grants.namespace.metadata.name;
+  const plan = (spec: VmiSpec | undefined, annotations: Annotations = {}, annotationBytes = 0) =>
+    addLauncherProblems(planVmRequests(spec, sources, context, claims), {
+      annotations,
+      spec,
+      namespace,
+      plugins,
+      annotationBytes,
+    });
   const plans = [
-    ...(vmi === undefined ? [] : [planVmRequests(vmi.spec, sources, context, claims)]),
-    ...(vm === undefined ? [] : [planVmRequests(template?.spec, sources, context, claims)]),
+    ...(vmi === undefined ? [] : [plan(vmi.spec, vmi.metadata.annotations)]),
+    ...(vm === undefined
+      ? []
+      : [plan(template?.spec, template?.metadata?.annotations, template?.metadata?.annotationBytes)]),
   ];
   return mergePlans(plans);
 }
+
+type Annotations = Readonly<Record<string, string>>;
+type Around = { readonly claims: ClaimReferences; readonly plugins: PluginNetworks };
 
 function mergePlans([first, second]: readonly RequestPlan[]): RequestPlan {
   if (first === undefined || second === undefined) return first ?? { requests: [], problems: [] };
@@ -218,5 +238,12 @@ function mergePlans([first, second]: readonly RequestPlan[]): RequestPlan {
     requests: [...first.requests, ...second.requests.filter(({ nic }) => !known.has(nic))],
     problems: [...first.problems, ...second.problems.filter(({ nic }) => !known.has(nic))],
     others: [...(first.others ?? []), ...(second.others ?? [])],
+    notes: mergeNotes(first.notes ?? [], second.notes ?? []),
   };
+}
+
+/** The guest that runs and the next one mostly have the same faults. */
+function mergeNotes(first: readonly Problem[], second: readonly Problem[]): readonly Problem[] {
+  const known = new Set(first.map(({ message }) => message));
+  return [...first, ...second.filter(({ message }) => !known.has(message))];
 }

@@ -4,6 +4,7 @@ import type { LogicalPort, LogicalPortStatus } from '../../api/types.gen.ts';
 import type { MigrationState } from '../../migration/input.ts';
 import { isFalse, isTrue, isUnknown, type Moment, planConditions, type Verdict } from '../conditions.ts';
 import { isUnallocated } from './change.ts';
+import { explainMac, type MacStanding } from './mac-turns.ts';
 import type { Role } from './ports.ts';
 
 /** How the port's rows fared: written, refused or not reached. */
@@ -28,6 +29,8 @@ export type PortFacts = {
   readonly standby?: string;
   /** The CIDRs of the subnet, when an address of the port is in none of them. */
   readonly outside?: string;
+  /** Why it has no rows, when others have its MAC. */
+  readonly mac?: MacStanding;
 };
 
 type Migration = NonNullable<LogicalPortStatus['migration']>;
@@ -76,9 +79,9 @@ function derivePhase(port: LogicalPort, facts: PortFacts): NonNullable<LogicalPo
   return isBound(port, facts) ? 'Bound' : 'Ready';
 }
 
-function isInConflict(port: LogicalPort, { rivals, problem, outside }: PortFacts): boolean {
+function isInConflict(port: LogicalPort, { rivals, problem, outside, mac }: PortFacts): boolean {
   if (isUnallocated(port)) return problem !== undefined && CONFLICTS.includes(problem.reason);
-  return rivals.length > 0 || outside !== undefined;
+  return rivals.length > 0 || outside !== undefined || mac?.kind === 'taken';
 }
 
 /** After a migration the source may stay beside the target until that one has claimed the port: not bound by then. */
@@ -92,9 +95,10 @@ function isBound(port: LogicalPort, facts: PortFacts): boolean {
 const isApart = ({ role }: PortFacts): boolean => role === 'retained' || role === 'claimed';
 
 function deriveAllocated(port: LogicalPort, facts: PortFacts): Verdict {
-  const { rivals, outside, role, pending } = facts;
+  const { rivals, outside, role, pending, mac } = facts;
   if (isUnallocated(port)) return explainLack(facts);
   if (rivals.length > 0) return isFalse('AddressConflict', explainRivals(port, rivals));
+  if (mac?.kind === 'taken') return isFalse('AddressConflict', explainMac(port, mac));
   if (outside !== undefined) return isFalse('AddressOutsideSubnet', explainOutside(port, outside));
   if (role !== undefined && role !== 'live') return explainRole(port, role);
   if (pending === undefined) return isTrue('Allocated');
@@ -140,11 +144,13 @@ function explainRetained({ metadata, spec }: LogicalPort): string {
 }
 
 function deriveProgrammed(port: LogicalPort, facts: PortFacts): Verdict {
-  const { programming, rivals } = facts;
+  const { programming, rivals, mac } = facts;
   if (isUnallocated(port)) return isFalse(explainLack(facts).reason, 'without an address there are no rows');
   if (rivals.length > 0) return isFalse('AddressConflict');
   if (isApart(facts)) return isFalse('Retained', 'a port without an owner has no rows');
   if (!programming.ok) return isFalse(programming.problem.reason, programming.problem.message);
+  if (mac !== undefined)
+    return isFalse(mac.kind === 'taken' ? 'AddressConflict' : 'NotAttached', explainMac(port, mac));
   if (port.spec.ipamOnly !== true) return isTrue('Programmed');
   return isTrue('Programmed', 'another plugin makes this NIC: it needs no switch port');
 }

@@ -75,7 +75,7 @@ function mayBePrimary(plan: NadPlan, context: RequestContext): boolean {
 function failBridge({ namespace, name }: NonNullable<Draft['nad']>, type: string) {
   const where = `NetworkAttachmentDefinition ${namespace}/${name}`;
   return fail(
-    'NetworkAttachmentInvalid',
+    'BindingNotPossible',
     `${where}: ${type} lets no frames through for a guest under the binding bridge, whose MAC is not the pod's; ` +
       'use a macvtap network with its own binding, or a network of Mooring',
   );

@@ -22,7 +22,8 @@ export type PluginNetworks = ReadonlyMap<string, string>;
  */
 export type NameTrap = { readonly problem: Problem; readonly nic?: string; readonly isCertain: boolean };
 
-type Launcher = {
+/** What of a guest's launcher decides how its interfaces are called. */
+export type Launcher = {
   /** Annotations that KubeVirt copies to the launcher. */
   readonly annotations: Readonly<Record<string, string>>;
   readonly spec: VmiSpec | undefined;

@@ -44,6 +44,8 @@ export type NicProblem = { readonly nic: string; readonly problem: Problem };
 export type RequestPlan = {
   readonly requests: readonly NicRequest[];
   readonly problems: readonly NicProblem[];
+  /** What is wrong with the owner as a whole, or with a NIC that can be had all the same: told, and nothing else. */
+  readonly notes?: readonly Problem[];
   /** NICs that another plugin makes without us. A port that a running pod holds for one had its NAD changed under it. */
   readonly others?: readonly string[];
   /** The list of NICs could not be read: nobody can tell which of the present ports are still wanted. */
