@@ -99,11 +99,14 @@ async function measure({ stage, subject, probing, seen }: Turn, block: Block, na
   stage.context.say(`  ${formatMigration(figures)}`);
 }
 
-/** What LogicalPort and VMI say now, against what the VM got first. */
+/**
+ * What LogicalPort and VMI say now, against what the VM got first. Under bridge KubeVirt knows no address of a guest that the
+ * subnet's DHCP serves.
+ */
 export function hasChanged({ witness }: Stage, { name, port, ipv4, ipv6, mac }: Subject): boolean {
   const spec = witness.findPort(port)?.spec;
   const told = witness.findVmi(name)?.status?.interfaces?.[0];
-  const now = [spec?.mac, ...(spec?.ips.toSorted() ?? []), told?.mac, told?.ipAddress];
+  const now = [spec?.mac, ...(spec?.ips.toSorted() ?? []), told?.mac, told?.ipAddress ?? ipv4];
   return now.join() !== [mac, ...[ipv4, ipv6].toSorted(), mac, ipv4].join();
 }
 
