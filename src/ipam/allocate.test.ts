@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { allocate, type RandomBytes } from './allocate.ts';
+import { allocate, chooseLease, type RandomBytes } from './allocate.ts';
 import { countPool, createPool, hold, listRivals, type Pool, release } from './pool.ts';
 import { planRanges } from './ranges.ts';
 
@@ -110,6 +110,50 @@ describe('allocate', () => {
     hold(pool, 'other', { ips: ['10.0.0.7'], mac: '0a:00:00:00:00:99' });
     const result = ask(pool, 'a', { mac });
     expect(result.ok ? result.value.mac : result.problem.reason).toBe(expected);
+  });
+});
+
+describe('a MAC that others may share', () => {
+  const MAC = '02:00:00:00:00:07';
+  const sharesMac = (other: string) => other.startsWith('n/');
+  const holders = (...names: string[]) => {
+    const pool = makePool('10.0.0.0/24');
+    for (const [index, name] of names.entries()) hold(pool, name, { ips: [`10.0.0.${index + 100}`], mac: MAC });
+    return pool;
+  };
+
+  it.each<[string, string[], boolean, string]>([
+    ['of nobody', [], true, MAC],
+    ['of one who shares it', ['n/a'], true, MAC],
+    ['of two who share it', ['n/a', 'n/b'], true, MAC],
+    ['of one who is about to get it and shares it', ['+n/a'], true, MAC],
+    ['of one who does not share it', ['m/a'], true, 'AddressInUse'],
+    ['of one who shares it and one who does not', ['n/a', 'router'], true, 'AddressInUse'],
+    ['of another system', ['n/a', 'ovn:n/a'], true, 'AddressInUse'],
+    ['of one who would, where nobody asks for sharing', ['n/a'], false, 'AddressInUse'],
+  ])('%s', (_cause, names, isAsked, expected) => {
+    const pool = holders(...names);
+    const request = { holder: 'n/new', subnet: 's', mac: MAC, ...(isAsked ? { sharesMac } : {}) };
+    const result = chooseLease(pool, request, { random: () => new Uint8Array(5) });
+    expect(result.ok ? result.value.mac : result.problem.reason).toBe(expected);
+  });
+
+  it('is kept by one who has it, and another one is made for whoever asks for none', () => {
+    const pool = holders('n/a', 'n/b');
+    const current = { ips: ['10.0.0.101'], mac: MAC };
+    const ask = { holder: 'n/b', subnet: 's' };
+    const random = () => new Uint8Array(5);
+    expect(chooseLease(pool, { ...ask, sharesMac }, { random, current })).toMatchObject({ value: { mac: MAC } });
+    const made = chooseLease(pool, { ...ask, holder: 'n/c', sharesMac }, { random });
+    expect(made.ok && made.value.mac).not.toBe(MAC);
+  });
+
+  it('leaves each its own address', () => {
+    const pool = holders('n/a');
+    const asked = { holder: 'n/b', subnet: 's', mac: MAC, ips: ['10.0.0.100'], sharesMac };
+    expect(chooseLease(pool, asked, { random: () => new Uint8Array(5) })).toMatchObject({
+      problem: { reason: 'AddressInUse', message: expect.stringContaining('10.0.0.100') },
+    });
   });
 });
 

@@ -255,6 +255,28 @@ describe('rivals', () => {
     expect(scene.addresses.listOlderRivals(router)).toEqual(['router']);
   });
 
+  it('are not those who take turns with a MAC, unless they have an address in common', () => {
+    const scene = makeWorld();
+    scene.subnets.put(makeSubnet('s', {}));
+    const make = (key: string, n: number, more: object = {}) => {
+      const owner = { kind: 'VirtualMachine' as const, name: key.slice(2), uid: key };
+      const port = makePort(key, { ips: [`10.0.0.${n}`], mac: '02:00:00:00:00:07', owner, ...more });
+      scene.ports.put(port);
+      return port;
+    };
+    const port = make('n/a', 9);
+    make('n/b', 10);
+    make('m/c', 11);
+    make('n/d', 12, { ipamOnly: true });
+    make('n/e', 9);
+    make('n/f', 13, { owner: { kind: 'Pod', name: 'f', uid: 'f' } });
+    make('n/g', 14, { owner: { kind: 'VirtualMachine', name: 'a', uid: 'n/a' } });
+    expect(scene.addresses.listMacPartners(port).map(keyOf)).toEqual(['n/b', 'n/e']);
+    expect(scene.addresses.listRivals(port)).toEqual(['m/c', 'n/d', 'n/e', 'n/f', 'n/g']);
+    scene.ports.remove('n/b');
+    expect(scene.addresses.listMacPartners(port).map(keyOf)).toEqual(['n/e']);
+  });
+
   it('of a port that the cache does not have yet are those of the address that it is written with', () => {
     const scene = makeWorld();
     scene.subnets.put(makeSubnet('s', {}));
