@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { waitFor } from '../../command.ts';
@@ -6,13 +7,14 @@ import { pathsOf } from '../../guest/guest.ts';
 import { ensureGuestImage, type GuestImage } from '../../guest/image.ts';
 import { findCacheDir } from '../../state.ts';
 import type { MigrationState } from '../objects.ts';
+import { writeSeed } from './cloud-init.ts';
 import { findFigures, recordEvent } from './figures.ts';
 import { command, prepareTarget, send, takeFigures } from './migrate.ts';
 import { createMonitors, type Monitors, readGuest } from './monitors.ts';
 import { isAlive, kill } from './netns.ts';
 import type { HandlerPod } from './pod.ts';
 import { createRecords, type GuestRecord, type Process, type Records } from './record.ts';
-import { BRIDGE, createTestBed, type Started, startIn, type TestBed } from './testing.ts';
+import { BRIDGE, createTestBed, MAC, type Started, startIn, type TestBed } from './testing.ts';
 import type { NodeTools } from './tools.ts';
 import type { Guest } from './view.ts';
 
@@ -46,9 +48,10 @@ afterEach(async () => {
   await bed.end();
 });
 
-async function startSide(name: 's' | 't', address: string): Promise<Side> {
+async function startSide(name: 's' | 't', address: string, seed = false): Promise<Side> {
   const incoming = name === 't';
-  const guest = await startIn(bed, { image, name, spec: BRIDGE, address: '10.77.0.5/24', incoming });
+  const wanted = { image, name, spec: BRIDGE, address: '10.77.0.5/24', incoming };
+  const guest = await startIn(bed, seed ? { ...wanted, seed: await makeSeed(name) } : wanted);
   const handler = await bed.addHandler(`h${name}`, address);
   started.push(...guest.processes, handler.process);
   const record: GuestRecord = {
@@ -67,15 +70,26 @@ async function startSide(name: 's' | 't', address: string): Promise<Side> {
   return { tools, record, guest, handler };
 }
 
+/** Each side makes its own. */
+async function makeSeed(name: string): Promise<string> {
+  const ethernets = { nic0: { match: { macaddress: MAC }, addresses: ['10.77.0.5/24'] } };
+  const dir = join(bed.dir, `seed-${name}`);
+  mkdirSync(dir);
+  return writeSeed(dir, {
+    ...{ DataSource: 'noCloud', NoCloudMetaData: {}, ConfigDriveMetaData: null, UserData: '', DevicesData: null },
+    ...{ NetworkData: JSON.stringify({ version: 2, ethernets }), VolumeName: 'seed' },
+  });
+}
+
 const asGuest = ({ record }: Side): Guest => ({
   ...{ record, pod: undefined, alive: true, run: 'running', migrate: undefined, relay: false },
 });
 
 /** A booted source with something in its memory, and its target. */
-async function startBoth(): Promise<{ source: Side; target: Side }> {
-  const source = await startSide('s', '198.18.2.11');
+async function startBoth(seed = false): Promise<{ source: Side; target: Side }> {
+  const source = await startSide('s', '198.18.2.11', seed);
   await expectIn(source, 'touch /run/mark', 30_000);
-  const target = await startSide('t', '198.18.2.12');
+  const target = await startSide('t', '198.18.2.12', seed);
   return { source, target };
 }
 
@@ -136,6 +150,18 @@ describe('a live migration between two virt-handler pods', () => {
     expect(figures).toMatchObject({ address: '198.18.2.12', fromAddress: '198.18.2.11', status: 'completed' });
     expect(figures?.transferredBytes).toBeGreaterThan(16 * 2 ** 20);
     expect((figures?.resumedAt ?? 0) - (figures?.stoppedAt ?? 0)).toBeGreaterThan(0);
+  });
+
+  it('moves a guest with a disk of cloud-init’s data, which it reads there as before', async () => {
+    const both = await startBoth(true);
+    await migrate(both);
+    expect(await ended(both.source)).toEqual({ run: 'postmigrate', migrate: 'completed' });
+    await awaitState(both.target, ({ run }) => run === 'running');
+    const look = 'echo 3 >/proc/sys/vm/drop_caches; cat /seed/network-config /run/configured; ip addr show eth0';
+    const said = await expectIn(both.target, look, 10_000);
+    expect(said).toContain('"version":2');
+    expect(said).toContain('}done\n');
+    expect(said).toContain('inet 10.77.0.5/24');
   });
 
   it('leaves a guest that its user has paused paused on the target', async () => {
