@@ -335,6 +335,10 @@ export interface SubnetSpec {
    */
   dhcp?: {
     /**
+     * Who answers guests under the binding bridge by DHCPv4 where enableDHCP is set. OVN, the default, tells all of this, and the VMI shows the address only with a guest agent. KubeVirt's own server is KubeVirt; IPv6 and other bindings are OVN's all the same.
+     */
+    server?: 'OVN' | 'KubeVirt';
+    /**
      * Default 3600
      */
     leaseSeconds?: number;

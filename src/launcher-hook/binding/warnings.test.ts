@@ -100,8 +100,10 @@ describe('what surprises', () => {
     ['that the user wrote', { name: 'default', bridge: {} }],
   ])('where the VMI shows no address behind a bridge %s', (_cause, nic, policy) => {
     expect(warn(nic, policy, subnet({ enableDHCP: true }))).toContain(
-      "the guest's DHCP is the one on Subnet default: the VMI shows the address only with a guest agent, or under managedTap; the LogicalPort always does",
+      "the guest's DHCP is the one on Subnet default: the VMI shows the address only with a guest agent, under managedTap, or with dhcp.server: KubeVirt; the LogicalPort always does",
     );
+    const left = subnet({ enableDHCP: true, dhcp: { server: 'KubeVirt' } });
+    expect(warn(nic, policy, left).join()).not.toContain('shows the address');
     expect(warn(nic, policy).join()).not.toContain('shows the address');
   });
 

@@ -1,6 +1,7 @@
 import { ALLOW_BRIDGE_MIGRATION } from '../../api/annotations.ts';
 import type { Binding } from '../../api/binding.ts';
 import { quote } from '../../ipam/ranges.ts';
+import { servesBinding } from '../../plan/networks/dhcp-server.ts';
 import { findServed, listFamilies } from './auto.ts';
 import type { Decision } from './decide.ts';
 import type { KubevirtSettings } from './kubevirt.ts';
@@ -77,13 +78,17 @@ function listDhcp(decision: Decision, binding: Binding): string[] {
   const served = findServed(decision.network);
   if (binding === 'managedTap' && !served.v4 && !served.v6) return [sayNoDhcp(decision)];
   const lines = listFamilies(decision.network).includes(6) && !served.v6 ? [sayNoIpv6(decision)] : [];
-  const isHidden = binding === 'bridge' && served.v4;
-  return isHidden ? [...lines, sayHidden(decision)] : lines;
+  return isHidden(decision, binding) ? [...lines, sayHidden(decision)] : lines;
+}
+
+function isHidden({ network }: Decision, binding: Binding): boolean {
+  const { subnet } = network;
+  return binding === 'bridge' && findServed(network).v4 && subnet !== undefined && servesBinding(binding, subnet.spec);
 }
 
 /** KubeVirt shows what it finds on the launcher's link, which has no address then; nobody else may write the VMI. */
 const sayHidden = (decision: Decision): string =>
-  `the guest's DHCP is the one${nameSubnet(decision)}: the VMI shows the address only with a guest agent, or under managedTap; the LogicalPort always does`;
+  `the guest's DHCP is the one${nameSubnet(decision)}: the VMI shows the address only with a guest agent, under managedTap, or with dhcp.server: KubeVirt; the LogicalPort always does`;
 
 const nameSubnet = ({ network: { subnet } }: Decision): string =>
   subnet === undefined ? '' : ` on Subnet ${subnet.metadata.name}`;

@@ -12,6 +12,7 @@ const makePort = (binding: Binding, more: { kind?: Kind; ips?: string[]; ipamOnl
   ...(more.ipamOnly === undefined ? {} : { ipamOnly: more.ipamOnly }),
 });
 const SERVED = { enableDHCP: true };
+const LEFT = { enableDHCP: true, dhcp: { server: 'KubeVirt' } };
 const DUAL = { ips: ['10.0.0.5', 'fd00::5'] };
 const SIX = { ips: ['fd00::5'] };
 
@@ -22,6 +23,15 @@ describe('one server for each guest', () => {
     ['bridge on a subnet with DHCP', makePort('bridge'), SERVED, 'OVN', true],
     ['the same for a VMI without a VM', makePort('bridge', { kind: 'VirtualMachineInstance' }), SERVED, 'OVN', true],
     ['bridge with both families', makePort('bridge', DUAL), SERVED, 'OVN', true],
+    ['bridge on a subnet that leaves it to KubeVirt', makePort('bridge', DUAL), LEFT, 'KubeVirt', false],
+    ['managedTap there, which KubeVirt does not serve', makePort('managedTap', DUAL), LEFT, 'OVN', false],
+    [
+      'bridge where OVN is named but not switched on',
+      makePort('bridge'),
+      { dhcp: { server: 'OVN' } },
+      'KubeVirt',
+      false,
+    ],
     ['bridge with IPv6 only, of which KubeVirt serves none', makePort('bridge', SIX), SERVED, 'nobody', false],
     ['managedTap on a subnet with DHCP', makePort('managedTap'), SERVED, 'OVN', false],
     ['managedTap on a subnet without', makePort('managedTap'), {}, 'nobody', false],

@@ -6,7 +6,7 @@ import { isOvnProvider } from './provider.ts';
 export type DhcpServerKind = 'OVN' | 'KubeVirt' | 'nobody';
 
 type Port = Pick<LogicalPortSpec, 'owner' | 'binding' | 'ips' | 'ipamOnly'>;
-type Served = Pick<SubnetSpec, 'enableDHCP' | 'provider'>;
+type Served = Pick<SubnetSpec, 'enableDHCP' | 'dhcp' | 'provider'>;
 
 /**
  * Who serves DHCPv4 on a NIC. Exactly one does: behind masquerade the guest's side is KubeVirt's own network, under
@@ -16,10 +16,14 @@ type Served = Pick<SubnetSpec, 'enableDHCP' | 'provider'>;
 export function deriveDhcpServer(port: Port, subnet: Served): DhcpServerKind {
   const hasIpv4 = port.ips.some((ip) => parseAddress(ip)?.family === 4);
   if (port.owner.kind === 'Pod' || !hasIpv4) return 'nobody';
-  if (port.binding === 'masquerade') return 'KubeVirt';
-  const ours = subnet.enableDHCP === true && port.ipamOnly !== true && isOvnProvider(subnet.provider);
-  if (ours) return 'OVN';
-  return port.binding === 'bridge' ? 'KubeVirt' : 'nobody';
+  if (port.ipamOnly !== true && servesBinding(port.binding, subnet)) return 'OVN';
+  return port.binding === 'bridge' || port.binding === 'masquerade' ? 'KubeVirt' : 'nobody';
+}
+
+/** Whether guests that are joined in this way have their IPv4 address from the subnet's own DHCP. */
+export function servesBinding(binding: Port['binding'], { enableDHCP, dhcp, provider }: Served): boolean {
+  if (enableDHCP !== true || binding === 'masquerade' || !isOvnProvider(provider)) return false;
+  return binding !== 'bridge' || dhcp?.server !== 'KubeVirt';
 }
 
 /**
