@@ -118,7 +118,7 @@ const listClosed = (since: number, kinds: readonly StreamKind[]): string[] =>
       .map((kind) => `${pod.metadata.name} ${kind}`),
   );
 
-describe('a masquerading guest with declared ports', () => {
+describe('case 6: a masquerading guest with declared ports', () => {
   it(`keeps every session over ${MOVES} migrations, also those that it has begun itself`, async () => {
     await expectSessions();
     const begun = Date.now();
