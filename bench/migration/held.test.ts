@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ProbeRecord } from '../../test/lab/probe/records.ts';
-import { findWorst, listDumb, listHeld, listSilences, measureWithin } from './held.ts';
+import { findSpoken, findWorst, listDumb, listHeld, listSilences, listUnasked, measureWithin } from './held.ts';
 
 const at = (type: 'request' | 'reply', time: number, sequence: number, stream = 1): ProbeRecord => ({
   type,
@@ -129,5 +129,33 @@ describe('silences', () => {
     ],
   ])('are covered by %s', (_cause, spans, expected) => {
     expect(measureWithin(spans, window)).toBe(expected);
+  });
+});
+
+describe('a flow that nobody asked', () => {
+  const answer = (sent: number): ProbeRecord => ({
+    type: 'answer',
+    stream: 1,
+    sequence: sent,
+    sent,
+    received: sent + 2,
+  });
+
+  it.each([
+    ['waits for its next request', [answer(90), answer(103), answer(109)], [{ from: 100, to: 103 }]],
+    [
+      'waits no longer than the time between two: what was lost is not its own',
+      [answer(140)],
+      [{ from: 100, to: 106 }],
+    ],
+    ['was asked at that moment', [answer(100)], [{ from: 100, to: 100 }]],
+    ['was never answered again', [answer(90)], []],
+  ])('%s', (_what, answers, expected) => {
+    expect(listUnasked(answers, 100, 6)).toEqual(expected);
+  });
+
+  it('can be reached from the guest’s first word on, whichever it is', () => {
+    expect(findSpoken([at('request', 5, 1), at('reply', 30, 1), { type: 'spoke', at: 20 }])).toBe(20);
+    expect(findSpoken([at('request', 5, 1)])).toBeUndefined();
   });
 });

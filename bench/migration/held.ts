@@ -48,6 +48,22 @@ export function listDumb(tap: readonly ProbeRecord[], resumedAt: number): Span[]
   return [{ from: resumedAt, to: spokeAt }, first, ...asked];
 }
 
+/**
+ * From the moment at which a guest could be reached again to the next request of one flow that was sent then: nobody had asked it. At
+ * most the time between two requests of a flow, so that requests that were lost stay the network's. `answers`: of that flow.
+ */
+export function listUnasked(answers: readonly ProbeRecord[], since: number, requestMs: number): Span[] {
+  const sent = answers.flatMap((record) => (record.type === 'answer' && record.sent >= since ? [record.sent] : []));
+  if (sent.length === 0) return [];
+  return [{ from: since, to: Math.min(...sent, since + requestMs) }];
+}
+
+/** When a guest behind a gate that opens with its own first packet said something first; undefined if it never did. */
+export function findSpoken(tap: readonly ProbeRecord[]): number | undefined {
+  const times = tap.flatMap((record) => (record.type === 'spoke' || record.type === 'reply' ? [record.at] : []));
+  return times.length === 0 ? undefined : Math.min(...times);
+}
+
 type Passing = Extract<ProbeRecord, { type: 'request' | 'reply' }>;
 
 const isPassing = (record: ProbeRecord): record is Passing => record.type === 'request' || record.type === 'reply';

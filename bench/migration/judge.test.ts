@@ -56,6 +56,7 @@ const judged = judgeMigration(moved, {
   binding: 'bridge',
   addressChanged: false,
   nodes: NODES,
+  requestMs: 1,
   records: [...records, { type: 'closed', stream: streamOf(1, 'out6'), at: 5500, errno: 104 }],
 });
 
@@ -80,7 +81,7 @@ describe('a migration, judged', () => {
     const twice = answers(streamOf(2, 'udp6'), { from: 4000, to: 4031 }).filter(
       (record) => record.type === 'answer' && (record.received <= 6000 || record.received >= 6009),
     );
-    const [flow] = judgeMigration(moved, { ...judged, nodes: NODES, records: [...own, ...twice] }).flows.slice(-1);
+    const [flow] = judgeMigration(moved, { ...judged, nodes: NODES, requestMs: 1, records: [...own, ...twice] }).flows.slice(-1);
     expect(flow).toMatchObject({ place: 'target', family: 6, gapMs: 31, beyondMs: 9 });
   });
 
@@ -96,7 +97,7 @@ describe('a migration, judged', () => {
 
   it('measures the commit from when the event was seen, and never less than nothing', () => {
     expect(judged.commitMs).toBe(50);
-    const early = judgeMigration({ ...moved, readyAt: 5200 }, { ...judged, nodes: NODES, records });
+    const early = judgeMigration({ ...moved, readyAt: 5200 }, { ...judged, nodes: NODES, requestMs: 1, records });
     expect(early.commitMs).toBe(0);
   });
 });

@@ -1,7 +1,7 @@
 import { timeOf } from '../../test/lab/probe/recording.ts';
 import { type ProbeRecord, type StreamKind, streamOf } from '../../test/lab/probe/records.ts';
 import { cutStreams, findCold, findLateness, findLongestGap, judgeGap, lengthOf, type Span } from './gaps.ts';
-import { findWorst, listDumb, listHeld, listSilences } from './held.ts';
+import { findSpoken, findWorst, listDumb, listHeld, listSilences, listUnasked } from './held.ts';
 import { type Moved, TAP_AFTER_MS } from './migrate.ts';
 import type { Binding } from './objects.ts';
 import { findPercentile, round } from './stats.ts';
@@ -83,11 +83,13 @@ export type Judging = {
   /** Nodes of the prober's places, in their order. */
   readonly nodes: readonly string[];
   readonly records: readonly ProbeRecord[];
+  /** Between two requests of one flow. */
+  readonly requestMs: number;
 };
 
 /** What one migration cost each flow, by the prober's record and the target's tap. */
 export function judgeMigration(moved: Moved, judging: Judging): MigrationFigures {
-  const { name, strategy, binding, addressChanged, nodes, records } = judging;
+  const { name, strategy, binding, addressChanged, nodes, records, requestMs } = judging;
   const window = windowOf(moved);
   const streams = cutStreams(records, window, nodes.length);
   const { stoppedAt, resumedAt, qemuDowntimeMs } = moved.figures;
@@ -102,7 +104,8 @@ export function judgeMigration(moved: Moved, judging: Judging): MigrationFigures
     const coldMs = findCold(moved.taps.target, stream, resumedAt);
     const gap = findLongestGap(answers, window);
     const pause = { from: stoppedAt, to: resumedAt };
-    const own = [pause, ...listOwn(moved, { stream, window, binding })];
+    const asked = records.filter((record) => record.type === 'answer' && record.stream === stream);
+    const own = [pause, ...listOwn(moved, { stream, window, binding, asked, requestMs })];
     const beyondMs = measureUnexplained(answers, window, own);
     const judged = { ...judgeGap(gap, { pause, qemuDowntimeMs }), beyondMs };
     const fromMs = round(gap.from - resumedAt);
@@ -128,15 +131,29 @@ export function judgeMigration(moved: Moved, judging: Judging): MigrationFigures
   };
 }
 
-/** While the guest held a request unanswered, on either side, or had not said a word yet at a gate that opens when it does. */
-function listOwn(
-  { taps, figures }: Moved,
-  { stream, window, binding }: { stream: number; window: Span; binding: Binding },
-): Span[] {
+type Flow = {
+  readonly stream: number;
+  readonly window: Span;
+  readonly binding: Binding;
+  readonly asked: readonly ProbeRecord[];
+  readonly requestMs: number;
+};
+
+/**
+ * While the guest held a request unanswered, on either side, or had not said a word yet at a gate that opens when it does;
+ * and while nobody asked it since it could be reached.
+ */
+function listOwn({ taps, figures }: Moved, { stream, window, binding, asked, requestMs }: Flow): Span[] {
   const { stoppedAt, resumedAt } = figures;
   const arrived = taps.target.filter((record) => timeOf(record) >= resumedAt);
-  const dumb = binding === 'masquerade' ? listDumb(arrived, resumedAt) : [];
-  return [...listHeld(taps.source, stream, stoppedAt), ...listHeld(arrived, stream, window.to), ...dumb];
+  const isGated = binding === 'masquerade';
+  const reachableAt = (isGated ? findSpoken(arrived) : undefined) ?? resumedAt;
+  return [
+    ...listHeld(taps.source, stream, stoppedAt),
+    ...listHeld(arrived, stream, window.to),
+    ...(isGated ? listDumb(arrived, resumedAt) : []),
+    ...listUnasked(asked, reachableAt, requestMs),
+  ];
 }
 
 /** Of the silence that is hardest to explain, what is not the guest's own. */

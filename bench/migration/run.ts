@@ -83,6 +83,9 @@ async function attempt(turn: Turn, name: string, work: () => Promise<void>): Pro
   await check(() => awaitReached(stage, subject, { recording: probing.recording, name }));
 }
 
+/** Probes of IPv4 and IPv6 take turns. */
+const FAMILIES = 2;
+
 async function measure({ stage, subject, probing, seen }: Turn, block: Block, name: string): Promise<void> {
   const { recording } = probing;
   recording.forgetBefore(Date.now());
@@ -93,7 +96,7 @@ async function measure({ stage, subject, probing, seen }: Turn, block: Block, na
   const addressChanged = hasChanged(stage, subject);
   const figures = judgeMigration(moved, {
     ...{ name, strategy, binding, nodes, addressChanged },
-    records: recording.read(),
+    ...{ records: recording.read(), requestMs: (stage.intervalUs / 1000) * FAMILIES },
   });
   seen.migrations.push(figures);
   stage.context.say(`  ${formatMigration(figures)}`);
