@@ -1,16 +1,23 @@
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../../../kube/testing/eventually.ts';
 import { createFakeClock } from '../../../kube/testing/fake-clock.ts';
+import type { TravellingNeighbour } from '../../../netlink/neighbour-travel.ts';
 import { LIMITS, parseMessage } from './protocol.ts';
 import { sendFlows, type Table } from './send.ts';
-import { formatFlow, PORT_IP } from './testing/records.ts';
+import { formatFlow, formatNeighbour, PORT_IP } from './testing/records.ts';
 
 /** A source whose table and time a test sets. */
 function startSource(table: Table) {
   const clock = createFakeClock();
   const abort = new AbortController();
   const said: string[] = [];
-  const state = { table, reads: 0, readingMs: 0, hold: Promise.resolve() };
+  const state = {
+    table,
+    neighbours: [] as readonly TravellingNeighbour[],
+    reads: 0,
+    readingMs: 0,
+    hold: Promise.resolve(),
+  };
   const done = sendFlows({
     ips: [PORT_IP],
     readTable: async () => {
@@ -18,6 +25,7 @@ function startSource(table: Table) {
       clock.advance(state.readingMs);
       return state.table;
     },
+    readNeighbours: async () => state.neighbours,
     write: async (text) => {
       said.push(text);
       await state.hold;
@@ -44,6 +52,27 @@ describe('the source', () => {
     source.clock.advance(LIMITS.readMs);
     await eventually('news', () => source.said.length === 3);
     expect(parseMessage(source.said[2]?.trimEnd() ?? '')).toMatchObject({ entries: [formatFlow(3)] });
+    source.abort.abort(new Error('over'));
+    await expect(source.done).rejects.toThrow('over');
+  });
+
+  it('tells first whom its launcher knows, and again only when that has changed', async () => {
+    const source = startSource(tableOf(1));
+    source.state.neighbours = [formatNeighbour()];
+    await source.rested(LIMITS.readMs);
+    expect(source.kinds()).toEqual(['neighbours', 'entries', 'whole']);
+    source.clock.advance(LIMITS.readMs);
+    await source.rested(LIMITS.readMs);
+    expect(source.said).toHaveLength(3);
+    for (const neighbours of [[formatNeighbour(), formatNeighbour({ ip: '10.0.2.3' })], []]) {
+      const { length } = source.said;
+      source.state.neighbours = neighbours;
+      source.clock.advance(LIMITS.readMs);
+      await source.rested(LIMITS.readMs);
+      expect(source.said.slice(length).map((line) => parseMessage(line.trimEnd()))).toEqual([
+        { kind: 'neighbours', neighbours, refused: 0 },
+      ]);
+    }
     source.abort.abort(new Error('over'));
     await expect(source.done).rejects.toThrow('over');
   });
@@ -131,11 +160,12 @@ describe('the source', () => {
     await expect(source.done).rejects.toThrow('over');
   });
 
-  it.each(['readTable', 'write'])('ends with the error of %s', async (step) => {
+  it.each(['readTable', 'readNeighbours', 'write'])('ends with the error of %s', async (step) => {
     const fail = async () => Promise.reject(new Error('broken'));
     const options = {
       ...{ ips: [PORT_IP], clock: createFakeClock(), signal: new AbortController().signal },
       readTable: step === 'readTable' ? fail : async () => tableOf(1),
+      readNeighbours: step === 'readNeighbours' ? fail : async () => [],
       write: step === 'write' ? fail : async () => undefined,
     };
     await expect(sendFlows(options)).rejects.toThrow('broken');
