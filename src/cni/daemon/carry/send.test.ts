@@ -6,16 +6,18 @@ import { LIMITS, parseMessage } from './protocol.ts';
 import { sendFlows, type Table } from './send.ts';
 import { formatFlow, formatNeighbour, PORT_IP } from './testing/records.ts';
 
-/** A source whose table and time a test sets. */
-function startSource(table: Table) {
+type Begin = { readonly neighbours?: readonly TravellingNeighbour[]; readonly readingMs?: number };
+
+/** A source whose table, neighbours and time a test sets. */
+function startSource(table: Table, { neighbours = [], readingMs = 0 }: Begin = {}) {
   const clock = createFakeClock();
   const abort = new AbortController();
   const said: string[] = [];
   const state = {
     table,
-    neighbours: [] as readonly TravellingNeighbour[],
+    neighbours,
     reads: 0,
-    readingMs: 0,
+    readingMs,
     hold: Promise.resolve(),
   };
   const done = sendFlows({
@@ -57,8 +59,7 @@ describe('the source', () => {
   });
 
   it('tells first whom its launcher knows, and again only when that has changed', async () => {
-    const source = startSource(tableOf(1));
-    source.state.neighbours = [formatNeighbour()];
+    const source = startSource(tableOf(1), { neighbours: [formatNeighbour()] });
     await source.rested(LIMITS.readMs);
     expect(source.kinds()).toEqual(['neighbours', 'entries', 'whole']);
     source.clock.advance(LIMITS.readMs);
@@ -97,12 +98,9 @@ describe('the source', () => {
     ['nine times as long as a reading took', 80, 720],
     ['at most two seconds', 800, LIMITS.restMs],
   ])('rests %s', async (_cause, readingMs, restMs) => {
-    const source = startSource(tableOf(1));
-    source.state.readingMs = readingMs;
-    await source.rested(LIMITS.readMs);
-    source.clock.advance(LIMITS.readMs);
+    const source = startSource(tableOf(1), { readingMs });
     await source.rested(restMs);
-    expect(source.state.reads).toBe(2);
+    expect(source.state.reads).toBe(1);
     source.abort.abort(new Error('over'));
     await expect(source.done).rejects.toThrow('over');
   });
