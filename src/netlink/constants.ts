@@ -64,7 +64,16 @@ export const RT = {
   typeUnicast: 1,
 } as const;
 export const NDA = { dst: 1, lladdr: 2 } as const;
-export const NUD = { reachable: 0x02, permanent: 0x80 } as const;
+export const NUD = {
+  incomplete: 0x01,
+  reachable: 0x02,
+  stale: 0x04,
+  delay: 0x08,
+  probe: 0x10,
+  failed: 0x20,
+  noarp: 0x40,
+  permanent: 0x80,
+} as const;
 
 export const IFF = { up: 1, running: 0x40 } as const;
 export const AF = { unspec: 0, inet: 2, inet6: 10, netlink: 16, packet: 17 } as const;

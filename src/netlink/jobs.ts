@@ -1,6 +1,7 @@
 import type { ConntrackEntry } from './conntrack-entry.ts';
 import type { GateBinding, GateState } from './gate.ts';
 import type { Link } from './links.ts';
+import type { TravellingNeighbour } from './neighbour-travel.ts';
 import type { NodeRules } from './node-rules.ts';
 import type { RouteSpec } from './routes.ts';
 import type { InterfaceSysctls } from './sysctl.ts';
@@ -95,6 +96,18 @@ export type LoadConntrack = {
   entries: readonly ConntrackEntry[];
   gateInterface?: string;
 };
+/** Reads whom a masquerading launcher knows on its pod interface and on its guest's bridge, as far as these are there. */
+export type DumpNeighbours = { kind: 'dumpNeighbours'; netnsPath: string; interface: string };
+/**
+ * Tells a launcher's kernel whom another one knew there; repeating it is harmless and costs little. A link that is not
+ * there, or down, is left for a later time. `interface` is the pod interface, whose gate says how much may be replaced.
+ */
+export type LoadNeighbours = {
+  kind: 'loadNeighbours';
+  netnsPath: string;
+  interface: string;
+  neighbours: readonly TravellingNeighbour[];
+};
 
 export type Job =
   | AttachVeth
@@ -110,7 +123,9 @@ export type Job =
   | GetGateState
   | Announce
   | DumpConntrack
-  | LoadConntrack;
+  | LoadConntrack
+  | DumpNeighbours
+  | LoadNeighbours;
 
 /** What each kind of job answers. `netnsId` is `device:inode` of the namespace. */
 export type Results = {
@@ -131,5 +146,8 @@ export type Results = {
   /** `truncated`: there was more than `limit`. */
   dumpConntrack: { entries: ConntrackEntry[]; truncated: boolean };
   loadConntrack: { loaded: number; refused: number };
+  dumpNeighbours: { neighbours: TravellingNeighbour[] };
+  /** `written`: what was not yet as it should be; `refused` by the kernel, as when its table is full. */
+  loadNeighbours: { written: number; refused: number };
 };
 export type ResultOf<J extends Job> = Results[J['kind']];

@@ -9,13 +9,13 @@ export type Neighbour = { ifIndex: number; ip: string; mac?: string; state: numb
 
 const HEADER = 12;
 
-/** struct ndmsg and its attributes, state permanent. */
-export function encodeNeighbour(ifIndex: number, ip: string, mac: string): Buffer {
+/** struct ndmsg and its attributes; `state` is a NUD_ value. */
+export function encodeNeighbour(ifIndex: number, ip: string, mac: string, state: number = NUD.permanent): Buffer {
   const address = parseIp(ip);
   const header = Buffer.alloc(HEADER);
   header.writeUInt8(address.family, 0);
   header.writeInt32LE(ifIndex, 4);
-  header.writeUInt16LE(NUD.permanent, 8);
+  header.writeUInt16LE(state, 8);
   const attributes = [
     { type: NDA.dst, value: address.bytes },
     { type: NDA.lladdr, value: parseMac(mac) },
@@ -42,6 +42,23 @@ export function ensureNeighbour(socket: RouteSocket, ifIndex: number, entry: { i
     flags: NLM_NEW.create | NLM_NEW.replace,
     payload: encodeNeighbour(ifIndex, entry.ip, entry.mac),
     what: `set neighbour ${entry.ip} on link ${ifIndex}`,
+  });
+}
+
+/**
+ * Makes an entry usable at once; the kernel finds out by itself whether it is true when it is used (neigh_add in
+ * net/core/neighbour.c: without `replace` a usable entry with another MAC stays).
+ */
+export function suggestNeighbour(
+  socket: RouteSocket,
+  ifIndex: number,
+  { ip, mac, replace }: { ip: string; mac: string; replace: boolean },
+): void {
+  socket.request({
+    type: RTM.newNeighbour,
+    flags: NLM_NEW.create | (replace ? NLM_NEW.replace : 0),
+    payload: encodeNeighbour(ifIndex, ip, mac, NUD.stale),
+    what: `suggest neighbour ${ip} on link ${ifIndex}`,
   });
 }
 

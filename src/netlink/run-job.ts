@@ -4,6 +4,7 @@ import { moveDefaultRoute } from './default-route.ts';
 import { deleteGate, ensureGate, getGateState, openGate } from './gate.ts';
 import type { Announce, Job, Results } from './jobs.ts';
 import { deleteIfPresent, getLink, listLinks } from './links.ts';
+import { dumpNeighbours, loadNeighbours } from './neighbour-load.ts';
 import { closeNetns, type Netns, openNetns, refuseOwnNetns, withNetns } from './netns.ts';
 import { configureNodePorts } from './node-ports.ts';
 import { deleteNodeRules } from './node-rules.ts';
@@ -39,6 +40,8 @@ const HANDLERS: Handlers = {
   announce: (_host, job) => inNetns(job.netnsPath, (netns) => announceIn(netns, job)),
   dumpConntrack: (_host, job) => inNetns(job.netnsPath, (netns) => dumpConntrack(netns, job.limit)),
   loadConntrack: (_host, job) => inNetns(job.netnsPath, (netns) => loadConntrack(netns, job)),
+  dumpNeighbours: (_host, job) => inNetns(job.netnsPath, (netns) => dumpNeighbours(netns, job.interface)),
+  loadNeighbours: (_host, job) => inNetns(job.netnsPath, (netns) => loadNeighbours(netns, job)),
 };
 
 /** Runs one job to its end on the calling thread. `host` is a route socket of the host's namespace. Throws NetlinkError. */

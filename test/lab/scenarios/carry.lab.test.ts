@@ -1,14 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { applyThings, type Context, expectSoon, listThings, type Thing } from '../demo/context.ts';
 import { findPodPid } from '../demo/pods.ts';
+import { nodeExec } from '../kubectl.ts';
 import { type Prober, startProber } from '../probe/prober.ts';
 import { type StreamKind, streamOf } from '../probe/records.ts';
 import { getNode } from '../state.ts';
 import { type Recorder, startRecorder } from '../timeline/recorder.ts';
-import { expectAnswers, expectHome, expectStep, findPlace, startMove } from './moving.ts';
+import { expectAnswers, expectHome, expectStep, findPlace, listLaunchers, startMove } from './moving.ts';
 import { expectReady, formatWebPod } from './things.ts';
 import { expectGuest, formatMachine, inGuest } from './vms.ts';
-import { closeNamespace, openNamespace, openWorld } from './world.ts';
+import { closeNamespace, expectEvent, openNamespace, openWorld } from './world.ts';
 
 /**
  * A masquerading guest with declared ports holds sessions with a pod on each node, some of which it has begun, and the
@@ -17,6 +18,8 @@ import { closeNamespace, openNamespace, openWorld } from './world.ts';
 const NAMESPACE = 'carry';
 const VM = { namespace: NAMESPACE, name: 'caller' };
 const LISTEN = 7007;
+/** Where agents ask each other for connections. */
+const PEER_PORT = 9477;
 const MOVES = 4;
 
 let context: Context;
@@ -70,18 +73,19 @@ afterAll(async () => {
   await closeNamespace(context, NAMESPACE);
 });
 
-const streams = () => pods.flatMap((_pod, place) => [streamOf(place, 'in4'), streamOf(place, 'out4')]);
+const BOTH = ['in4', 'out4'] as const;
 
-/** Awaits an answer of every session from now on: the first bytes are the remote's. */
-async function expectSessions(): Promise<void> {
+/** Awaits an answer of every session of these kinds from now on: the first bytes are the remote's. */
+async function expectSessions(kinds: readonly StreamKind[] = BOTH): Promise<void> {
   const since = Date.now();
-  await expectSoon('answers of every session', 20, async () => {
+  const streams = pods.flatMap((_pod, place) => kinds.map((kind) => streamOf(place, kind)));
+  await expectSoon(`answers of every session ${kinds.join(' and ')}`, 20, async () => {
     const spoke = new Set(
       prober.recording
         .read()
         .flatMap((record) => (record.type === 'answer' && record.sent >= since ? [record.stream] : [])),
     );
-    return streams().every((stream) => spoke.has(stream)) ? true : undefined;
+    return streams.every((stream) => spoke.has(stream)) ? true : undefined;
   });
 }
 
@@ -92,8 +96,8 @@ async function countCarried(node: string): Promise<number> {
   return Number(/^mooring_agent_carry_ms_count (\d+)$/m.exec(await answer.text())?.[1] ?? 0);
 }
 
-/** Migrates the VM and awaits that it is at home on another node, with answers of every session; gives that node. */
-async function migrate(move: string): Promise<string> {
+/** Migrates the VM and awaits that it is at home on another node, with answers of these sessions; gives that node. */
+async function migrate(move: string, kinds: readonly StreamKind[] = BOTH): Promise<string> {
   const home = await findPlace(context, VM);
   const since = await startMove(context, VM, move);
   await expectStep(recorder, since, 'VMIM', 'Succeeded');
@@ -102,7 +106,7 @@ async function migrate(move: string): Promise<string> {
     return place.node === home.node ? undefined : place.node;
   });
   await expectHome(context, { recorder, vm: VM }, { ...home, node });
-  await expectSessions();
+  await expectSessions(kinds);
   return node;
 }
 
@@ -118,6 +122,22 @@ const listClosed = (since: number, kinds: readonly StreamKind[]): string[] =>
       .map((kind) => `${pod.metadata.name} ${kind}`),
   );
 
+/** Nobody reaches the agents' port on any node while `work` runs. */
+async function withoutPeers(work: () => Promise<void>): Promise<void> {
+  const onEveryNode = (...commands: string[]) =>
+    Promise.all(context.lab.nodes.map((node) => nodeExec(context.lab, node, ['nft', commands.join('; ')])));
+  await onEveryNode(
+    'add table inet carry-test',
+    'add chain inet carry-test input { type filter hook input priority -300; }',
+    `add rule inet carry-test input tcp dport ${PEER_PORT} drop`,
+  );
+  try {
+    await work();
+  } finally {
+    await onEveryNode('delete table inet carry-test');
+  }
+}
+
 describe('case 6: a masquerading guest with declared ports', () => {
   it(`keeps every session over ${MOVES} migrations, also those that it has begun itself`, async () => {
     await expectSessions();
@@ -132,5 +152,16 @@ describe('case 6: a masquerading guest with declared ports', () => {
     expect(listClosed(begun, ['in4', 'out4'])).toEqual([]);
     const events = await listThings(context, 'events', ['-n', NAMESPACE]);
     expect(events.filter((event) => (event as { reason?: string }).reason === 'ConnectionsNotCarried')).toEqual([]);
+  });
+
+  it('whose agents cannot reach each other migrates all the same, keeps what others have begun, and says so', async () => {
+    const begun = Date.now();
+    await withoutPeers(async () => {
+      await migrate('move-alone', ['in4']);
+    });
+    const [launcher] = await listLaunchers(context, VM);
+    const message = await expectEvent(context, NAMESPACE, launcher?.metadata.name ?? '', 'ConnectionsNotCarried');
+    expect(message).toContain('were not carried over');
+    expect(listClosed(begun, ['in4'])).toEqual([]);
   });
 });

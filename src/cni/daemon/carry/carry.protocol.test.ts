@@ -41,6 +41,29 @@ function track(netns: TestNetns, sport: number, protocol = 'tcp --state ESTABLIS
   netns.run(`conntrack -I -p ${protocol} ${tuple} -t 300 -u SEEN_REPLY,ASSURED`);
 }
 
+const GUEST_MAC = '02:00:0a:10:00:05';
+const PEER_MAC = '0a:58:0a:10:00:09';
+
+function makeLinks(netns: TestNetns): void {
+  netns.run('ip link add eth0 type veth peer name far0');
+  netns.run('ip link set far0 up');
+  netns.run(`ip addr add ${PORT_IP}/24 dev eth0`);
+  netns.run('ip link set eth0 up');
+}
+
+function makeBridge(netns: TestNetns): void {
+  netns.run('ip link add k6t-eth0 type bridge stp_state 0');
+  netns.run('ip addr add 10.0.2.1/24 dev k6t-eth0');
+  netns.run('ip addr add fd10:0:2::1/120 dev k6t-eth0 nodad');
+  netns.run('ip link set k6t-eth0 up');
+}
+
+/** What the target's kernel knows of an address, in the words of ip(8). */
+const knows = (ip: string) =>
+  target
+    .run(`ip neigh show ${ip}`)
+    .replace(/^.*lladdr/, 'lladdr')
+    .trim();
 const list = (netns: TestNetns) => netns.run('conntrack -L -o extended');
 const has = (netns: TestNetns, sport: number) => list(netns).includes(`sport=${sport} dport=443`);
 const move = () => {
@@ -81,6 +104,28 @@ describe('a masquerade port that moves', () => {
     track(source, 40_004);
     expect(has(target, 40_004)).toBe(false);
     expect(b.events).toEqual([]);
+  });
+
+  test('knows at the target whom its launcher knew, the guest as soon as its bridge is there', async () => {
+    makeLinks(source);
+    makeBridge(source);
+    makeLinks(target);
+    source.run(`ip neigh add ${GUEST_IP} lladdr ${GUEST_MAC} dev k6t-eth0 nud stale`);
+    source.run('ip neigh add fd10:0:2::2 lladdr 02:00:0a:10:00:05 dev k6t-eth0 nud reachable');
+    source.run(`ip neigh add 10.16.0.9 lladdr ${PEER_MAC} dev eth0 nud reachable`);
+    source.run('ip neigh add 10.16.0.10 dev eth0 nud failed');
+    move();
+    await eventually('the peer', () => knows('10.16.0.9') === `lladdr ${PEER_MAC} STALE`);
+    await eventually('the first table', () => b.metrics.includes('carry_ms'));
+    makeBridge(target);
+    await eventually('the guest', () => knows(GUEST_IP) === `lladdr ${GUEST_MAC} STALE`);
+    await eventually('the other family', () => knows('fd10:0:2::2') === `lladdr ${GUEST_MAC} STALE`);
+    expect(knows('10.16.0.10')).toBe('');
+    target.run(`ip neigh replace ${GUEST_IP} dev k6t-eth0 nud failed`);
+    await eventually('it again', () => knows(GUEST_IP) === `lladdr ${GUEST_MAC} STALE`);
+    for (const node of [a, b]) node.show(SETTLED);
+    await eventually('the end', () => b.metrics.includes('carry_sessions target carried'));
+    expect(b.metrics.filter((metric) => metric.startsWith('carry_failures'))).toEqual([]);
   });
 
   test('leaves behind what is not its own', async () => {

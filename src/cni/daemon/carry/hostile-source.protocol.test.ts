@@ -5,9 +5,9 @@ import { createFakeClock, type FakeClock } from '../../../kube/testing/fake-cloc
 import type { Job } from '../../../netlink/jobs.ts';
 import type { Links } from '../context.ts';
 import { createIdentity } from './identity.ts';
-import { formatEntries, formatWhole, LIMITS } from './protocol.ts';
+import { formatEntries, formatNeighbours, formatWhole, LIMITS } from './protocol.ts';
 import { publish } from './published.ts';
-import { formatAttachment, formatFlow, formatJournal, formatPort } from './testing/records.ts';
+import { formatAttachment, formatFlow, formatJournal, formatNeighbour, formatPort } from './testing/records.ts';
 import { type CarryNode, type CarryWorld, startCarryWorld } from './testing/world.ts';
 import { TLS_OPTIONS } from './tls.ts';
 
@@ -19,14 +19,17 @@ let world: CarryWorld;
 let clock: FakeClock;
 let b: CarryNode;
 let loaded: string[];
+let known: string[];
 let ends: (() => Promise<void>)[];
 beforeEach(async () => {
   world = await startCarryWorld();
   clock = createFakeClock();
   loaded = [];
+  known = [];
   ends = [];
   const links: Links = {
     run: async (job: Job) => {
+      if (job.kind === 'loadNeighbours') known.push(job.neighbours.map(({ ip }) => ip).join(' '));
       if (job.kind === 'loadConntrack') loaded.push(...job.entries.map(({ original }) => String(original.sourcePort)));
       return { loaded: 0, refused: 0 } as never;
     },
@@ -91,12 +94,28 @@ describe('a target', () => {
     ['no JSON', 'hello\n'],
     ['a line that does not end', 'x'.repeat(LIMITS.lineBytes + 1)],
     ['more flows than a line may have', `{"entries":[${'0,'.repeat(LIMITS.batch)}0]}\n`],
+    ['more neighbours than a line may have', `{"neighbours":[${'0,'.repeat(LIMITS.neighbours)}0]}\n`],
     ['more than its budget', `{"x":"${'x'.repeat(2 ** 19)}"}\n`.repeat(70)],
   ])('leaves a source that sends %s, after what was right', async (_cause, text) => {
     await startSource((socket) => socket.write(formatEntries([formatFlow(7)])[0] + text));
     b.show(PORT);
     await failed('protocol');
     expect(loaded).toEqual(['7']);
+  });
+
+  test('writes neighbours with its own ticks, however often a source tells them, and none that are none', async () => {
+    const wrong = JSON.stringify({ neighbours: [formatNeighbour({ mac: 'ff:ff:ff:ff:ff:ff' }), { ip: 1 }] });
+    const flood = formatNeighbours([formatNeighbour()]).repeat(1000);
+    await startSource((socket) => socket.write(`${wrong}\n${flood}${formatWhole(true)}`));
+    b.show(PORT);
+    await eventually('the end of the flood', () => b.metrics.includes('carry_ms'));
+    expect(known).toEqual([]);
+    for (let tick = 1; tick <= 3; tick += 1) {
+      await eventually('the wait for a tick', () => clock.pending().includes(LIMITS.readMs));
+      clock.advance(LIMITS.readMs);
+      await eventually('the tick', () => known.length === tick);
+    }
+    expect(new Set(known)).toEqual(new Set(['10.0.2.2']));
   });
 
   test('leaves a source that falls silent, and comes again', async () => {

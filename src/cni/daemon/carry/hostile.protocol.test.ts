@@ -16,7 +16,9 @@ import { TLS_OPTIONS } from './tls.ts';
 
 /** A source with a table of one flow, on a clock that stands; everybody else is made by hand here. */
 const TABLE = { entries: [formatFlow(1234)], truncated: false };
-const links: Links = { run: async (job: Job) => (job.kind === 'dumpConntrack' ? TABLE : {}) as never };
+const links: Links = {
+  run: async (job: Job) => (job.kind === 'dumpConntrack' ? TABLE : { neighbours: [] }) as never,
+};
 const SIGNAL = new AbortController().signal;
 
 type Stranger = { readonly identity: Identity; readonly address: string };

@@ -4,6 +4,7 @@ import type { ConntrackEntry } from '../../../netlink/conntrack-entry.ts';
 import { NetlinkError } from '../../../netlink/errors.ts';
 import { CarryError } from './errors.ts';
 import { formatIntroduction } from './identity.ts';
+import { type NeighbourKeeper, startNeighbours } from './neighbours.ts';
 import type { Carry } from './plan.ts';
 import { LIMITS } from './protocol.ts';
 import { getPeer } from './published.ts';
@@ -30,20 +31,23 @@ type State = { worked: boolean; problem: string | undefined; failures: number };
 export function startIncoming(self: Self, carry: Carry): Incoming {
   const state: State = { worked: false, problem: undefined, failures: 0 };
   const abort = new AbortController();
-  const running = keepAsking(self, carry, state, abort.signal);
+  const keeper = startNeighbours(self, carry, abort.signal);
+  const running = keepAsking(self, carry, state, { keeper, signal: abort.signal });
   return {
     carry,
     hasWorked: () => state.worked,
     findProblem: () => state.problem,
     stop: async () => {
       abort.abort(new Error('the port does not move any more'));
-      await running;
+      await Promise.all([running, keeper.done()]);
     },
   };
 }
 
+type Stay = { readonly keeper: NeighbourKeeper; readonly signal: AbortSignal };
+
 /** No error ends it: a carry that fails never fails a migration. */
-async function keepAsking(self: Self, carry: Carry, state: State, signal: AbortSignal): Promise<void> {
+async function keepAsking(self: Self, carry: Carry, state: State, { keeper, signal }: Stay): Promise<void> {
   const begun = self.clock.now();
   const onWhole = (complete: boolean) => {
     if (state.worked) return;
@@ -53,7 +57,7 @@ async function keepAsking(self: Self, carry: Carry, state: State, signal: AbortS
   };
   while (!signal.aborted) {
     const startedAt = self.clock.now();
-    const error: unknown = await attempt(self, carry, { onWhole, signal }).catch((thrown: unknown) => thrown);
+    const error: unknown = await attempt(self, carry, { onWhole, keeper, signal }).catch((thrown: unknown) => thrown);
     if (signal.aborted) break;
     // A source that begins again and again waits as one that never answers.
     if (self.clock.now() - startedAt >= SOUND_MS) state.failures = 0;
@@ -79,10 +83,10 @@ export function deriveProblem(error: unknown): string {
   return error instanceof NetlinkError ? 'kernel' : 'api';
 }
 
-type Attempt = { onWhole(complete: boolean): void; readonly signal: AbortSignal };
+type Attempt = Stay & { onWhole(complete: boolean): void };
 
 /** One session, from the source's Lease to its end. */
-async function attempt(self: Self, carry: Carry, { onWhole, signal }: Attempt): Promise<never> {
+async function attempt(self: Self, carry: Carry, { onWhole, keeper, signal }: Attempt): Promise<never> {
   const own = self.findOwn();
   if (own === undefined) throw new CarryError('unreachable', 'this node has no InternalIP');
   const peer = await getPeer(self.registry, carry.source, signal);
@@ -98,6 +102,7 @@ async function attempt(self: Self, carry: Carry, { onWhole, signal }: Attempt): 
       chunks: session.chunks,
       ips: carry.ips,
       load: (entries) => load(self, carry, entries),
+      onNeighbours: keeper.tell,
       onWhole,
       clock,
     });

@@ -2,6 +2,7 @@ import type { TLSSocket } from 'node:tls';
 import { formatDigest } from '../../../api/names.ts';
 import { deriveBackoff, sleep } from '../../../kube/index.ts';
 import { NetlinkError } from '../../../netlink/errors.ts';
+import type { TravellingNeighbour } from '../../../netlink/neighbour-travel.ts';
 import { CarryError } from './errors.ts';
 import type { Introduction } from './identity.ts';
 import { deriveProblem } from './incoming.ts';
@@ -119,8 +120,10 @@ async function serve(self: Self, carry: Carry, socket: TLSSocket, stop: AbortSig
   // A target has nothing to say; reading notices its end.
   socket.on('data', () => socket.destroy());
   const readTable = () => readTables(self, carry);
+  const readNeighbours = () => readAllNeighbours(self, carry);
   const write = (text: string) => writeTo(socket, text, signal);
-  const error: unknown = await sendFlows({ ips: carry.ips, readTable, write, clock, signal }).catch((thrown) => thrown);
+  const options = { ips: carry.ips, readTable, readNeighbours, write, clock, signal };
+  const error: unknown = await sendFlows(options).catch((thrown) => thrown);
   timer.cancel();
   socket.destroy();
   if (!signal.aborted)
@@ -149,6 +152,20 @@ async function readTables({ links }: Self, { netnsPaths }: Carry): Promise<Table
     tables.push(table ?? { entries: [], truncated: false });
   }
   return { entries: tables.flatMap(({ entries }) => entries), truncated: tables.some(({ truncated }) => truncated) };
+}
+
+/** Whom these launchers know; of one address that two of them know the first one's word counts. */
+async function readAllNeighbours({ links }: Self, carry: Carry): Promise<readonly TravellingNeighbour[]> {
+  const known = new Map<string, TravellingNeighbour>();
+  for (const netnsPath of carry.netnsPaths) {
+    const job = { kind: 'dumpNeighbours', netnsPath, interface: carry.interface } as const;
+    const { neighbours } = (await links.run(job).catch(ignoreGone)) ?? { neighbours: [] };
+    for (const neighbour of neighbours) {
+      const key = `${neighbour.link} ${neighbour.ip}`;
+      if (!known.has(key)) known.set(key, neighbour);
+    }
+  }
+  return [...known.values()];
 }
 
 function ignoreGone(error: unknown): undefined {

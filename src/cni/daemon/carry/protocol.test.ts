@@ -1,8 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CarryError } from './errors.ts';
-import { deriveBudget, formatEntries, formatWhole, IDLE_LINE, LIMITS, parseMessage } from './protocol.ts';
-import { formatFlow } from './testing/records.ts';
+import {
+  deriveBudget,
+  formatEntries,
+  formatNeighbours,
+  formatWhole,
+  IDLE_LINE,
+  LIMITS,
+  parseMessage,
+} from './protocol.ts';
+import { formatFlow, formatNeighbour } from './testing/records.ts';
 
 const flows = (count: number) => Array.from({ length: count }, (_, index) => formatFlow(1024 + index));
 
@@ -26,6 +34,27 @@ describe('lines', () => {
     expect(parseMessage(IDLE_LINE.trimEnd())).toEqual({ kind: 'idle' });
   });
 
+  it('bring neighbours over unchanged, no more than may', () => {
+    const many = Array.from({ length: LIMITS.neighbours + 5 }, (_, index) =>
+      formatNeighbour({ ip: `10.0.${index >> 8}.${index & 0xff}` }),
+    );
+    const line = formatNeighbours(many);
+    expect(Buffer.byteLength(line)).toBeLessThan(LIMITS.lineBytes);
+    const neighbours = many.slice(0, LIMITS.neighbours);
+    expect(parseMessage(line.trimEnd())).toEqual({ kind: 'neighbours', neighbours, refused: 0 });
+  });
+
+  it('leave out a neighbour that is none, and keep the others', () => {
+    const wrong = [formatNeighbour({ mac: '01:00:5e:00:00:01' }), formatNeighbour({ ip: 'x' }), null, 7];
+    const message = parseMessage(JSON.stringify({ neighbours: [...wrong, formatNeighbour()] }));
+    expect(message).toEqual({ kind: 'neighbours', neighbours: [formatNeighbour()], refused: 4 });
+  });
+
+  it('of neighbours are none of what an older agent looks for', () => {
+    const { entries, whole } = JSON.parse(formatNeighbours([formatNeighbour()]));
+    expect([entries, whole]).toEqual([undefined, undefined]);
+  });
+
   it('of a later version are understood as far as they say what we know', () => {
     expect(parseMessage('{"later":[1,2]}')).toEqual({ kind: 'idle' });
   });
@@ -38,6 +67,8 @@ describe('lines', () => {
     ['a list', '[]'],
     ['flows that are no list', '{"entries":{"length":1}}'],
     ['more flows than a line may have', JSON.stringify({ entries: Array.from({ length: 1001 }, () => 0) })],
+    ['neighbours that are no list', '{"neighbours":{"length":1}}'],
+    ['more neighbours than a line may have', `{"neighbours":[${'0,'.repeat(LIMITS.neighbours)}0]}`],
     ['HTTP', 'GET / HTTP/1.1'],
   ])('that are %s end the session', (_cause, line) => {
     expect(() => parseMessage(line)).toThrow(CarryError);

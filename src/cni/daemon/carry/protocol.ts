@@ -1,14 +1,22 @@
 import { type ConntrackEntry, parseConntrackEntry } from '../../../netlink/conntrack-entry.ts';
 import { NetlinkError } from '../../../netlink/errors.ts';
+import {
+  NEIGHBOUR_LIMITS,
+  parseTravellingNeighbour,
+  type TravellingNeighbour,
+} from '../../../netlink/neighbour-travel.ts';
 import { CarryError } from './errors.ts';
 
 /**
  * What the source says; the target says nothing after TLS has made out who it is. One JSON object a line:
  * `{"entries":[…]}` flows that are new or have changed, `{"whole":true|false}` after the first reading of the table (false:
- * it had more than may be carried), `{}` now and then so that silence is a failure.
+ * it had more than may be carried), `{"neighbours":[…]}` all whom the launcher knows now, before anything else and
+ * whenever that changes, `{}` now and then so that silence is a failure. What an agent does not know is `{}` to it, so an
+ * older one takes no harm from a newer one.
  */
 export type Message =
   | { readonly kind: 'entries'; readonly entries: readonly ConntrackEntry[]; readonly refused: number }
+  | { readonly kind: 'neighbours'; readonly neighbours: readonly TravellingNeighbour[]; readonly refused: number }
   | { readonly kind: 'whole'; readonly complete: boolean }
   | { readonly kind: 'idle' };
 
@@ -22,6 +30,8 @@ export const LIMITS = {
   bytesPerSecond: 2 ** 20,
   /** Entries in one line, so that one job of the kernel's is short. */
   batch: 1000,
+  /** In one line; of all launchers that a VM has on the source. */
+  neighbours: 2 * (NEIGHBOUR_LIMITS.pod + NEIGHBOUR_LIMITS.guest),
   handshakeMs: 5000,
   idleMs: 5000,
   silenceMs: 15_000,
@@ -51,23 +61,37 @@ export function formatWhole(complete: boolean): string {
   return `{"whole":${complete}}\n`;
 }
 
+/** One line, newline included. */
+export function formatNeighbours(neighbours: readonly TravellingNeighbour[]): string {
+  return `${JSON.stringify({ neighbours: neighbours.slice(0, LIMITS.neighbours) })}\n`;
+}
+
 export const IDLE_LINE = '{}\n';
 
 /** Reads one line of a peer. Entries that are none are counted and left out; a line that is no message throws CarryError `protocol`. */
 export function parseMessage(line: string): Message {
   const value = parseJson(line);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refuse('no object');
-  const { entries, whole } = value as { entries?: unknown; whole?: unknown };
+  const { entries, whole, neighbours } = value as { entries?: unknown; whole?: unknown; neighbours?: unknown };
   if (typeof whole === 'boolean') return { kind: 'whole', complete: whole };
-  if (entries === undefined) return { kind: 'idle' };
-  if (!Array.isArray(entries) || entries.length > LIMITS.batch) throw refuse('not a list of flows, or too long');
-  const read = entries.flatMap((entry: unknown) => readEntry(entry) ?? []);
-  return { kind: 'entries', entries: read, refused: entries.length - read.length };
+  if (entries !== undefined) {
+    const { read, refused } = readList(entries, LIMITS.batch, parseConntrackEntry);
+    return { kind: 'entries', entries: read, refused };
+  }
+  if (neighbours === undefined) return { kind: 'idle' };
+  const { read, refused } = readList(neighbours, LIMITS.neighbours, parseTravellingNeighbour);
+  return { kind: 'neighbours', neighbours: read, refused };
 }
 
-function readEntry(value: unknown): ConntrackEntry | undefined {
+function readList<T>(list: unknown, most: number, parse: (value: unknown) => T): { read: T[]; refused: number } {
+  if (!Array.isArray(list) || list.length > most) throw refuse('no list, or too long a one');
+  const read = list.flatMap((value: unknown) => readOne(value, parse) ?? []);
+  return { read, refused: list.length - read.length };
+}
+
+function readOne<T>(value: unknown, parse: (value: unknown) => T): T | undefined {
   try {
-    return parseConntrackEntry(value);
+    return parse(value);
   } catch (error) {
     if (error instanceof NetlinkError) return undefined;
     throw error;

@@ -2,14 +2,16 @@ import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { createFakeClock } from '../../../kube/testing/fake-clock.ts';
 import type { ConntrackEntry } from '../../../netlink/conntrack-entry.ts';
-import { formatEntries, formatWhole, IDLE_LINE, LIMITS } from './protocol.ts';
+import type { TravellingNeighbour } from '../../../netlink/neighbour-travel.ts';
+import { formatEntries, formatNeighbours, formatWhole, IDLE_LINE, LIMITS } from './protocol.ts';
 import { receiveFlows } from './receive.ts';
-import { formatFlow, PORT_IP } from './testing/records.ts';
+import { formatFlow, formatNeighbour, PORT_IP } from './testing/records.ts';
 
 /** What a target has loaded and heard after a stream of these pieces, and how it ended. */
 async function receive(pieces: Iterable<string | Buffer>, onLoad: () => Promise<void> = async () => undefined) {
   const loaded: ConntrackEntry[] = [];
   const wholes: boolean[] = [];
+  const told: (readonly TravellingNeighbour[])[] = [];
   const error: unknown = await receiveFlows({
     chunks: Readable.from([...pieces].map((piece) => Buffer.from(piece))),
     ips: [PORT_IP],
@@ -17,10 +19,11 @@ async function receive(pieces: Iterable<string | Buffer>, onLoad: () => Promise<
       loaded.push(...entries);
       await onLoad();
     },
+    onNeighbours: (neighbours) => told.push(neighbours),
     onWhole: (complete) => wholes.push(complete),
     clock: createFakeClock(),
   }).catch((thrown: unknown) => thrown);
-  return { loaded, wholes, error };
+  return { loaded, wholes, told, error };
 }
 
 describe('the target', () => {
@@ -40,6 +43,13 @@ describe('the target', () => {
     const { loaded, wholes } = await receive(pieces);
     expect(loaded).toEqual([formatFlow(1)]);
     expect(wholes).toEqual([false]);
+  });
+
+  it('hears whom the source knows, each time it is told', async () => {
+    const lines = [[formatNeighbour()], []].map(formatNeighbours);
+    const { told, loaded } = await receive([lines[0] ?? '', ...formatEntries([formatFlow(1)]), lines[1] ?? '']);
+    expect(told).toEqual([[formatNeighbour()], []]);
+    expect(loaded).toHaveLength(1);
   });
 
   it('does not load a line without its end', async () => {
@@ -75,7 +85,13 @@ describe('the target', () => {
       yield Buffer.from(formatEntries([formatFlow(1)])[0] ?? '');
       throw new Error('ECONNRESET');
     })();
-    const options = { chunks, ips: [PORT_IP], load: async () => undefined, onWhole: () => undefined };
+    const options = {
+      chunks,
+      ips: [PORT_IP],
+      load: async () => undefined,
+      onNeighbours: () => undefined,
+      onWhole: () => undefined,
+    };
     await expect(receiveFlows({ ...options, clock: createFakeClock() })).rejects.toMatchObject({ problem: 'closed' });
   });
 });

@@ -1,6 +1,7 @@
 import type { Clock } from '../../../kube/index.ts';
 import { splitLines } from '../../../kube/lines.ts';
 import type { ConntrackEntry } from '../../../netlink/conntrack-entry.ts';
+import type { TravellingNeighbour } from '../../../netlink/neighbour-travel.ts';
 import { CarryError } from './errors.ts';
 import { createCounter, filterFlows } from './flows.ts';
 import { deriveBudget, LIMITS, parseMessage } from './protocol.ts';
@@ -10,6 +11,8 @@ export type ReceiveOptions = {
   readonly ips: readonly string[];
   /** Puts flows into the launcher's namespace. */
   load(entries: readonly ConntrackEntry[]): Promise<void>;
+  /** Whom the source's launcher knows now; in place of what was told before. */
+  onNeighbours(neighbours: readonly TravellingNeighbour[]): void;
   /** All that there was at first has been loaded; `complete` is false when the source had to leave some out. */
   onWhole(complete: boolean): void;
   readonly clock: Clock;
@@ -24,6 +27,7 @@ export async function receiveFlows(options: ReceiveOptions): Promise<never> {
   for await (const line of readLines(options)) {
     const message = parseMessage(line);
     if (message.kind === 'whole') options.onWhole(message.complete);
+    if (message.kind === 'neighbours') options.onNeighbours(message.neighbours);
     if (message.kind !== 'entries') continue;
     const flows = filterFlows(message.entries, options.ips).filter(counter.admit);
     if (flows.length > 0) await options.load(flows);

@@ -1,16 +1,25 @@
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../../../kube/testing/eventually.ts';
 import { createFakeClock } from '../../../kube/testing/fake-clock.ts';
+import type { TravellingNeighbour } from '../../../netlink/neighbour-travel.ts';
 import { LIMITS, parseMessage } from './protocol.ts';
 import { sendFlows, type Table } from './send.ts';
-import { formatFlow, PORT_IP } from './testing/records.ts';
+import { formatFlow, formatNeighbour, PORT_IP } from './testing/records.ts';
 
-/** A source whose table and time a test sets. */
-function startSource(table: Table) {
+type Begin = { readonly neighbours?: readonly TravellingNeighbour[]; readonly readingMs?: number };
+
+/** A source whose table, neighbours and time a test sets. */
+function startSource(table: Table, { neighbours = [], readingMs = 0 }: Begin = {}) {
   const clock = createFakeClock();
   const abort = new AbortController();
   const said: string[] = [];
-  const state = { table, reads: 0, readingMs: 0, hold: Promise.resolve() };
+  const state = {
+    table,
+    neighbours,
+    reads: 0,
+    readingMs,
+    hold: Promise.resolve(),
+  };
   const done = sendFlows({
     ips: [PORT_IP],
     readTable: async () => {
@@ -18,6 +27,7 @@ function startSource(table: Table) {
       clock.advance(state.readingMs);
       return state.table;
     },
+    readNeighbours: async () => state.neighbours,
     write: async (text) => {
       said.push(text);
       await state.hold;
@@ -48,6 +58,26 @@ describe('the source', () => {
     await expect(source.done).rejects.toThrow('over');
   });
 
+  it('tells first whom its launcher knows, and again only when that has changed', async () => {
+    const source = startSource(tableOf(1), { neighbours: [formatNeighbour()] });
+    await source.rested(LIMITS.readMs);
+    expect(source.kinds()).toEqual(['neighbours', 'entries', 'whole']);
+    source.clock.advance(LIMITS.readMs);
+    await source.rested(LIMITS.readMs);
+    expect(source.said).toHaveLength(3);
+    for (const neighbours of [[formatNeighbour(), formatNeighbour({ ip: '10.0.2.3' })], []]) {
+      const { length } = source.said;
+      source.state.neighbours = neighbours;
+      source.clock.advance(LIMITS.readMs);
+      await source.rested(LIMITS.readMs);
+      expect(source.said.slice(length).map((line) => parseMessage(line.trimEnd()))).toEqual([
+        { kind: 'neighbours', neighbours, refused: 0 },
+      ]);
+    }
+    source.abort.abort(new Error('over'));
+    await expect(source.done).rejects.toThrow('over');
+  });
+
   it.each([
     ['an empty table', { entries: [], truncated: false }, true],
     [
@@ -68,12 +98,9 @@ describe('the source', () => {
     ['nine times as long as a reading took', 80, 720],
     ['at most two seconds', 800, LIMITS.restMs],
   ])('rests %s', async (_cause, readingMs, restMs) => {
-    const source = startSource(tableOf(1));
-    source.state.readingMs = readingMs;
-    await source.rested(LIMITS.readMs);
-    source.clock.advance(LIMITS.readMs);
+    const source = startSource(tableOf(1), { readingMs });
     await source.rested(restMs);
-    expect(source.state.reads).toBe(2);
+    expect(source.state.reads).toBe(1);
     source.abort.abort(new Error('over'));
     await expect(source.done).rejects.toThrow('over');
   });
@@ -131,11 +158,12 @@ describe('the source', () => {
     await expect(source.done).rejects.toThrow('over');
   });
 
-  it.each(['readTable', 'write'])('ends with the error of %s', async (step) => {
+  it.each(['readTable', 'readNeighbours', 'write'])('ends with the error of %s', async (step) => {
     const fail = async () => Promise.reject(new Error('broken'));
     const options = {
       ...{ ips: [PORT_IP], clock: createFakeClock(), signal: new AbortController().signal },
       readTable: step === 'readTable' ? fail : async () => tableOf(1),
+      readNeighbours: step === 'readNeighbours' ? fail : async () => [],
       write: step === 'write' ? fail : async () => undefined,
     };
     await expect(sendFlows(options)).rejects.toThrow('broken');

@@ -1,7 +1,8 @@
 import { type Clock, sleep } from '../../../kube/index.ts';
 import type { ConntrackEntry } from '../../../netlink/conntrack-entry.ts';
+import type { TravellingNeighbour } from '../../../netlink/neighbour-travel.ts';
 import { filterFlows, type Ledger, planNews } from './flows.ts';
-import { deriveBudget, formatEntries, formatWhole, IDLE_LINE, LIMITS } from './protocol.ts';
+import { deriveBudget, formatEntries, formatNeighbours, formatWhole, IDLE_LINE, LIMITS } from './protocol.ts';
 
 export type Table = { readonly entries: readonly ConntrackEntry[]; readonly truncated: boolean };
 
@@ -9,6 +10,8 @@ export type SendOptions = {
   readonly ips: readonly string[];
   /** Reads the launcher's table. */
   readTable(): Promise<Table>;
+  /** Reads whom the launcher knows on its links; the same list while nothing has changed. */
+  readNeighbours(): Promise<readonly TravellingNeighbour[]>;
   /** Resolves when there is room for more. */
   write(text: string): Promise<void>;
   readonly clock: Clock;
@@ -20,10 +23,16 @@ export type SendOptions = {
  * writing throw. The table is not read again before the last reading was told, and then rests so long that
  * reading takes a small part of the time.
  */
-export async function sendFlows({ ips, readTable, write, clock, signal }: SendOptions): Promise<never> {
+export async function sendFlows(options: SendOptions): Promise<never> {
+  const { ips, readTable, readNeighbours, write, clock, signal } = options;
   const say = createPace({ write, clock, signal });
   let told: Ledger = new Map();
+  // Nobody needs to be told of an empty list first.
+  let known = formatNeighbours([]);
   for (let first = true; ; first = false) {
+    const neighbours = formatNeighbours(await readNeighbours());
+    if (neighbours !== known) await say(neighbours);
+    known = neighbours;
     const begun = clock.now();
     const table = await readTable();
     const tookMs = clock.now() - begun;

@@ -1,5 +1,6 @@
 import type { LogicalPort } from '../../../../api/types.gen.ts';
 import type { ConntrackEntry } from '../../../../netlink/conntrack-entry.ts';
+import type { TravellingNeighbour } from '../../../../netlink/neighbour-travel.ts';
 import type { JournalEntry } from '../../journal.ts';
 
 export const PORT_IP = '10.16.0.5';
@@ -53,4 +54,9 @@ export function formatFlow(port: number, more: Partial<ConntrackEntry> = {}): Co
     tcp: { state: 3, windowScaleOriginal: 7, windowScaleReply: 7, flagsOriginal: 3, flagsReply: 3 },
     ...more,
   };
+}
+
+/** The guest, as its launcher's kernel knows it. */
+export function formatNeighbour(more: Partial<TravellingNeighbour> = {}): TravellingNeighbour {
+  return { link: 'guest', ip: GUEST_IP, mac: '02:00:0a:10:00:05', ...more };
 }
