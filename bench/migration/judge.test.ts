@@ -81,7 +81,12 @@ describe('a migration, judged', () => {
     const twice = answers(streamOf(2, 'udp6'), { from: 4000, to: 4031 }).filter(
       (record) => record.type === 'answer' && (record.received <= 6000 || record.received >= 6009),
     );
-    const [flow] = judgeMigration(moved, { ...judged, nodes: NODES, requestMs: 1, records: [...own, ...twice] }).flows.slice(-1);
+    const [flow] = judgeMigration(moved, {
+      ...judged,
+      nodes: NODES,
+      requestMs: 1,
+      records: [...own, ...twice],
+    }).flows.slice(-1);
     expect(flow).toMatchObject({ place: 'target', family: 6, gapMs: 31, beyondMs: 9 });
   });
 

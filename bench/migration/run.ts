@@ -107,9 +107,9 @@ async function measure({ stage, subject, probing, seen }: Turn, block: Block, na
  * subnet's DHCP serves.
  */
 export function hasChanged({ witness }: Stage, { name, port, ipv4, ipv6, mac }: Subject): boolean {
-  const spec = witness.findPort(port)?.spec;
+  const { mac: portMac, ips = [] } = witness.findPort(port)?.spec ?? {};
   const told = witness.findVmi(name)?.status?.interfaces?.[0];
-  const now = [spec?.mac, ...(spec?.ips.toSorted() ?? []), told?.mac, told?.ipAddress ?? ipv4];
+  const now = [portMac, ...ips.toSorted(), told?.mac, told?.ipAddress ?? ipv4];
   return now.join() !== [mac, ...[ipv4, ipv6].toSorted(), mac, ipv4].join();
 }
 
