@@ -335,7 +335,7 @@ export interface SubnetSpec {
    */
   dhcp?: {
     /**
-     * Who answers guests under the binding bridge by DHCPv4 where enableDHCP is set. OVN, the default, tells all of this, and the VMI shows the address only with a guest agent. KubeVirt's own server is KubeVirt; IPv6 and other bindings are OVN's all the same.
+     * Who answers guests under the binding bridge by DHCPv4 where enableDHCP is set. OVN, if absent, tells all of this, but the VMI shows the address only with a guest agent. KubeVirt: the server in the launcher does; IPv6 and other bindings are OVN’s all the same.
      */
     server?: 'OVN' | 'KubeVirt';
     /**

@@ -184,6 +184,7 @@ describe('what a change concerns', () => {
     ['the way out', {}, { natOutgoing: false }, [false, false]],
     ['the VPC', {}, { vpc: 'blue' }, [false, false]],
     ['DHCP', {}, { enableDHCP: true }, [false, true]],
+    ['whose DHCP it is', {}, { dhcp: { server: 'KubeVirt' } }, [false, true]],
     ['privacy', {}, { private: true }, [false, true]],
     ['exceptions', { private: true }, { private: true, allowSubnets: ['10.1.0.0/16'] }, [false, true]],
     ['a problem', {}, { cidrBlock: 'x' }, [false, false]],

@@ -19,6 +19,8 @@ export type SubnetPlan = {
   readonly ranges: SubnetRanges;
   readonly natOutgoing: boolean;
   readonly dhcp: boolean;
+  /** Guests under bridge have their IPv4 address from KubeVirt's server all the same. */
+  readonly leavesBridge: boolean;
   /** The NICs are ours and the subnet has rows in OVN; false where another CNI makes them and we only give addresses. */
   readonly ovn: boolean;
   /** Nodes that may carry the traffic out, best first; none when each node carries its own. */
@@ -95,17 +97,27 @@ function findStanding(spec: SubnetSpec, { defaultVpc }: Settings): Standing {
   return { vpc, ovn: isOvnProvider(spec.provider), isDefaultVpc: vpc === defaultVpc, ranges, hasV6 };
 }
 
+function readSwitches(spec: SubnetSpec, { ovn, isDefaultVpc }: Standing) {
+  return {
+    natOutgoing: ovn && isDefaultVpc && spec.natOutgoing !== false,
+    dhcp: ovn && spec.enableDHCP === true,
+    leavesBridge: spec.dhcp?.server === 'KubeVirt',
+  };
+}
+
 function planOne(subnet: Subnet, claims: Claims, vpcs: ReadonlySet<string>): SubnetPlan {
   const { spec, metadata } = subnet;
   const standing = findStanding(spec, claims.settings);
-  const { vpc, ovn, isDefaultVpc } = standing;
+  const { vpc, ovn } = standing;
   const ranges = standing.ranges.ok ? standing.ranges.value : [];
-  const switches = {
-    natOutgoing: ovn && isDefaultVpc && spec.natOutgoing !== false,
-    dhcp: ovn && spec.enableDHCP === true,
+  const plan = {
+    name: metadata.name,
+    vpc,
+    ovn,
+    ...readSwitches(spec, standing),
     guarded: false,
+    notes: listNotes(spec, standing),
   };
-  const plan = { name: metadata.name, vpc, ovn, ...switches, notes: listNotes(spec, standing) };
   const gateways = parseGateways(spec, standing);
   const allowed = parseAdmitted(spec, standing);
   const problem =
@@ -217,7 +229,7 @@ export function isSamePlan(a: SubnetPlan | undefined, b: SubnetPlan | undefined)
   if (a === undefined || b === undefined || !isSameFooting(a, b)) return false;
   const texts = (plan: SubnetPlan) => [plan.gateways, plan.notes, plan.allowed?.map(formatCidr) ?? ['all']].join(' ');
   const problems = (plan: SubnetPlan) => `${plan.problem?.message} ${plan.warning?.message}`;
-  const switches = ({ dhcp, guarded }: SubnetPlan) => `${dhcp} ${guarded}`;
+  const switches = ({ dhcp, leavesBridge, guarded }: SubnetPlan) => `${dhcp} ${leavesBridge} ${guarded}`;
   return [texts, problems, switches].every((describe) => describe(a) === describe(b));
 }
 

@@ -34,6 +34,7 @@ export function planLsp(port: LogicalPort, subnet: SubnetPlan, state: MigrationS
   const owner = { kind: 'LogicalPort', namespace: metadata.namespace ?? '', name: metadata.name, uid };
   // By the port's own addresses: a subnet that cannot be used at the moment has no ranges, but its rows stay.
   const hasFamily = (family: 4 | 6) => subnet.dhcp && spec.ips.some((ip) => parseAddress(ip)?.family === family);
+  const isLeft = spec.binding === 'bridge' && subnet.leavesBridge;
   return {
     switch: formatSwitchName(spec.subnet),
     name: formatPortLsp(port),
@@ -46,7 +47,7 @@ export function planLsp(port: LogicalPort, subnet: SubnetPlan, state: MigrationS
       ...listStrategies(spec.binding, state, settings),
       ...(state.landed === undefined ? [] : [[LANDED_OPTION, state.landed] as const]),
     ]),
-    ...(hasFamily(4) ? { dhcpv4: formatDhcpRow(spec.subnet, 4) } : {}),
+    ...(hasFamily(4) && !isLeft ? { dhcpv4: formatDhcpRow(spec.subnet, 4) } : {}),
     ...(hasFamily(6) ? { dhcpv6: formatDhcpRow(spec.subnet, 6) } : {}),
     externalIds: formatExternalIds(settings.cluster, owner),
   };

@@ -281,4 +281,21 @@ describe('planLsp', () => {
     expect(lsp({ enableDHCP: true }, UNATTACHED).dhcpv6).toBeUndefined();
     expect(lsp({ enableDHCP: true, cidrBlock: 'x' }, UNATTACHED).dhcpv4).toBe('subnet/default/v4');
   });
+
+  it.each([
+    ['bridge', undefined],
+    ['managedTap', 'subnet/default/v4'],
+    [undefined, 'subnet/default/v4'],
+  ] as const)(
+    "where bridged guests are left to KubeVirt's server, %s has %s and the options of IPv6",
+    (binding, dhcpv4) => {
+      const { spec, ...port } = makePort();
+      const { binding: _binding, ...own } = spec;
+      const ips = ['10.0.0.2', 'fd00::2'];
+      const lp = { ...port, spec: { ...own, ips, ...(binding === undefined ? {} : { binding }) } };
+      const plan = planOf({ enableDHCP: true, dhcp: { server: 'KubeVirt' } });
+      const row = planLsp(lp, plan, UNATTACHED, makeSettings());
+      expect([row.dhcpv4, row.dhcpv6]).toEqual([dhcpv4, 'subnet/default/v6']);
+    },
+  );
 });
