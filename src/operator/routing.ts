@@ -7,9 +7,10 @@ import type { RowChange } from '../ovsdb/index.ts';
 import type { Row } from '../ovsdb/values.ts';
 import { isHandedOver } from '../plan/ports/claim-status.ts';
 import type { Context } from './context.ts';
-import { findLauncherKey, formatWorkloadKey, getPodKey, getPortKey } from './keys.ts';
+import { formatWorkloadKey, getPortKey } from './keys.ts';
 import { routeKubevirts } from './kubevirt/route.ts';
 import { routeMigrationNetworks } from './migration-network/route.ts';
+import { listPodKeys, listSpareKeys } from './pod/spare.ts';
 import { routeCounts, routeNetworks } from './route-networks.ts';
 
 /** Takes keys of work that is due, some of them later. */
@@ -32,13 +33,17 @@ export function routeChanges(context: Context, inbox: Inbox, wake: Wake): () => 
   };
 }
 
-function routeWorkloads({ world }: Context, inbox: Inbox): (() => void)[] {
+function routeWorkloads(context: Context, inbox: Inbox): (() => void)[] {
+  const { world } = context;
   const byName = ({ object }: { object: KubeObject }) =>
     inbox.add(formatWorkloadKey('vm', object.metadata?.namespace ?? '', object.metadata?.name ?? ''));
   return [
-    world.pods.onNews((change) => routePod(change, inbox)),
+    world.pods.onNews((change) => routePod(context, change, inbox)),
     world.vms.onNews(byName),
     world.vmis.onNews(byName),
+    world.vmis.onNews(({ object }) => {
+      for (const key of listSpareKeys(context, object)) inbox.add(key);
+    }),
     world.vmims.onNews(({ object }) =>
       inbox.add(formatWorkloadKey('vm', object.metadata.namespace ?? '', object.spec?.vmiName ?? '')),
     ),
@@ -46,11 +51,9 @@ function routeWorkloads({ world }: Context, inbox: Inbox): (() => void)[] {
 }
 
 /** What makes a launcher one without a guest is an annotation: who had the pod before hears of it, too. */
-function routePod(change: Change<Pod>, inbox: Inbox): void {
+function routePod(context: Context, change: Change<Pod>, inbox: Inbox): void {
   for (const pod of change.type === 'updated' ? [change.object, change.previous] : [change.object]) {
-    inbox.add(getPodKey(pod));
-    const launcher = findLauncherKey(pod);
-    if (launcher !== undefined) inbox.add(launcher);
+    for (const key of listPodKeys(context, pod)) inbox.add(key);
   }
 }
 

@@ -16,10 +16,11 @@ import { followForeign } from './foreign.ts';
 import { createHurry } from './hurry.ts';
 import { createInbox, type TermInbox } from './inbox.ts';
 import { listJoinRecords } from './join.ts';
-import { formatWorkloadKey, getPodKey, getPortKey } from './keys.ts';
+import { formatWorkloadKey, getPortKey } from './keys.ts';
 import { listKubevirtKeys } from './kubevirt/route.ts';
 import { followLeftovers } from './leftovers.ts';
 import { routeMtu } from './mtu.ts';
+import { listPodKeys } from './pod/spare.ts';
 import { reconcile } from './reconcile.ts';
 import { getOwnerKey, routeChanges } from './routing.ts';
 import { whenWorldReady } from './world.ts';
@@ -198,7 +199,7 @@ function listEverything(state: TermState): Set<string> {
     ...world.nodes.store.list().map((node) => `node/${node.metadata.name}`),
     ...world.vms.store.list().map(nameKey),
     ...world.vmis.store.list().map(nameKey),
-    ...world.pods.store.list().map(getPodKey),
+    ...world.pods.store.list().flatMap((pod) => listPodKeys(state, pod)),
     ...world.ports.store.list().map(getPortKey),
     ...owners.map((owner) => getOwnerKey(state, owner)),
   ]);

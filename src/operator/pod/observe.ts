@@ -3,13 +3,14 @@ import type { LogicalPort } from '../../api/types.gen.ts';
 import type { MigrationState } from '../../migration/input.ts';
 import { type Carrier, UNATTACHED } from '../../plan/ports/logical-port.ts';
 import type { Present } from '../../plan/requests/match-networks.ts';
-import { findPodNad, planPodRequests } from '../../plan/requests/requests.ts';
+import { findPodNad, planPodRequests, planSpareRequests } from '../../plan/requests/requests.ts';
 import type { RequestPlan } from '../../plan/requests/types.ts';
 import type { Context } from '../context.ts';
 import { formatWorkloadKey, getPodKey } from '../keys.ts';
 import { makeRequestContext } from '../port/request-context.ts';
 import type { Seen } from '../port/seen.ts';
 import { completePlan, findClusterUid, isKeptByClaim } from '../port/wishes.ts';
+import { hasSpareInterface } from './spare.ts';
 
 const FINAL: readonly (string | undefined)[] = ['Succeeded', 'Failed'];
 const NOT_HELD: Pick<Seen, 'stateOf' | 'stateOfNew'> = { stateOf: () => UNATTACHED, stateOfNew: () => UNATTACHED };
@@ -24,8 +25,9 @@ export function observePod(context: Context, namespace: string, name: string): S
   const { world } = context;
   const key = formatWorkloadKey('pod', namespace, name);
   const found = world.pods.store.get(`${namespace}/${name}`);
-  // A VM's launcher has none of its own.
-  const pod = found !== undefined && getPodKey(found) === key ? found : undefined;
+  // A VM's launcher has none of its own, but for an interface that its guest has no use for.
+  const isOwn = found !== undefined && (getPodKey(found) === key || hasSpareInterface(context, found));
+  const pod = isOwn ? found : undefined;
   const ports = world.ports.store.byIndex('key', key);
   const base = {
     key,
@@ -63,7 +65,9 @@ function describeCluster(context: Context): { clusterUid?: string } {
 
 function planPod(context: Context, pod: Pod, ports: readonly LogicalPort[]): RequestPlan {
   const namespace = pod.metadata.namespace ?? '';
-  const plan = planPodRequests(pod, makeRequestContext(context, namespace), listPresent(pod, ports));
+  const requests = makeRequestContext(context, namespace);
+  const isOrdinary = getPodKey(pod) === formatWorkloadKey('pod', namespace, pod.metadata.name);
+  const plan = isOrdinary ? planPodRequests(pod, requests, listPresent(pod, ports)) : planSpareRequests(pod, requests);
   return completePlan(context, plan, { namespace, ports });
 }
 

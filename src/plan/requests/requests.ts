@@ -122,6 +122,16 @@ export function planPodRequests(pod: Pod, context: RequestContext, present: read
   return bare ? { ...plan, requests: plan.requests.map(withOwner) } : plan;
 }
 
+/**
+ * The first interface of a launcher whose guest has no NIC there: a pod's own like any other, of which nothing is asked but,
+ * maybe, the network. All else that its annotations say is the guest's.
+ */
+export function planSpareRequests({ metadata: { annotations = {} } }: Pod, context: RequestContext): RequestPlan {
+  const first = draftFirst(readText(annotations, MULTUS_DEFAULT_NETWORK), true);
+  const plan = resolveAll({ drafts: [[PRIMARY_INTERFACE, first]], sources: [], read: createWishReader([]) }, context);
+  return { ...plan, requests: plan.requests.map(withOwner) };
+}
+
 /** Its name is never used again: nothing that the networks' own policy would retain is ever wanted back. */
 const withOwner = (request: NicRequest): NicRequest => ({ ...request, releasePolicy: 'WithOwner' });
 
