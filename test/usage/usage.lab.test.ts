@@ -1,7 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Context, expectSoon, listThings } from '../lab/demo/context.ts';
 import { openWorld } from '../lab/scenarios/world.ts';
-import { applyFiles, deleteFiles, expectIps, expectRefusal, expectRunning, getPorts, runInPod } from './world.ts';
+import {
+  applyFiles,
+  applyUnjudged,
+  deleteFiles,
+  expectIps,
+  expectRefusal,
+  expectRunning,
+  getPorts,
+  runInPod,
+} from './world.ts';
 
 /** Pods that may run beside each other, each one line of USAGE.md. */
 const PODS = [
@@ -18,7 +27,8 @@ beforeAll(async () => {
   await deleteFiles(context, [...PODS, ...OTHERS]);
   await deleteFiles(context, ['objects']);
   await applyFiles(context, ['objects']);
-  await applyFiles(context, [...PODS, 'vm-annotated', 'trap-macvlan-bridge']);
+  await applyFiles(context, [...PODS, 'vm-annotated']);
+  await applyUnjudged(context, ['trap-macvlan-bridge']);
 });
 
 afterAll(async () => {

@@ -31,6 +31,8 @@ import { CERTIFICATES_NAME, CONFIGURATION_NAME, createHook, type Hook } from './
 
 /** Two replicas, as the chart installs them, called by a real API server through its Service. */
 const ACCOUNT = 'mooring-hook';
+/** A namespace with the label that says to do without us. */
+const IGNORED = 'ignored';
 const DEFAULTS = { binding: 'asIs', defaultSubnet: 'default', defaultVpc: 'default', primary: true } as const;
 const MARK = 'hook.test/seen';
 const SEEN = 'seen by the test';
@@ -62,6 +64,8 @@ beforeAll(async () => {
   cleanup.defer(() => admin.close());
   await teachKinds(admin, [...NEEDED, KINDS.nad, KINDS.kubevirt]);
   for (const name of [RELEASE, 'team']) await apply(admin, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+  const labels = { 'mooring.dev/webhook': 'ignore' };
+  await apply(admin, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: IGNORED, labels } } as KubeObject);
   for (const object of await readTemplate('hook.yaml', 'hook.enabled=true')) await apply(admin, object);
   account = await makeAccount();
   replicas = [await startReplica('one'), await startReplica('two')];
@@ -214,7 +218,7 @@ describe('a virtual machine', () => {
     expect(await countAfter({ metadata: { labels: { note: 'x' } } })).toBe(0);
   });
 
-  it.each(['kube-system', RELEASE])('in %s is none of our business', async (namespace) => {
+  it.each(['kube-system', RELEASE, IGNORED])('in %s is none of our business', async (namespace) => {
     expect(await create('theirs', {}, '', namespace)).toMatchObject({ status: 201, warning: '' });
     expect(asked).toEqual([]);
   });

@@ -7,6 +7,7 @@ import { findStateDir, type LabState, loadState } from '../state.ts';
 import { type Context, DemoError, expectSoon, listThings } from './context.ts';
 
 export const RELEASE_NAMESPACE = 'mooring-system';
+const DEPLOYMENTS = ['deployment/mooring-operator', 'deployment/mooring-hook'];
 
 /** Brings the lab up if it is not, with its own progress lines. */
 export async function ensureLab(root: string, environment: NodeJS.ProcessEnv): Promise<LabState> {
@@ -52,7 +53,7 @@ async function restartWhatChanged(context: Context): Promise<void> {
     '--wait=true',
     ...stale.map((pod) => pod.metadata.name),
   ]);
-  const rollouts = ['daemonset/mooring-ovn-node', 'daemonset/mooring-agent', 'deployment/mooring-operator'];
+  const rollouts = ['daemonset/mooring-ovn-node', 'daemonset/mooring-agent', ...DEPLOYMENTS];
   for (const name of rollouts) {
     await kubectl(context.lab, ['-n', RELEASE_NAMESPACE, 'rollout', 'status', name, '--timeout=120s']);
   }

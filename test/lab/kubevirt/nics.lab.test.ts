@@ -177,7 +177,7 @@ afterAll(async () => {
   await removeAll(context, 'subnets.mooring.dev', SUBNETS);
 });
 
-describe('a NIC of a running VM', () => {
+describe('case 17: a NIC of a running VM', () => {
   it('is plugged in place, serves its network, and is unplugged again with its address given back', async () => {
     await configure(UPDATES);
     await addNic('hot', 'hot');
@@ -247,7 +247,7 @@ async function freezeAgent(node: string): Promise<() => void> {
   return () => process.kill(pid, 'SIGCONT');
 }
 
-describe('a NIC whose network changes', () => {
+describe('case 19: a NIC whose network changes', () => {
   it('asks for a restart while the gate LiveUpdateNADRef is shut', async () => {
     await configure(UNDO);
     await moveNic('biz', 'new');

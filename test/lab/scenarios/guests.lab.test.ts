@@ -12,7 +12,7 @@ import {
   inGuest,
   setRunning,
 } from './vms.ts';
-import { closeNamespace, expectEvent, openNamespace, openWorld } from './world.ts';
+import { closeNamespace, expectEvent, openNamespace, openWorld, UNJUDGED } from './world.ts';
 
 const NAMESPACE = 'guests';
 const SUBNETS = ['guests-net', 'guests-one', 'guests-two'];
@@ -47,7 +47,7 @@ const answers = async (ips: readonly string[]): Promise<boolean[]> =>
 beforeAll(async () => {
   context = await openWorld();
   await tidy();
-  await openNamespace(context, NAMESPACE);
+  await openNamespace(context, NAMESPACE, UNJUDGED);
   await applyThings(context, [
     formatSubnet('guests-net', {
       cidrBlock: '10.51.0.0/24,fd00:51::/64',
@@ -85,7 +85,7 @@ describe('a guest that OVN itself serves by DHCP and advertisements', () => {
     expect(await answers(FIRST.ips)).toEqual([true, true]);
   });
 
-  it('is told router, name server, MTU and lease time', async () => {
+  it('case 4: is told router, name server, MTU and lease time', async () => {
     const lease = (await inGuest(context, TAP, 'cat /run/lease.eth0')).split(/\r?\n/);
     const told = ['router=10.51.0.1', 'dns=10.96.0.10', 'mtu=1300', 'serverid=10.51.0.1', 'lease=7200'];
     expect(lease).toEqual(expect.arrayContaining(told));

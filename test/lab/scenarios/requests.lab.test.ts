@@ -10,6 +10,7 @@ import {
   formatSleeper,
   openNamespace,
   openWorld,
+  UNJUDGED,
 } from './world.ts';
 
 const NAMESPACE = 'requests';
@@ -34,7 +35,7 @@ const removeSubnets = (): Promise<string> =>
 
 beforeAll(async () => {
   context = await openWorld();
-  await openNamespace(context, NAMESPACE);
+  await openNamespace(context, NAMESPACE, UNJUDGED);
   await removeSubnets();
 });
 

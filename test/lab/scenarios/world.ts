@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { env } from 'node:process';
 import { tryCommand } from '../command.ts';
 import type { Context, Thing } from '../demo/context.ts';
-import { expectSoon, listThings } from '../demo/context.ts';
+import { applyThings, expectSoon, listThings } from '../demo/context.ts';
 import { installChart, RELEASE_NAMESPACE } from '../demo/install.ts';
 import { kubectl } from '../kubectl.ts';
 import { findStateDir, loadState } from '../state.ts';
@@ -18,10 +18,17 @@ export async function openWorld(): Promise<Context> {
   return context;
 }
 
+/** Labels of a namespace in which the webhook refuses nothing: for what the operator is to say by itself. */
+export const UNJUDGED = { 'mooring.dev/webhook': 'ignore' } as const;
+
 /** A fresh namespace for one test file; an old one of that name is removed first. */
-export async function openNamespace(context: Context, name: string): Promise<void> {
+export async function openNamespace(
+  context: Context,
+  name: string,
+  labels: Readonly<Record<string, string>> = {},
+): Promise<void> {
   await closeNamespace(context, name);
-  await kubectl(context.lab, ['create', 'namespace', name]);
+  await applyThings(context, [{ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } }]);
 }
 
 export async function closeNamespace(context: Context, name: string): Promise<void> {
