@@ -123,6 +123,34 @@ describe('the audit', () => {
     expect(audit({ ...WELL, ports, owners, switchPorts: [row('one', '10.0.0.11')], ...more })).toEqual([]);
   });
 
+  describe('of guests with one MAC', () => {
+    const MAC = '02:00:00:00:00:07';
+    const guest = (name: string, ip: string, over: PortOver = {}) =>
+      port(name, ip, {
+        ...over,
+        spec: { owner: { kind: 'VirtualMachine', name, uid: `pod-${name}` }, mac: MAC, ...over.spec },
+      });
+    const guestRow = (name: string, ip: string) =>
+      row(name, ip, { name: `vm/a/${name}/eth0`, addresses: [`${MAC} ${ip}`] });
+    const condition = { type: 'Programmed', status: 'False' as const, reason: 'NotAttached', message: '' };
+    const resting = { status: { phase: 'Ready' as const, conditions: [{ ...condition, lastTransitionTime: '' }] } };
+
+    it('wants one row, of the one whose turn it is', () => {
+      const ports = [guest('one', '10.0.0.11'), guest('two', '10.0.0.12', resting)];
+      expect(audit({ ...WELL, ports, switchPorts: [guestRow('one', '10.0.0.11')] })).toEqual([]);
+      const both = [guestRow('one', '10.0.0.11'), guestRow('two', '10.0.0.12')];
+      expect(auditAlways({ ...WELL, ports, switchPorts: both }).join()).toMatch(/switch ports .* both have 02:/);
+    });
+
+    it('finds two that may not share it', () => {
+      const other = guest('two', '10.0.0.12', { spec: { owner: { kind: 'Pod', name: 'two', uid: 'pod-two' } } });
+      const third = guest('three', '10.0.0.13');
+      const found = auditAlways({ ...WELL, ports: [guest('one', '10.0.0.11'), third, other], switchPorts: [] });
+      expect(found.join()).toMatch(/^LogicalPorts .* both have 02:/);
+      expect(found).toHaveLength(1);
+    });
+  });
+
   it('asks of a moment only what must hold at every moment', () => {
     expect(auditAlways({ ...WELL, switchPorts: [], owners: new Set() })).toEqual([]);
     expect(auditAlways({ ...WELL, ports: [port('one', '10.0.0.11'), port('two', '10.0.0.11')] })).toHaveLength(2);

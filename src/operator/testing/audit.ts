@@ -2,6 +2,7 @@ import { formatPortLsp, formatSwitchName, NO_CHASSIS } from '../../api/names.ts'
 import { parseOwner } from '../../api/owner.ts';
 import type { LogicalPort, Subnet } from '../../api/types.gen.ts';
 import { isHandedOver } from '../../plan/ports/claim-status.ts';
+import { type Sharer, sharesMac } from '../../plan/ports/mac-turns.ts';
 
 /** A switch port as the Northbound database has it. */
 export type SwitchPort = {
@@ -28,11 +29,19 @@ export type Snapshot = {
   readonly claims: ReadonlySet<string>;
 };
 
-type Tenant = { readonly space: string; readonly switch: string; readonly name: string; readonly text: string };
+type Tenant = {
+  readonly space: string;
+  readonly switch: string;
+  readonly name: string;
+  readonly text: string;
+  /** A LogicalPort's: who may have its MAC, too. */
+  readonly sharer?: Sharer;
+};
 
 /**
  * What must hold at every moment, also in the middle of any change: nobody has an address or a MAC twice, neither among
- * LogicalPorts nor among rows (I1, I2). Gives what is wrong, in words; nothing when all is well.
+ * LogicalPorts nor among rows (I1, I2). LogicalPorts of guests that take turns with a MAC both have it, rows never. Gives
+ * what is wrong, in words; nothing when all is well.
  */
 export function auditAlways(snapshot: Snapshot): string[] {
   const live = snapshot.ports
@@ -68,6 +77,7 @@ function fromPort(snapshot: Snapshot, { metadata, spec }: LogicalPort): Tenant {
     switch: formatSwitchName(spec.subnet),
     name: `${metadata.namespace}/${metadata.name}`,
     text: [spec.mac, ...spec.ips].join(' '),
+    sharer: { namespace: metadata.namespace ?? '', owner: spec.owner, ipamOnly: spec.ipamOnly },
   };
 }
 
@@ -78,25 +88,33 @@ function fromRow(snapshot: Snapshot, row: SwitchPort): Tenant {
 
 /** IPs within a VPC, MACs within a switch. */
 function listTwice(what: string, tenants: readonly Tenant[]): string[] {
-  const seen = new Map<string, string>();
+  const seen = new Map<string, Tenant[]>();
   const wrong: string[] = [];
-  for (const { space, switch: home, name, text } of tenants) {
-    for (const word of text.split(/\s+/).filter((one) => /[.:]/.test(one))) {
-      const place = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(word) ? home : space;
-      const before = seen.get(`${place} ${word}`);
-      if (before !== undefined) wrong.push(`${what} ${before} and ${name} both have ${word} in ${place}`);
-      seen.set(`${place} ${word}`, name);
+  for (const tenant of tenants) {
+    for (const word of tenant.text.split(/\s+/).filter((one) => /[.:]/.test(one))) {
+      const isMac = /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(word);
+      const place = isMac ? tenant.switch : tenant.space;
+      const others = seen.get(`${place} ${word}`) ?? [];
+      const other = others.find((one) => !isMac || !mayShare(one, tenant));
+      if (other !== undefined) wrong.push(`${what} ${other.name} and ${tenant.name} both have ${word} in ${place}`);
+      seen.set(`${place} ${word}`, [tenant, ...others]);
     }
   }
   return wrong;
 }
+
+const mayShare = ({ sharer: a }: Tenant, { sharer: b }: Tenant): boolean =>
+  a !== undefined && b !== undefined && sharesMac(a, b);
 
 const keyOf = ({ metadata }: LogicalPort): string => `${metadata.namespace}/${metadata.name}`;
 
 /** True for a port that is to be in OVN: it has an address, a switch, and somebody to use it. */
 function wantsRow({ spec, status }: LogicalPort): boolean {
   const isApart = status?.phase === 'Released';
-  const yields = status?.conditions?.some(({ reason, status: is }) => reason === 'AddressConflict' && is === 'False');
+  const yields = status?.conditions?.some(
+    ({ type, reason, status: is }) =>
+      is === 'False' && (reason === 'AddressConflict' || (type === 'Programmed' && reason === 'NotAttached')),
+  );
   return spec.ips.length > 0 && spec.ipamOnly !== true && !isApart && yields !== true;
 }
 
