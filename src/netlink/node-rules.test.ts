@@ -19,6 +19,13 @@ describe('rules of the node', () => {
     expect(text).toContain('ip6 saddr @pods oifname != { "gw0", "mo0" } counter masquerade');
   });
 
+  test('no set is declared by type: an older nft on the node would crash on what libnftables 1.1 notes of that', () => {
+    const text = formatNodeRules({ ...RULES, sources: ['10.16.0.0/16', 'fd00:10::/64'] });
+    expect(text).not.toMatch(/\btype (ipv[46]_addr|inet_service|ether_addr)/);
+    expect(text).toContain('set pods { typeof ip saddr;');
+    expect(text).toContain('set pods { typeof ip6 saddr;');
+  });
+
   test('routers of VPCs may only answer, and nothing is forwarded to them', () => {
     const text = formatNodeRules({ ...RULES, routerIps: ['100.64.0.1', 'fd64::1'] });
     expect(text.match(/== 0e:00:00:00:00:00 ct state != \{ established, related \} counter drop/g)).toHaveLength(2);

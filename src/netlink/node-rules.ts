@@ -68,8 +68,12 @@ function formatBorder(family: 'ip' | 'ip6', routers: readonly string[], nodePort
 `;
 }
 
+/**
+ * The set's key is `typeof`, never `type ipv4_addr`: what libnftables 1.1 notes of the latter in the kernel ends an nft 1.0 that lists
+ * anything on the node by a segmentation fault, and with it whoever uses one (firewalld, kube-proxy).
+ */
 function formatMasquerade(family: 'ip' | 'ip6', own: string, sources: readonly string[]): string {
-  return `  set pods { type ${family === 'ip' ? 'ipv4_addr' : 'ipv6_addr'}; flags interval; auto-merge; elements = { ${sources.join(', ')} }; }
+  return `  set pods { typeof ${family} saddr; flags interval; auto-merge; elements = { ${sources.join(', ')} }; }
   chain postrouting {
     type nat hook postrouting priority 100;
     ${family} saddr @pods oifname != { ${own} } counter masquerade

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCommand } from '../command.ts';
 import { applyThings, type Context, expectSoon, findThing, getThing, listThings, type Thing } from '../demo/context.ts';
 import { findPodPid } from '../demo/pods.ts';
-import { kubectl } from '../kubectl.ts';
+import { kubectl, nodeExec } from '../kubectl.ts';
 import { expectReady, formatNad, formatSubnet, formatWebPod, patchThing, pings, removeAll, runIn } from './things.ts';
 import { conditionOf, expectGuest, expectPort, formatMachine, inGuest } from './vms.ts';
 import { closeNamespace, expectCondition, expectEvent, openNamespace, openWorld } from './world.ts';
@@ -49,6 +49,14 @@ beforeAll(async () => {
 });
 
 afterAll(tidy);
+
+describe('a node', () => {
+  it('lists our tables with an nft that is older than the library that wrote them', async () => {
+    for (const node of context.lab.nodes) {
+      expect(await nodeExec(context.lab, node, ['nft', 'list', 'ruleset'])).toContain('table ip mooring');
+    }
+  });
+});
 
 type Status = { name: string; interface?: string; ips?: string[]; mac?: string; default?: boolean };
 
