@@ -48,6 +48,24 @@ describe('the judges of the webhook', () => {
     expect(check(ask({ default: { subnet: 'coming' } }))).toMatchObject({ allowed: false, isPerhapsLate: true });
   });
 
+  it('say what a change of a running machine needs', () => {
+    const { object } = ask({});
+    const vmi = {
+      ...(object as { spec: { template: object } }).spec.template,
+      metadata: { name: 'web', namespace: 'ns1' },
+    };
+    const judges = createJudges(makeCluster({ vmis: [vmi] }), DEFAULTS);
+    const down = JSON.parse(JSON.stringify(object).replace('"name":"default"}]', '"name":"default","state":"down"}]'));
+    const verdict = compose(
+      judges.validate,
+      neverFails,
+    )(ask({}, { operation: 'UPDATE', object: down, oldObject: object }));
+    expect(verdict).toMatchObject({
+      allowed: true,
+      warnings: [expect.stringMatching(/^NIC "default": link down at once/)],
+    });
+  });
+
   it('have nothing against a machine without requests', () => {
     expect(check(ask({}))).toMatchObject({ allowed: true, patch: [] });
   });

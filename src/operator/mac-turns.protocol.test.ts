@@ -107,6 +107,23 @@ describe('a MAC that two VMs of a namespace ask for', () => {
     await eventually('the release', () => portOf('one') === undefined);
   });
 
+  it('is given to a stopped VM that asks for it later, with the address that it has', async () => {
+    await stage.start();
+    const one = await make('one');
+    start('one', one);
+    await whenRow('one', 'n1');
+    const two = cast.vm('two');
+    await whenRow('two', NONE);
+    const { ips } = portOf('two')?.spec ?? {};
+    cast.patch('vms', 'a/two', { spec: { template: { metadata: { annotations: ASKS } } } });
+    await eventually('the MAC', () => portOf('two')?.spec.mac === MAC);
+    expect(portOf('two')?.spec.ips).toEqual(ips);
+    await whenNoRow('two');
+    start('two', two);
+    await whenWaiting('two');
+    expect(await countRows()).toBe(1);
+  });
+
   it('goes along in a migration of the one that runs, and comes back alone', async () => {
     await stage.start();
     const one = await make('one');
