@@ -62,7 +62,7 @@ export const FAULTS: readonly Fault[] = [
   fault('F54', 'a pod claims the address of a VM'),
   fault('F55', 'a pod forges the marks of a launcher'),
   fault('F56', 'a reference to a network of a foreign namespace', 6),
-  fault('F57', 'a guest spoofs addresses, DHCP or advertisements', 6),
+  fault('F57', 'a guest spoofs addresses, DHCP or advertisements'),
   fault('F58', 'strangers and garbage at the agent’s socket', 7),
   fault('F59', 'paths and commands in names', 7),
   fault('F60', 'credential of an agent in wrong hands', 6),

@@ -70,6 +70,11 @@ describe('the chart', () => {
     await expect(render('agent.pluginTypes={../sh}')).rejects.toThrow('pluginTypes');
   });
 
+  it('keeps pods and guests from speaking as servers, unless told otherwise', async () => {
+    expect((await render()).get('mooring-agent')).toContain('--guard-servers');
+    expect((await render('agent.guardServers=false')).get('mooring-agent')).not.toContain('--guard-servers');
+  });
+
   it('has agents meet at a port of its own, at another one, or not at all', async () => {
     expect((await render()).get('mooring-agent')).toContain('--peer-port=9477');
     expect((await render('agent.peerPort=19477')).get('mooring-agent')).toContain('--peer-port=19477');
