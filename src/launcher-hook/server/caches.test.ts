@@ -38,6 +38,15 @@ describe('ports', () => {
     expect(names(records.listPorts())).toEqual(['a', 'b']);
   });
 
+  it('of every namespace are known, also where the caller has one of its own', async () => {
+    const { transport, clock, log } = harness;
+    const ours = { namespace: 'mooring-system', port: 9478 };
+    caches = createCaches({ transport, clock, log, random: () => 0.5, metrics: noMetrics, ...ours });
+    addPort('a', { subnet: 'blue', ips: ['10.0.0.5'], mac: '0a:00:00:00:00:05' });
+    await ready();
+    expect(names(caches.records.listPorts())).toEqual(['a']);
+  });
+
   it('without address or MAC are found by none', async () => {
     addPort('waiting', { subnet: 'blue', ips: [], mac: '' });
     await ready();

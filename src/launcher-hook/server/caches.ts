@@ -61,7 +61,9 @@ export function createCaches(options: CacheOptions): Caches {
   };
 }
 
-function createWatches(options: CacheOptions) {
+/** Of the whole cluster: what the caller has beside the options, as a namespace of its own, is no selection of ours. */
+function createWatches({ transport, clock, random, log, metrics }: CacheOptions) {
+  const options: CacheOptions = { transport, clock, random, log, metrics };
   return {
     namespaces: watchAlways<Namespace>({ ...options, kind: KINDS.namespace, decode: trim<Namespace> }),
     nodes: watchAlways<Node>({ ...options, kind: KINDS.node, decode: trimNode }),
