@@ -33,15 +33,14 @@ const NETWORK_STATUS = 'k8s.v1.cni.cncf.io/network-status';
 const POD_SECONDS = 60;
 const GUEST_SECONDS = 60;
 
-/** Awaits that pods run; by name. */
-export async function awaitPods(context: Context, names: readonly string[]): Promise<Map<string, PodFacts>> {
+/** Awaits that pods run. */
+export async function awaitPods(context: Context, names: readonly string[]): Promise<PodFacts[]> {
   const things = await expectSoon(`pods ${names.join(', ')} running`, POD_SECONDS, async () => {
     const pods = await listThings(context, 'pods', ['-n', NAMESPACE]);
     const running = pods.filter(({ metadata, status }) => names.includes(metadata.name) && status?.phase === 'Running');
     return running.length === names.length ? running : undefined;
   });
-  const facts = await Promise.all(things.map((pod) => readFacts(context, pod)));
-  return new Map(facts.map((pod) => [pod.name, pod]));
+  return Promise.all(things.map((pod) => readFacts(context, pod)));
 }
 
 async function readFacts(context: Context, pod: Thing): Promise<PodFacts> {

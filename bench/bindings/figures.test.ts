@@ -45,8 +45,6 @@ describe('a row', () => {
   });
 
   it('is none when nobody answered', () => {
-    expect(() => deriveRow(CASE, [sample({ roundTripsUs: [], lost: 7 })])).toThrow(
-      'bridge podToGuest sameNode: none of 7 requests was answered',
-    );
+    expect(deriveRow(CASE, [sample({ roundTripsUs: [], lost: 7 })])).toBeUndefined();
   });
 });

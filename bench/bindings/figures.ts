@@ -33,12 +33,12 @@ export function parseThroughput(text: string): number {
   return (Number(found[1]) * 8000) / Number(found[2]);
 }
 
-/** One row of all rounds. Throws when no request was answered. */
-export function deriveRow(one: Case, samples: readonly Sample[]): Row {
+/** One row of all rounds; undefined when no request was answered. */
+export function deriveRow(one: Case, samples: readonly Sample[]): Row | undefined {
   const roundTrips = samples.flatMap(({ roundTripsUs }) => roundTripsUs).toSorted((a, b) => a - b);
   const lost = samples.reduce((sum, sample) => sum + sample.lost, 0);
   const at = (share: number): number => roundTrips[Math.max(0, Math.ceil(roundTrips.length * share) - 1)] ?? 0;
-  if (roundTrips.length === 0) throw new Error(`${formatCase(one)}: none of ${lost} requests was answered`);
+  if (roundTrips.length === 0) return undefined;
   const rates = samples.map(({ mbit }) => mbit);
   return {
     ...one,

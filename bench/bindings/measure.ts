@@ -1,12 +1,17 @@
-import type { End, Scene } from './ends.ts';
-import { PORTS } from './ends.ts';
+import { type End, PORTS } from './ends.ts';
 import { deriveRow, formatCase, parseRoundTrips, parseThroughput, type Row, type Sample, WARM_UP } from './figures.ts';
 import type { Case } from './plan.ts';
 
-/** How much is measured: rounds over all rows of a binding; in each, UDP requests and seconds of TCP per row. */
+/** How much is measured: rounds over all rows; in each, UDP requests and seconds of TCP per row. */
 export type Effort = { readonly rounds: number; readonly requests: number; readonly seconds: number };
 
-export type Measured = { readonly rows: readonly Row[]; readonly failures: readonly string[] };
+/** One row that is to be measured, and its two ends. */
+export type Item = { readonly one: Case; readonly from: End; readonly target: End };
+
+/** What was seen so far; it outlives a run that is interrupted. */
+export type Book = { readonly samples: Map<Case, Sample[]>; readonly failures: string[] };
+
+export const createBook = (): Book => ({ samples: new Map(), failures: [] });
 
 /** Each request that is not answered takes a second. */
 const PING_MS = 60_000;
@@ -14,38 +19,38 @@ const PING_MS = 60_000;
 const DRAIN_MS = 30_000;
 
 /**
- * Measures the rows of one binding. Round after round goes over all of them, so that a slow moment of the machine falls on
- * every row. A row that fails is noted and left out, the others go on.
+ * Measures all rows, round after round, so that a slow moment of the machine falls on every row alike. A row that fails is
+ * noted and left out from then on, the others go on.
  */
-export async function measureScene(
-  scene: Scene,
-  cases: readonly Case[],
+export async function measureRounds(
+  items: readonly Item[],
   effort: Effort,
-  say: (line: string) => void,
-): Promise<Measured> {
-  const samples = new Map<Case, Sample[]>(cases.map((one) => [one, []]));
-  const failures: string[] = [];
-  for (let round = 0; round < effort.rounds; round += 1) {
-    for (const [one, list] of samples) {
-      try {
-        list.push(await sample(scene.from(one.path, one.placement), scene.target, effort));
-      } catch (error) {
-        failures.push(`${formatCase(one)}: ${error instanceof Error ? error.message : String(error)}`);
-        samples.delete(one);
-      }
+  { book, say }: { book: Book; say: (line: string) => void },
+): Promise<void> {
+  let left = items;
+  for (let round = 1; round <= effort.rounds; round += 1) {
+    say(`round ${round} of ${effort.rounds}: ${left.length} rows`);
+    const failed = new Set<Item>();
+    for (const item of left) {
+      const failure = await measureOne(item, effort, book);
+      if (failure === undefined) continue;
+      failed.add(item);
+      book.failures.push(failure);
+      say(`  FAILED ${failure}`);
     }
+    left = left.filter((item) => !failed.has(item));
   }
-  const rows: Row[] = [];
-  for (const [one, list] of samples) {
-    try {
-      rows.push(deriveRow(one, list));
-    } catch (error) {
-      failures.push(error instanceof Error ? error.message : String(error));
-    }
+}
+
+/** Why it could not be measured, if so. */
+async function measureOne({ one, from, target }: Item, effort: Effort, { samples }: Book): Promise<string | undefined> {
+  try {
+    samples.set(one, [...(samples.get(one) ?? []), await sample(from, target, effort)]);
+    return undefined;
+  } catch (error) {
+    samples.delete(one);
+    return `${formatCase(one)}: ${error instanceof Error ? error.message : String(error)}`;
   }
-  for (const row of rows) say(`  ${formatRow(row)}`);
-  for (const failure of failures) say(`  FAILED ${failure}`);
-  return { rows, failures };
 }
 
 async function sample(from: End, { ip }: End, { requests, seconds }: Effort): Promise<Sample> {
@@ -54,5 +59,14 @@ async function sample(from: End, { ip }: End, { requests, seconds }: Effort): Pr
   return { ...roundTrips, mbit: parseThroughput(count) };
 }
 
-const formatRow = (row: Row): string =>
-  `${formatCase(row)}: ${row.latencyUs.p50} us, p99 ${row.latencyUs.p99} us, ${row.throughputMbit} Mbit/s`;
+/** The rows of what was seen, and everything that went wrong. */
+export function deriveRows({ samples, failures }: Book): { rows: Row[]; failures: string[] } {
+  const rows: Row[] = [];
+  const silent: string[] = [];
+  for (const [one, list] of samples) {
+    const row = deriveRow(one, list);
+    if (row === undefined) silent.push(`${formatCase(one)}: no request was answered`);
+    else rows.push(row);
+  }
+  return { rows, failures: [...failures, ...silent] };
+}

@@ -105,5 +105,5 @@ function formatMachine(
   return `Measured with \`make bench NAME=bindings\` on a machine with ${count(cores)} cores that plays all ${count(nodes)} nodes: ${guests},
 ${datapath}, offloads off everywhere. The rows can be compared with each other, not with other
 machines. Latency is the round trip of a small UDP request between two programs, p50 and p99 of ${rounds * requests};
-throughput is one TCP connection, the middle of ${count(rounds)} times ${count(seconds)} seconds.`;
+throughput is one TCP connection, the middle of ${count(rounds)} times ${seconds === 1 ? 'a second' : `${count(seconds)} seconds`}.`;
 }

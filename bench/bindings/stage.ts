@@ -7,6 +7,7 @@ import { ensureLab, installChart } from '../../test/lab/demo/install.ts';
 import { kubectl } from '../../test/lab/kubectl.ts';
 import { ensureProgram } from '../../test/lab/probe/build.ts';
 import { findStateDir, type LabNode } from '../../test/lab/state.ts';
+import { preferDatapath } from '../migration/datapath.ts';
 import { preferLab } from '../migration/priority.ts';
 import { awaitPods, createPodEnd, type Gift, PORTS, type PodFacts, type Scene, startFlow } from './ends.ts';
 import { endLeftGuests } from './macvtap-guest.ts';
@@ -45,6 +46,8 @@ export async function openStage({ root, env, macvlan, say }: StageOptions): Prom
   say('installing the chart of this checkout');
   await installChart(context);
   cleanup.use(preferLab());
+  // What carries packets comes before the ends: else senders would starve it, and a path would be as fast as its turn comes.
+  cleanup.use(preferDatapath());
   cleanup.defer(() => clear(context));
   await clear(context);
   const flow = await ensureProgram(lab.cache, 'flow');
@@ -83,12 +86,15 @@ async function startPods(context: Context, nodes: Stage['nodes'], macvlan: boole
   return pickByRole(await awaitPods(context, ROLES.map(podNameOf)), podNameOf);
 }
 
-/** The pod of each role; throws when one is missing. */
-export function pickByRole(pods: ReadonlyMap<string, PodFacts>, nameOf: (role: Role) => string): Stage['pods'] {
-  const pick = (role: Role): PodFacts => {
-    const pod = pods.get(nameOf(role));
-    if (pod === undefined) throw new Error(`no pod ${nameOf(role)}`);
-    return pod;
+/** Who plays which role, by names; throws when somebody is missing. */
+export function pickByRole<T extends { readonly name: string }>(
+  all: readonly T[],
+  nameOf: (role: Role) => string,
+): Readonly<Record<Role, T>> {
+  const pick = (role: Role): T => {
+    const found = all.find(({ name }) => name === nameOf(role));
+    if (found === undefined) throw new Error(`there is no ${nameOf(role)}`);
+    return found;
   };
   return { target: pick('target'), sameNode: pick('sameNode'), twoNodes: pick('twoNodes') };
 }

@@ -1,37 +1,27 @@
-import { applyThings, type Context, expectSoon, findThing, getThing, listThings } from '../../test/lab/demo/context.ts';
-import { kubectl } from '../../test/lab/kubectl.ts';
+import { applyThings, expectSoon, findThing, getThing } from '../../test/lab/demo/context.ts';
 import { runInVm } from '../../test/lab/kubevirt/guests.ts';
 import { type Console, createGuestEnd, createPodEnd, type End, installFlow, type Scene } from './ends.ts';
 import { formatVm, NAMESPACE, ROLES, type Role, vmNameOf } from './objects.ts';
 import type { GuestBinding } from './plan.ts';
-import type { Stage } from './stage.ts';
+import { pickByRole, type Stage } from './stage.ts';
 
 type VmBinding = Exclude<GuestBinding, 'macvtap'>;
 
-const BOOT_SECONDS = 90;
-const LAUNCHERS = ['-n', NAMESPACE, '-l', 'kubevirt.io=virt-launcher'];
+/** Twelve guests boot at the same time. */
+const BOOT_SECONDS = 150;
 
-/** Three VMs with one binding, which differ in their nodes; disposing them awaits that nothing of them runs. */
-export async function openVms(stage: Stage, binding: VmBinding): Promise<Scene & AsyncDisposable> {
+/** Three VMs with one binding, which differ in their nodes; they go with the stage. */
+export async function openVms(stage: Stage, binding: VmBinding): Promise<Scene> {
   const { context, nodes, pods, flow } = stage;
-  await using cleanup = new AsyncDisposableStack();
-  cleanup.defer(() => removeVms(context, binding));
   await applyThings(
     context,
     ROLES.map((role) => formatVm(binding, role, nodes[role].name)),
   );
-  const ends = new Map<Role, End>();
-  for (const role of ROLES) ends.set(role, await awaitVm(stage, binding, role));
-  const guestOf = (role: Role): End => {
-    const end = ends.get(role);
-    if (end === undefined) throw new Error(`no guest ${vmNameOf(binding, role)}`);
-    return end;
-  };
-  const owned = cleanup.move();
+  const ends = await Promise.all(ROLES.map((role) => awaitVm(stage, binding, role)));
+  const guests = pickByRole(ends, (role) => vmNameOf(binding, role));
   return {
-    target: guestOf('target'),
-    from: (path, role) => (path === 'guestToGuest' ? guestOf(role) : createPodEnd(pods[role], pods[role].ip, flow)),
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+    target: guests.target,
+    from: (path, role) => (path === 'guestToGuest' ? guests[role] : createPodEnd(pods[role], pods[role].ip, flow)),
   };
 }
 
@@ -48,13 +38,4 @@ async function awaitVm({ context, gift }: Stage, binding: VmBinding, role: Role)
   });
   await installFlow(name, ask, gift);
   return createGuestEnd(name, String(port.spec.ips[0]), ask);
-}
-
-async function removeVms(context: Context, binding: VmBinding): Promise<void> {
-  const names = ROLES.map((role) => vmNameOf(binding, role));
-  const flags = ['--ignore-not-found', '--timeout=90s'];
-  await kubectl(context.lab, ['-n', NAMESPACE, 'delete', 'vm', ...names, ...flags], { timeoutMs: 100_000 });
-  await expectSoon(`the end of the launchers with ${binding}`, 60, async () =>
-    (await listThings(context, 'pods', LAUNCHERS)).length === 0 ? true : undefined,
-  );
 }
