@@ -29,8 +29,17 @@ describe('the picture', () => {
   });
 
   it('gives the fastest of each group the whole width, and the others their share', () => {
-    const widths = [...svg.matchAll(/class="bar" x="582" y="[\d.]+" width="([\d.]+)"/g)].map(([, width]) => width);
+    const widths = [...svg.matchAll(/class="bar" x="637" y="[\d.]+" width="([\d.]+)"/g)].map(([, width]) => width);
     expect(widths.slice(0, 4)).toEqual(['300.0', '300.0', '300.0', '150.0']);
+  });
+
+  it('cuts a line that would leave nothing to see of the bars', () => {
+    const [row, ...others] = rowsOf('bridge', 100);
+    const slow = row === undefined ? [] : [{ ...row, latencyUs: { p50: 500, p99: 90_000 } }];
+    const cut = draw([...slow, ...others]);
+    expect(cut).toContain('<rect class="bar" x="132" y="106" width="75.0"');
+    expect(cut).toContain('<line x1="207.0" x2="432.0"');
+    expect(cut).toContain('0.50 / 90.00 ms');
   });
 
   it('says what machine it was, with nothing left unescaped', () => {

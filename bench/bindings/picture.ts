@@ -14,7 +14,7 @@ type Column = {
 const LEFT = 132;
 const TOP = 78;
 const WIDTH = 300;
-const GAP = 150;
+const GAP = 205;
 const BAR = 16;
 const STEP = 21;
 const BETWEEN = 34;
@@ -73,13 +73,17 @@ function listGroups(rows: readonly Row[]): Group[] {
   });
 }
 
+/** A line is cut where it would leave nothing to see of the bars; the text has the figure. */
+const LONGEST_LINE = 4;
+
 /** Pods are so much faster than emulated guests that one scale would leave nothing to see of those: each group has its own. */
 function formatColumn(column: Column, left: number, groups: readonly Group[]): string {
   const parts = [`<text x="${left}" y="${TOP - 10}" font-weight="600">${escapeXml(column.title)}</text>`];
   let top = TOP;
   for (const { title, rows } of groups) {
     parts.push(`<text x="${left}" y="${top + 20}" fill="#66757f">${escapeXml(title)}</text>`);
-    const most = Math.max(...rows.flatMap((row) => [column.value(row), ...column.mark(row)]), Number.MIN_VALUE);
+    const highest = Math.max(...rows.map(column.value), Number.MIN_VALUE);
+    const most = Math.min(LONGEST_LINE * highest, Math.max(highest, ...rows.flatMap(column.mark)));
     const bars = rows.map((row, at) => formatBar(column, row, { left, top: top + BETWEEN - 6 + at * STEP, most }));
     parts.push(...bars);
     top += BETWEEN + rows.length * STEP;
@@ -90,7 +94,7 @@ function formatColumn(column: Column, left: number, groups: readonly Group[]): s
 type Place = { readonly left: number; readonly top: number; readonly most: number };
 
 function formatBar(column: Column, row: Row, { left, top, most }: Place): string {
-  const x = (value: number): string => (left + (value / most) * WIDTH).toFixed(1);
+  const x = (value: number): string => (left + Math.min(1, value / most) * WIDTH).toFixed(1);
   const [from, to] = column.mark(row);
   const middle = top + BAR / 2;
   const label = `<text x="${left - 6}" y="${middle + 4}" text-anchor="end">${row.binding}</text>`;

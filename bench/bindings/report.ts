@@ -102,8 +102,24 @@ function formatMachine(
   { rounds, requests, seconds }: Effort,
 ): string {
   const count = (number: number): string => COUNTS[number] ?? String(number);
-  return `Measured with \`make bench NAME=bindings\` on a machine with ${count(cores)} cores that plays all ${count(nodes)} nodes: ${guests},
-${datapath}, offloads off everywhere. The rows can be compared with each other, not with other
-machines. Latency is the round trip of a small UDP request between two programs, p50 and p99 of ${rounds * requests};
-throughput is one TCP connection, the middle of ${count(rounds)} times ${seconds === 1 ? 'a second' : `${count(seconds)} seconds`}.`;
+  const times = seconds === 1 ? 'a second' : `${count(seconds)} seconds`;
+  return wrap(
+    `Measured with \`make bench NAME=bindings\` on a machine with ${count(cores)} cores that plays all ${count(nodes)} nodes: \
+${guests}, ${datapath}, offloads are off for guests and on our network. The rows can be compared with each other, not with other machines. Latency \
+is the round trip of a small UDP request between two programs, p50 and p99 of ${rounds * requests}; throughput is one TCP \
+connection, the middle of ${count(rounds)} times ${times}.`,
+  );
+}
+
+const LINE = 125;
+
+/** Breaks a text between words. */
+function wrap(text: string): string {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > LINE) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines.join('\n');
 }
