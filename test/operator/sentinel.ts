@@ -101,17 +101,22 @@ function dropMark(object: KubeObject): object {
  * following every change: it looks at everything and writes nothing (I9, I11). Leaves the new one running.
  */
 export async function expectIdle(stage: Stage, old: Started, options?: StartOptions): Promise<Started> {
+  await whenThrough(old);
   await whenSound(stage);
   await whenStill(stage);
   await old.stop();
   const before = await recordState(stage);
   const next = await stage.start(options);
-  await until('the first pass', async () => next.log.lines.some(({ message }) => message === 'first pass done'));
+  await whenThrough(next);
   const after = await recordState(stage);
   const [was, is] = [JSON.stringify(before, null, 1), JSON.stringify(after, null, 1)];
   if (was !== is) throw new Error(`a new operator changes what the old one left:\n${diffLines(was, is)}`);
   return next;
 }
+
+/** The operator has looked at everything once. Before that nothing is written either, and an empty database is sound. */
+const whenThrough = ({ log }: Started): Promise<unknown> =>
+  until('the first pass', async () => log.lines.some(({ message }) => message === 'first pass done'));
 
 /** No write for a while: late statuses aside, the old operator is through. */
 async function whenStill(stage: Stage): Promise<void> {
