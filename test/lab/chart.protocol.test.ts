@@ -10,6 +10,7 @@ import { findCacheDir } from './state.ts';
 const CHART = join(import.meta.dirname, '../../charts/mooring');
 const VALUES = join(import.meta.dirname, 'values.yaml');
 const BUILD_MS = 600_000;
+const RELEASE = 'mooring-system';
 
 let helm: string;
 beforeAll(async () => {
@@ -21,16 +22,20 @@ beforeAll(async () => {
 type Workload = {
   kind: string;
   metadata: { name: string };
-  spec?: { template?: { spec: { containers: { args?: string[] }[] } } };
+  spec?: { replicas?: number; template?: { spec: { containers: { args?: string[] }[] } } };
 };
 
-/** Each program's arguments, by the name of its workload, as the chart renders them with the lab's values and these. */
+/** The chart's objects as it renders them with the lab's values and these. */
+async function renderAll(...sets: string[]): Promise<Workload[]> {
+  const flags = ['-n', RELEASE, '-f', VALUES, ...sets.flatMap((set) => ['--set', set])];
+  const { stdout } = await promisify(execFile)(helm, ['template', 'mooring', CHART, ...flags]);
+  return parseAllDocuments(stdout).flatMap((document) => (document.toJS() as Workload | null) ?? []);
+}
+
+/** Each program's arguments, by the name of its workload. */
 async function render(...sets: string[]): Promise<Map<string, string[]>> {
-  const flags = sets.flatMap((set) => ['--set', set]);
-  const { stdout } = await promisify(execFile)(helm, ['template', 'mooring', CHART, '-f', VALUES, ...flags]);
-  const objects = parseAllDocuments(stdout).flatMap((document) => (document.toJS() as Workload | null) ?? []);
   return new Map(
-    objects.flatMap(({ metadata, spec }) =>
+    (await renderAll(...sets)).flatMap(({ metadata, spec }) =>
       spec?.template === undefined
         ? []
         : [[metadata.name, spec.template.spec.containers.flatMap(({ args }) => args ?? [])]],
@@ -101,5 +106,101 @@ describe('the chart', () => {
     ['an unknown mode', 'mode=third'],
   ])('refuses %s', async (_cause, set) => {
     await expect(render(set)).rejects.toThrow(/values don't meet the specifications/);
+  });
+});
+
+type Webhook = {
+  readonly failurePolicy: string;
+  readonly sideEffects: string;
+  readonly timeoutSeconds: number;
+  readonly clientConfig: { readonly caBundle?: string; readonly service: object };
+  readonly rules: readonly {
+    readonly apiGroups: string[];
+    readonly resources: string[];
+    readonly operations: string[];
+  }[];
+  readonly namespaceSelector: { readonly matchExpressions: readonly object[] };
+  readonly matchConditions: readonly { readonly name: string }[];
+};
+
+/** Our webhooks by the kind of their configuration. */
+async function renderWebhooks(...sets: string[]): Promise<Map<string, Webhook[]>> {
+  const objects = (await renderAll(...sets)) as unknown as { kind: string; webhooks?: Webhook[] }[];
+  return new Map(objects.flatMap(({ kind, webhooks }) => (webhooks === undefined ? [] : [[kind, webhooks]])));
+}
+
+const isHook = ({ metadata }: Workload): boolean => metadata.name.startsWith('mooring-hook');
+
+describe('the webhook in the chart', () => {
+  it('is there unless it is switched off, and then nothing of it is', async () => {
+    expect((await renderAll()).filter(isHook).map(({ kind }) => kind)).toEqual(
+      expect.arrayContaining([
+        'Deployment',
+        'Service',
+        'PodDisruptionBudget',
+        'Secret',
+        'MutatingWebhookConfiguration',
+      ]),
+    );
+    expect((await renderAll('hook.enabled=false')).filter(isHook)).toEqual([]);
+  });
+
+  it('has two replicas, or as many as are asked for', async () => {
+    const count = async (...sets: string[]) =>
+      (await renderAll(...sets)).find(({ kind, metadata }) => kind === 'Deployment' && metadata.name === 'mooring-hook')
+        ?.spec?.replicas;
+    expect(await count()).toBe(2);
+    expect(await count('hook.replicas=3')).toBe(3);
+    await expect(count('hook.replicas=0')).rejects.toThrow('replicas');
+  });
+
+  it('tells its program where it is, which binding is the default, and whose network pods have', async () => {
+    const usual = (await render()).get('mooring-hook');
+    expect(usual).toEqual(
+      expect.arrayContaining([
+        'serve',
+        `--namespace=${RELEASE}`,
+        '--port=9478',
+        '--metrics-port=9479',
+        '--binding=asIs',
+      ]),
+    );
+    expect(usual).not.toContain('--secondary');
+    const told = (await render('hook.port=19478', 'bindings.default=auto', 'mode=secondary')).get('mooring-hook');
+    expect(told).toEqual(expect.arrayContaining(['--port=19478', '--binding=auto', '--secondary']));
+    await expect(render('bindings.default=tap')).rejects.toThrow('default');
+  });
+
+  it('keeps nobody from anything while it is away, is asked for machines alone, and leaves the authority to its program', async () => {
+    const webhooks = await renderWebhooks();
+    expect([...webhooks.keys()].toSorted()).toEqual(['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration']);
+    for (const [webhook, ...more] of webhooks.values()) {
+      expect(more).toEqual([]);
+      expect(webhook).toMatchObject({ failurePolicy: 'Ignore', sideEffects: 'None', timeoutSeconds: 2 });
+      expect(webhook?.rules).toMatchObject([
+        {
+          apiGroups: ['kubevirt.io'],
+          resources: ['virtualmachines', 'virtualmachineinstances'],
+          operations: ['CREATE', 'UPDATE'],
+        },
+      ]);
+      expect(webhook?.clientConfig.service).toMatchObject({ name: 'mooring-hook', namespace: RELEASE, port: 443 });
+      expect(webhook?.clientConfig).not.toHaveProperty('caBundle');
+    }
+  });
+
+  it('is not asked about our own namespace and those that do without it, nor about status and deletion', async () => {
+    const webhooks = [...(await renderWebhooks()).values()];
+    expect(webhooks).toHaveLength(2);
+    for (const [webhook] of webhooks) {
+      expect(webhook?.namespaceSelector.matchExpressions).toEqual([
+        { key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: ['kube-system', RELEASE] },
+        { key: 'mooring.dev/webhook', operator: 'NotIn', values: ['ignore'] },
+      ]);
+      expect(webhook?.matchConditions.map(({ name }) => name)).toEqual([
+        'asks-for-something-new',
+        'is-not-being-deleted',
+      ]);
+    }
   });
 });
