@@ -54,6 +54,9 @@ function writeDocument(): number {
   } catch (error) {
     throw new Error(`no report of a run to write down (make bench NAME=bindings): ${String(error)}`);
   }
+  const [missing] = listMissing(planBindings(GUEST_BINDINGS), report.rows);
+  if (missing !== undefined)
+    throw new Error(`the last run has no ${missing}: make bench NAME=bindings, without --bindings`);
   writeFileSync(DOCUMENT, replacePart(readFileSync(DOCUMENT, 'utf8'), formatMarkdown(report)));
   process.stdout.write('written to docs/bindings.md\n');
   return 0;
