@@ -44,6 +44,20 @@ const report: Report = {
   })),
   neighbours: [{ pod: 'n', nic: 'mac0', subnet: 'macvlan', ips: ['172.30.0.50'], reachable: true }],
   pool: [{ pod: 'pooled-0', ip: '10.16.200.11', wanted: '10.16.200.11', sameAfterRestart: true }],
+  told: {
+    ...{ vm: 'told-vm', dhcpClients: 0 },
+    nics: ['default', 'storage'].map((nic, at) => ({
+      ...{
+        vm: 'told-vm',
+        nic,
+        subnet: 'biz',
+        ips: [`172.20.1.${at}`],
+        mac: `0a:1${at}`,
+        inGuest: true,
+        reachable: true,
+      },
+    })),
+  },
   timings: {
     setupSeconds: 1,
     labUpSeconds: 1,

@@ -2,6 +2,7 @@ import { type BindingRow, checkBindings } from './bindings.ts';
 import type { Connectivity } from './connectivity.ts';
 import type { Migration } from './migrations.ts';
 import type { Networks } from './networks/story.ts';
+import { checkTold } from './networks/told.ts';
 import type { Released } from './released.ts';
 import type { Restart } from './vms.ts';
 
@@ -17,6 +18,8 @@ export type Report = {
   nics: Networks['nics'];
   neighbours: Networks['neighbours'];
   pool: Networks['pool'];
+  /** A guest with many NICs and no DHCP client. */
+  told: Networks['told'];
   timings: {
     setupSeconds: number;
     labUpSeconds: number;
@@ -50,12 +53,13 @@ export function findBroken(report: Omit<Report, 'broken'>): string[] {
     ...counts,
     ...checkNetworks(report),
     ...checkBindings(report.bindings),
+    ...checkTold(report.told),
     ...report.restarts.flatMap(checkRestart),
     ...report.migrations.flatMap(checkMigration),
   ];
 }
 
-function checkNetworks({ nics, neighbours, pool }: Networks): string[] {
+function checkNetworks({ nics, neighbours, pool }: Omit<Networks, 'told'>): string[] {
   const counts = [
     ...(nics.length < 4 ? [`only ${nics.length} NICs of the VM with four`] : []),
     ...(nics.some(({ ips }) => ips.length === 2) ? [] : ['no NIC has addresses of both families']),
@@ -178,6 +182,17 @@ export function formatTables(report: Report): string {
         ...report.neighbours.map((n) => [`${n.pod} ${n.nic}`, n.subnet, n.ips.join(' '), yes(n.reachable)]),
         ...report.pool.map((p) => [p.pod, `pool, ${p.wanted}`, p.ip, yes(p.sameAfterRestart)]),
       ],
+    ),
+    table(
+      ['without DHCP', 'subnet', 'addresses', 'MAC', 'configured', 'reached'],
+      report.told.nics.map((n) => [
+        `${n.vm} ${n.nic}`,
+        n.subnet,
+        n.ips.join(' '),
+        n.mac,
+        yes(n.inGuest),
+        yes(n.reachable),
+      ]),
     ),
     table(
       ['timing', 'value'],

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseNetworkConfig } from '../../../src/api/network-config.ts';
-import { tryCommand } from '../command.ts';
 import { applyThings, type Context, expectSoon, findThing, getThing, listThings, type Thing } from '../demo/context.ts';
+import { addGate, expectSidecar, SIDECAR_GATE } from '../demo/networks/told.ts';
 import { kubectl } from '../kubectl.ts';
 import { listLaunchers, startMove } from './moving.ts';
 import { expectReady, formatNad, formatSubnet, formatWebPod, patchThing, pings, removeAll } from './things.ts';
@@ -15,11 +15,10 @@ const VM = { namespace: NAMESPACE, name: 'told' };
 const PLAIN = { namespace: NAMESPACE, name: 'plain' };
 const ON_POD = { namespace: NAMESPACE, name: 'client' };
 const ON_SIDE = { namespace: NAMESPACE, name: 'side-client' };
-const GATE = 'Sidecar';
 const SIDECARS = 'hooks.kubevirt.io/hookSidecars';
 
 let context: Context;
-let gates: string[];
+let putBack: (() => Promise<void>) | undefined;
 
 type Nic = { readonly ip: string; readonly mac: string };
 
@@ -44,21 +43,6 @@ async function expectConfigured(vm = VM): Promise<string> {
 const reach = ([first, second]: readonly Nic[]): Promise<boolean[]> =>
   Promise.all([pings(context, ON_POD, first?.ip ?? ''), pings(context, ON_SIDE, second?.ip ?? '')]);
 
-async function setGates(featureGates: readonly string[]): Promise<void> {
-  const spec = { configuration: { developerConfiguration: { featureGates } } };
-  await patchThing(context, ['-n', 'kubevirt', 'kubevirt', 'kubevirt'], { spec });
-}
-
-/** Awaits that the webhook, which may just have been started, knows the NAD and KubeVirt's feature gates. */
-async function expectWebhook(vm: object): Promise<void> {
-  const { bin, adminKubeconfig } = context.lab;
-  const argv = [bin.kubectl, '--kubeconfig', adminKubeconfig, 'apply', '--dry-run=server', '-o', 'json', '-f', '-'];
-  await expectSoon('the webhook puts the sidecar in', 60, async () => {
-    const { code, stdout } = await tryCommand(argv, { input: JSON.stringify(vm) });
-    return code === 0 && stdout.includes(SIDECARS) ? true : undefined;
-  });
-}
-
 async function tidy(): Promise<void> {
   await closeNamespace(context, NAMESPACE);
   await removeAll(context, 'subnets.mooring.dev', [SUBNET]);
@@ -78,9 +62,7 @@ const makeVm = (name: string, userData?: string): object =>
 beforeAll(async () => {
   context = await openWorld();
   await tidy();
-  const kubevirt = await getThing(context, 'kubevirt', 'kubevirt', 'kubevirt');
-  gates = kubevirt.spec?.configuration?.developerConfiguration?.featureGates ?? [];
-  await setGates([...new Set([...gates, GATE])]);
+  putBack = await addGate(context, SIDECAR_GATE);
   await openNamespace(context, NAMESPACE);
   const networks = JSON.stringify([{ name: 'side' }]);
   await applyThings(context, [
@@ -96,13 +78,13 @@ beforeAll(async () => {
   ]);
   await expectReady(context, NAMESPACE, [ON_POD.name, ON_SIDE.name]);
   const vm = makeVm(VM.name, '#cloud-config\n');
-  await expectWebhook(vm);
+  await expectSidecar(context, vm);
   await applyThings(context, [vm]);
 });
 
 afterAll(async () => {
   await tidy();
-  await setGates(gates);
+  await putBack?.();
 });
 
 describe('a guest with two NICs and no DHCP client', () => {

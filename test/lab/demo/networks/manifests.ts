@@ -5,6 +5,7 @@ type Json = Record<string, unknown>;
 /** On what the demo makes outside of its namespace. */
 export const DEMO_LABEL = 'demo=mooring';
 export const FOUR = 'four-nics';
+export const TOLD = 'told-vm';
 export const POOL = ['10.16.200.11', '10.16.200.12', '10.16.200.13'] as const;
 
 const idle = formatContainer('while :; do sleep 3600; done');
@@ -76,6 +77,40 @@ export function formatFourNics(): Json {
             name,
             ...(networkName === undefined ? { pod: {} } : { multus: { networkName } }),
           })),
+        },
+      },
+    },
+  };
+}
+
+/** A VM whose guest runs no DHCP client: cloud-init data tells it of both NICs. */
+export function formatTold(): Json {
+  return {
+    apiVersion: 'kubevirt.io/v1',
+    kind: 'VirtualMachine',
+    metadata: { name: TOLD, namespace: NAMESPACE },
+    spec: {
+      runStrategy: 'Always',
+      template: {
+        metadata: { annotations: { 'mooring.dev/configure-guest': 'true' }, labels: { 'demo/vm': TOLD } },
+        spec: {
+          terminationGracePeriodSeconds: 5,
+          domain: {
+            cpu: { cores: 1 },
+            memory: { guest: '128Mi' },
+            devices: {
+              interfaces: [
+                { name: 'default', binding: { name: 'managedtap' } },
+                { name: 'storage', bridge: {} },
+              ],
+              disks: [{ name: 'seed', disk: { bus: 'virtio' } }],
+            },
+          },
+          networks: [
+            { name: 'default', pod: {} },
+            { name: 'storage', multus: { networkName: 'storage' } },
+          ],
+          volumes: [{ name: 'seed', cloudInitNoCloud: { userData: '#cloud-config\n' } }],
         },
       },
     },

@@ -5,13 +5,14 @@ import { deletePod } from '../pods.ts';
 import { awaitVm, restartVm } from '../vms.ts';
 import { FOUR, formatFourNics, formatNeighbour, formatNetworks, formatPooled, POOL } from './manifests.ts';
 import { findMissingInGuest, getStatusIps, isReachable, isSameNic, listNics, type Nic, type NicFacts } from './nics.ts';
+import { type Told, tellTold } from './told.ts';
 
 /** A pod on the macvlan network: our address on another plugin's NIC. */
 export type Neighbour = { pod: string; nic: string; subnet: string; ips: string[]; reachable: boolean };
 /** A replica of the StatefulSet with a pool. */
 export type Pooled = { pod: string; ip: string; wanted: string; sameAfterRestart: boolean };
 
-export type Networks = { nics: Nic[]; neighbours: Neighbour[]; pool: Pooled[] };
+export type Networks = { nics: Nic[]; neighbours: Neighbour[]; pool: Pooled[]; told: Told };
 export type NetworksPart = Networks & { problems: string[]; migration: Migration; timeline: Timeline };
 
 const NEIGHBOURS = [
@@ -54,7 +55,9 @@ export async function tellNetworks(context: Context): Promise<NetworksPart> {
     sameAfterRestart: isSameNic(nic, restarted.nics),
     sameAfterMigration: isSameNic(nic, migrated.nics),
   }));
-  return { nics, neighbours: await checkNeighbours(context), pool: await pool, problems, migration, timeline };
+  const told = await tellTold(context, NEIGHBOURS[0].name);
+  const neighboursSeen = await checkNeighbours(context);
+  return { nics, neighbours: neighboursSeen, pool: await pool, told, problems, migration, timeline };
 }
 
 async function awaitPod(context: Context, name: string): Promise<void> {
