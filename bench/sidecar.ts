@@ -36,10 +36,10 @@ async function measureStart(program: string, sockets: string): Promise<number> {
   const flags = ['sidecar', '--configure-guest', '--directory', sockets, '--log-level', 'error'];
   const child = spawn(process.execPath, [program, ...flags], { stdio: ['ignore', 'ignore', 'inherit'], env: {} });
   try {
-    const found = waitFor(async () => readdirSync(sockets).length > 0 || undefined, PATIENCE_MS, 1);
-    await Promise.race([found, failIfEnded(child)]);
-    // It asks for Info, as the launcher does.
-    const launcher = await collect(sockets);
+    // It asks for Info, as the launcher does; a socket is there a moment before anybody listens on it.
+    const answered = waitFor(() => collect(sockets).catch(() => undefined), PATIENCE_MS, 1);
+    const launcher = await Promise.race([answered, failIfEnded(child)]);
+    if (launcher === undefined) throw new Error(`the sidecar does not answer within ${PATIENCE_MS} ms`);
     const took = performance.now() - begun;
     launcher.close();
     return took;
