@@ -1,3 +1,4 @@
+import { formatIdle } from '../../test/lab/demo/manifests.ts';
 import type { GuestBinding, Placement } from './plan.ts';
 
 /** Kubernetes objects of the benchmark, as plain values. */
@@ -72,14 +73,7 @@ export function formatPod(name: string, node: string, networks?: readonly object
     spec: {
       nodeName: node,
       terminationGracePeriodSeconds: 0,
-      containers: [
-        {
-          name: 'main',
-          image: 'lab.local/busybox:1',
-          imagePullPolicy: 'IfNotPresent',
-          command: ['/bin/sh', '-c', 'while :; do sleep 3600; done'],
-        },
-      ],
+      containers: [formatIdle()],
     },
   };
 }

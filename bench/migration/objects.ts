@@ -1,3 +1,5 @@
+import { formatIdle } from '../../test/lab/demo/manifests.ts';
+
 /** Kubernetes objects of the benchmark, as plain values. */
 export const NAMESPACE = 'bench-migration';
 export const SUBNET = 'bench-migration';
@@ -27,12 +29,6 @@ export function formatSubnet(): object {
 
 /** A pod on each node to probe from. */
 export function formatClients(): object {
-  const sleep = {
-    name: 'main',
-    image: 'lab.local/busybox:1',
-    imagePullPolicy: 'IfNotPresent',
-    command: ['/bin/sh', '-c', 'while :; do sleep 3600; done'],
-  };
   return {
     apiVersion: 'apps/v1',
     kind: 'DaemonSet',
@@ -41,7 +37,7 @@ export function formatClients(): object {
       selector: { matchLabels: CLIENTS },
       template: {
         metadata: { labels: CLIENTS, annotations: ON_SUBNET },
-        spec: { terminationGracePeriodSeconds: 0, tolerations: [{ operator: 'Exists' }], containers: [sleep] },
+        spec: { terminationGracePeriodSeconds: 0, tolerations: [{ operator: 'Exists' }], containers: [formatIdle()] },
       },
     },
   };

@@ -24,6 +24,9 @@ export function formatContainer(script: string): Json {
   return { name: 'main', image: BUSYBOX, imagePullPolicy: 'IfNotPresent', command: ['/bin/sh', '-c', script] };
 }
 
+/** A container that only sleeps. */
+export const formatIdle = (): Json => formatContainer('while :; do sleep 3600; done');
+
 /** An ordinary Deployment: each replica answers HTTP on port 8080 with its own name; four replicas on three nodes. */
 export function formatWeb(): Json {
   const script = 'mkdir -p /www && hostname > /www/index.html && exec httpd -f -p 8080 -h /www';
@@ -55,7 +58,7 @@ export function formatClients(): Json {
         spec: {
           terminationGracePeriodSeconds: 0,
           tolerations: [{ operator: 'Exists' }],
-          containers: [formatContainer('while :; do sleep 3600; done')],
+          containers: [formatIdle()],
         },
       },
     },
@@ -127,6 +130,6 @@ export function formatClaimant(ip: string): Json {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name: 'claimant', namespace: NAMESPACE, annotations: { 'ovn.kubernetes.io/ip_address': ip } },
-    spec: { terminationGracePeriodSeconds: 0, containers: [formatContainer('while :; do sleep 3600; done')] },
+    spec: { terminationGracePeriodSeconds: 0, containers: [formatIdle()] },
   };
 }

@@ -5,6 +5,7 @@ import { tryCommand } from '../command.ts';
 import type { Context, Thing } from '../demo/context.ts';
 import { applyThings, expectSoon, listThings } from '../demo/context.ts';
 import { installChart, RELEASE_NAMESPACE } from '../demo/install.ts';
+import { formatIdle } from '../demo/manifests.ts';
 import { kubectl } from '../kubectl.ts';
 import { findStateDir, loadState } from '../state.ts';
 
@@ -48,14 +49,7 @@ export function formatSleeper(
     metadata: { name, namespace, ...more },
     spec: {
       terminationGracePeriodSeconds: 0,
-      containers: [
-        {
-          name: 'main',
-          image: 'lab.local/busybox:1',
-          imagePullPolicy: 'IfNotPresent',
-          command: ['/bin/sh', '-c', 'while :; do sleep 3600; done'],
-        },
-      ],
+      containers: [formatIdle()],
     },
   };
 }

@@ -1,4 +1,4 @@
-import { formatContainer, NAMESPACE } from '../manifests.ts';
+import { formatIdle, NAMESPACE } from '../manifests.ts';
 
 type Json = Record<string, unknown>;
 
@@ -7,8 +7,6 @@ export const DEMO_LABEL = 'demo=mooring';
 export const FOUR = 'four-nics';
 export const TOLD = 'told-vm';
 export const POOL = ['10.16.200.11', '10.16.200.12', '10.16.200.13'] as const;
-
-const idle = formatContainer('while :; do sleep 3600; done');
 
 function formatSubnet(name: string, spec: Json): Json {
   return { apiVersion: 'mooring.dev/v1alpha1', kind: 'Subnet', metadata: { name, labels: { demo: 'mooring' } }, spec };
@@ -51,71 +49,66 @@ export function formatNetworks(): Json[] {
   ];
 }
 
-/** The VM of the story: the pod network, twice the same NAD, and a third network. */
-export function formatFourNics(): Json {
-  const nads = { default: undefined, left: 'business', right: 'business', storage: 'storage' };
-  const names = Object.keys(nads);
-  return {
-    apiVersion: 'kubevirt.io/v1',
-    kind: 'VirtualMachine',
-    metadata: { name: FOUR, namespace: NAMESPACE },
-    spec: {
-      runStrategy: 'Always',
-      template: {
-        metadata: {
-          annotations: { 'kubevirt.io/allow-pod-bridge-network-live-migration': 'true' },
-          labels: { 'demo/vm': FOUR },
-        },
-        spec: {
-          terminationGracePeriodSeconds: 5,
-          domain: {
-            cpu: { cores: 1 },
-            memory: { guest: '128Mi' },
-            devices: { interfaces: names.map((name) => ({ name, bridge: {} })) },
-          },
-          networks: Object.entries(nads).map(([name, networkName]) => ({
-            name,
-            ...(networkName === undefined ? { pod: {} } : { multus: { networkName } }),
-          })),
-        },
-      },
-    },
-  };
-}
+type Guest = {
+  readonly annotations: Json;
+  /** How each NIC is bound, and its NAD; without one it is on the pod network. */
+  readonly nics: Readonly<Record<string, { readonly way: Json; readonly nad?: string }>>;
+  readonly disks?: readonly Json[];
+  readonly volumes?: readonly Json[];
+};
 
-/** A VM whose guest runs no DHCP client: cloud-init data tells it of both NICs. */
-export function formatTold(): Json {
+function formatGuest(name: string, { annotations, nics, disks, volumes }: Guest): Json {
   return {
     apiVersion: 'kubevirt.io/v1',
     kind: 'VirtualMachine',
-    metadata: { name: TOLD, namespace: NAMESPACE },
+    metadata: { name, namespace: NAMESPACE },
     spec: {
       runStrategy: 'Always',
       template: {
-        metadata: { annotations: { 'mooring.dev/configure-guest': 'true' }, labels: { 'demo/vm': TOLD } },
+        metadata: { annotations, labels: { 'demo/vm': name } },
         spec: {
           terminationGracePeriodSeconds: 5,
           domain: {
             cpu: { cores: 1 },
             memory: { guest: '128Mi' },
             devices: {
-              interfaces: [
-                { name: 'default', binding: { name: 'managedtap' } },
-                { name: 'storage', bridge: {} },
-              ],
-              disks: [{ name: 'seed', disk: { bus: 'virtio' } }],
+              interfaces: Object.entries(nics).map(([nic, { way }]) => ({ name: nic, ...way })),
+              ...(disks === undefined ? {} : { disks }),
             },
           },
-          networks: [
-            { name: 'default', pod: {} },
-            { name: 'storage', multus: { networkName: 'storage' } },
-          ],
-          volumes: [{ name: 'seed', cloudInitNoCloud: { userData: '#cloud-config\n' } }],
+          networks: Object.entries(nics).map(([nic, { nad }]) => ({
+            name: nic,
+            ...(nad === undefined ? { pod: {} } : { multus: { networkName: nad } }),
+          })),
+          ...(volumes === undefined ? {} : { volumes }),
         },
       },
     },
   };
 }
+
+const BRIDGE = { bridge: {} };
+
+/** The VM of the story: the pod network, twice the same NAD, and a third network. */
+export const formatFourNics = (): Json =>
+  formatGuest(FOUR, {
+    annotations: { 'kubevirt.io/allow-pod-bridge-network-live-migration': 'true' },
+    nics: {
+      default: { way: BRIDGE },
+      left: { way: BRIDGE, nad: 'business' },
+      right: { way: BRIDGE, nad: 'business' },
+      storage: { way: BRIDGE, nad: 'storage' },
+    },
+  });
+
+/** A VM whose guest runs no DHCP client: cloud-init data tells it of both NICs. */
+export const formatTold = (): Json =>
+  formatGuest(TOLD, {
+    annotations: { 'mooring.dev/configure-guest': 'true' },
+    nics: { default: { way: { binding: { name: 'managedtap' } } }, storage: { way: BRIDGE, nad: 'storage' } },
+    disks: [{ name: 'seed', disk: { bus: 'virtio' } }],
+    volumes: [{ name: 'seed', cloudInitNoCloud: { userData: '#cloud-config\n' } }],
+  });
 
 /** A pod beside the VM on each of its networks, and on the macvlan network with an address of its own choice. */
 export function formatNeighbour(name: string, macvlanIp: string): Json {
@@ -137,7 +130,7 @@ export function formatNeighbour(name: string, macvlanIp: string): Json {
           ],
         },
       },
-      containers: [idle],
+      containers: [formatIdle()],
     },
   };
 }
@@ -155,7 +148,7 @@ export function formatPooled(): Json {
       selector: { matchLabels: { app: 'pooled' } },
       template: {
         metadata: { labels: { app: 'pooled' }, annotations: { 'ovn.kubernetes.io/ip_pool': POOL.join(',') } },
-        spec: { terminationGracePeriodSeconds: 0, containers: [idle] },
+        spec: { terminationGracePeriodSeconds: 0, containers: [formatIdle()] },
       },
     },
   };

@@ -56,8 +56,7 @@ export async function tellNetworks(context: Context): Promise<NetworksPart> {
     sameAfterMigration: isSameNic(nic, migrated.nics),
   }));
   const told = await tellTold(context, NEIGHBOURS[0].name);
-  const neighboursSeen = await checkNeighbours(context);
-  return { nics, neighbours: neighboursSeen, pool: await pool, told, problems, migration, timeline };
+  return { nics, neighbours: await checkNeighbours(context), pool: await pool, told, problems, migration, timeline };
 }
 
 async function awaitPod(context: Context, name: string): Promise<void> {
