@@ -1,6 +1,7 @@
 import { asFields, type Fields } from '../../api/fields.ts';
 import { findController, type VirtualMachine, type VmiSpec } from '../../api/objects.ts';
 import type { ObjectMeta } from '../../api/types.gen.ts';
+import { PRIMARY_INTERFACE } from '../../plan/requests/types.ts';
 import { listVmNics, type VmNic } from '../../plan/requests/vm-nics.ts';
 import type { WishSource } from '../../plan/wishes/types.ts';
 import type { Admission } from '../admission.ts';
@@ -133,7 +134,7 @@ const asList = (value: unknown): readonly unknown[] => (Array.isArray(value) ? v
 /** The NIC that KubeVirt gives a guest that lists none, without its binding. */
 export const DEFAULT_SLOT: Slot = {
   index: 0,
-  nic: { name: 'default', interface: 'eth0', network: { kind: 'pod' }, absent: false },
+  nic: { name: 'default', interface: PRIMARY_INTERFACE, network: { kind: 'pod' }, absent: false },
   raw: new Map([['name', 'default']]),
 };
 

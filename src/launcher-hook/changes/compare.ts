@@ -1,4 +1,5 @@
 import type { Fields } from '../../api/fields.ts';
+import { PRIMARY_INTERFACE } from '../../plan/requests/types.ts';
 import type { VmNic } from '../../plan/requests/vm-nics.ts';
 import type { Slot } from '../binding/machine.ts';
 import type { What } from './table.ts';
@@ -39,10 +40,8 @@ function isSame(a: Slot | undefined, b: Slot | undefined, { namespace }: Ability
 
 const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1);
 
-const PRIMARY = 'eth0';
-
 function describeAddition({ nic, raw }: Slot): Finding {
-  if (nic.interface === PRIMARY) return find('addedPrimary');
+  if (nic.interface === PRIMARY_INTERFACE) return find('addedPrimary');
   return isObject(raw, 'bridge') || isObject(raw, 'sriov') ? find('added') : find('addedOther');
 }
 
@@ -69,7 +68,7 @@ function compareNetwork(after: VmNic, running: VmNic, { namespace, movesNetworks
 function describeNetwork({ network, interface: name }: VmNic, namespace: string): [kind: string, nad: string] {
   if (network.kind === 'pod') return ['pod', ''];
   const nad = network.reference.includes('/') ? network.reference : `${namespace}/${network.reference}`;
-  return [name === PRIMARY ? 'first' : 'further', nad];
+  return [name === PRIMARY_INTERFACE ? 'first' : 'further', nad];
 }
 
 /** They have rules of their own. */

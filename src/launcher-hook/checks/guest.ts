@@ -1,4 +1,4 @@
-import { asFields, type Fields } from '../../api/fields.ts';
+import { asFields, type Fields, readTexts } from '../../api/fields.ts';
 import { formatLogicalPortName } from '../../api/names.ts';
 import {
   findKubevirtOwner,
@@ -107,8 +107,7 @@ function readOwners(metadata: Fields): OwnerRef[] {
 }
 
 function readAnnotations(metadata: Fields): Record<string, string> {
-  const texts = [...(asFields(metadata.get('annotations')) ?? [])].filter(([, value]) => isText(value));
-  return Object.fromEntries(texts) as Record<string, string>;
+  return Object.fromEntries(readTexts(metadata.get('annotations')));
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string';

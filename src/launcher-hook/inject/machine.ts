@@ -1,4 +1,4 @@
-import { asFields, type Fields } from '../../api/fields.ts';
+import { asFields, type Fields, isGiven, listFields, readTexts } from '../../api/fields.ts';
 import type { Admission } from '../admission.ts';
 
 /** What of a question is looked at. */
@@ -41,10 +41,8 @@ function readVm(root: Fields, metadata: Fields): Machine {
   };
 }
 
-function readAnnotations(metadata: Fields | undefined): ReadonlyMap<string, string> {
-  const entries = [...(asFields(metadata?.get('annotations')) ?? [])];
-  return new Map(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
-}
+const readAnnotations = (metadata: Fields | undefined): ReadonlyMap<string, string> =>
+  readTexts(metadata?.get('annotations'));
 
 function readGuest(value: unknown): Pick<Machine, 'cloudInit' | 'nameless'> {
   const spec = asFields(value);
@@ -72,12 +70,7 @@ function readCloudInit(spec: Fields | undefined): CloudInit {
 const isTranslated = (nic: Fields): boolean =>
   (nic.has('masquerade') || nic.has('passtBinding')) && nic.get('state') !== 'absent';
 
-const isGiven = (value: unknown): boolean => value !== undefined && value !== null && value !== '';
-
 const readName = (nic: Fields): string[] => {
   const name = nic.get('name');
   return typeof name === 'string' ? [name] : [];
 };
-
-const listFields = (value: unknown): readonly Fields[] =>
-  Array.isArray(value) ? value.flatMap((item: unknown) => asFields(item) ?? []) : [];

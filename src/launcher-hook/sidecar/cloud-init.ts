@@ -1,5 +1,5 @@
 import { CONFIGURE_GUEST, NETWORK_CONFIG } from '../../api/annotations.ts';
-import { asFields, type Fields } from '../../api/fields.ts';
+import { asFields, type Fields, isGiven } from '../../api/fields.ts';
 import { parseNetworkConfig } from '../../api/network-config.ts';
 import { type GuestNic, planGuest } from './guest.ts';
 import { formatNetplan } from './netplan.ts';
@@ -41,8 +41,6 @@ const FORMATS: ReadonlyMap<unknown, (nics: readonly GuestNic[]) => string> = new
   ['noCloud', formatNetplan],
   ['configDrive', formatNetworkData],
 ]);
-
-const isGiven = (value: unknown): boolean => value !== undefined && value !== null && value !== '';
 
 function planNics(vmi: VmiFacts) {
   const text = vmi.annotations.get(NETWORK_CONFIG);

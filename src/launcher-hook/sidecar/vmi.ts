@@ -1,5 +1,5 @@
 import { parseMac } from '../../api/address.ts';
-import { asFields, type Fields } from '../../api/fields.ts';
+import { asFields, type Fields, listFields, readTexts } from '../../api/fields.ts';
 
 /** A NIC as the VMI's spec has it. */
 export type VmiNic = {
@@ -31,7 +31,7 @@ export function parseVmi(json: Uint8Array): VmiFacts | undefined {
   const primary = new Set(listFields(spec.get('networks')).flatMap((one) => (one.has('pod') ? one.get('name') : [])));
   const interfaces = listFields(devices?.get('interfaces')).filter((one) => one.get('state') !== 'absent');
   return {
-    annotations: readAnnotations(asFields(vmi.get('metadata'))?.get('annotations')),
+    annotations: readTexts(asFields(vmi.get('metadata'))?.get('annotations')),
     nics: interfaces.flatMap((one) => readNic(one, primary)),
   };
 }
@@ -43,14 +43,6 @@ function parseJson(json: Uint8Array): unknown {
   } catch {
     return undefined;
   }
-}
-
-const listFields = (value: unknown): readonly Fields[] =>
-  Array.isArray(value) ? value.flatMap((item: unknown) => asFields(item) ?? []) : [];
-
-function readAnnotations(value: unknown): ReadonlyMap<string, string> {
-  const texts = [...(asFields(value) ?? [])].filter((entry): entry is [string, string] => typeof entry[1] === 'string');
-  return new Map(texts);
 }
 
 function readNic(fields: Fields, primary: ReadonlySet<unknown>): VmiNic[] {

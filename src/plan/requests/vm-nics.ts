@@ -1,6 +1,7 @@
 import { formatLauncherInterface } from '../../api/names.ts';
 import type { VmInterface, VmiSpec, VmNetwork } from '../../api/objects.ts';
 import type { LogicalPortSpec } from '../../api/types.gen.ts';
+import { PRIMARY_INTERFACE } from './types.ts';
 
 /** One NIC as a VM's or VMI's spec has it. */
 export type VmNic = {
@@ -15,7 +16,6 @@ export type VmNic = {
   readonly absent: boolean;
 };
 
-const PRIMARY_INTERFACE = 'eth0';
 /** KubeVirt itself has fewer slots on a guest's bus. */
 const MAX_NICS = 64;
 const DEFAULT_NIC: VmNic = {
