@@ -1,7 +1,7 @@
 import { timeOf } from '../../test/lab/probe/recording.ts';
 import { type ProbeRecord, type StreamKind, streamOf } from '../../test/lab/probe/records.ts';
 import { cutStreams, findCold, findLateness, findLongestGap, judgeGap, lengthOf, type Span } from './gaps.ts';
-import { findSpoken, findWorst, listDumb, listHeld, listSilences, listUnasked } from './held.ts';
+import { findSpoken, findWorst, listDumb, listHeld, listSilences, listUnasked, type Silence } from './held.ts';
 import { type Moved, TAP_AFTER_MS } from './migrate.ts';
 import type { Binding } from './objects.ts';
 import { findPercentile, round } from './stats.ts';
@@ -22,6 +22,8 @@ export type FlowFigures = {
   readonly coldMs: number | undefined;
   /** What neither the pause nor a guest that holds a request explains of the worst silence; the noise is taken off by `takeOffNoise`. */
   readonly beyondMs: number;
+  /** Where that silence lies, after RESUME; none when no silence was worth the name. */
+  readonly hardest: Span | undefined;
   readonly beyondQemuMs: number;
   readonly lost: number;
 };
@@ -106,10 +108,11 @@ export function judgeMigration(moved: Moved, judging: Judging): MigrationFigures
     const pause = { from: stoppedAt, to: resumedAt };
     const asked = records.filter((record) => record.type === 'answer' && record.stream === stream);
     const own = [pause, ...listOwn(moved, { stream, window, binding, asked, requestMs })];
-    const beyondMs = measureUnexplained(answers, window, own);
+    const { gap: hard, unexplainedMs: beyondMs } = findHardest(answers, window, own);
     const judged = { ...judgeGap(gap, { pause, qemuDowntimeMs }), beyondMs };
-    const fromMs = round(gap.from - resumedAt);
-    return [{ place: placeOf(place), family, coldMs: coldMs && round(coldMs), lost, fromMs, ...roundAll(judged) }];
+    const since = (span: Span): Span => ({ from: round(span.from - resumedAt), to: round(span.to - resumedAt) });
+    const where = { place: placeOf(place), family, fromMs: since(gap).from, hardest: hard && since(hard) };
+    return [{ ...where, coldMs: coldMs && round(coldMs), lost, ...roundAll(judged) }];
   });
   const tcp = streams.flatMap(({ place, kind, answers, closed }): TcpFigures[] => {
     if (isUdp(kind)) return [];
@@ -156,9 +159,13 @@ function listOwn({ taps, figures }: Moved, { stream, window, binding, asked, req
   ];
 }
 
-/** Of the silence that is hardest to explain, what is not the guest's own. */
-function measureUnexplained(answers: readonly number[], window: Span, own: readonly Span[]): number {
-  return findWorst(listSilences(answers, { window, own, leastMs: LEAST_MS }))?.unexplainedMs ?? 0;
+/** The silence that is hardest to explain, and what of it is not the guest's own. */
+function findHardest(
+  answers: readonly number[],
+  window: Span,
+  own: readonly Span[],
+): Pick<Silence, 'unexplainedMs'> & { readonly gap?: Span } {
+  return findWorst(listSilences(answers, { window, own, leastMs: LEAST_MS })) ?? { unexplainedMs: 0 };
 }
 
 function roundAll<T extends { gapMs: number; beyondMs: number; beyondQemuMs: number }>(judged: T): T {
@@ -196,7 +203,7 @@ export function judgeNoise(
       if (!isUdp(kind)) return [];
       const gapMs = round(lengthOf(findLongestGap(answers, window)));
       const own = listHeld(tap, streamOf(place, kind), window.to);
-      const unexplainedMs = round(measureUnexplained(answers, window, own));
+      const unexplainedMs = round(findHardest(answers, window, own).unexplainedMs);
       return [{ binding, family: familyOf(kind), gapMs, unexplainedMs }];
     }),
   );

@@ -25,6 +25,7 @@ const migration = (more: Partial<MigrationFigures> = {}): MigrationFigures => ({
         family: 4,
         gapMs: 75,
         handOver: true,
+        hardest: undefined,
         fromMs: -11,
         coldMs: 60,
         beyondMs: 5,

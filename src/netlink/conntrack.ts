@@ -67,14 +67,15 @@ function isEnd(message: Message): boolean {
   return true;
 }
 
-function decodeTravelling(message: Message, addresses: Addresses): ConntrackEntry | undefined {
+/** The flow of a message, when it is one that means something elsewhere. */
+export function decodeTravelling(message: Message, addresses: Addresses): ConntrackEntry | undefined {
   if (message.type !== CTNL.new) return undefined;
   const entry = decodeConntrack(message, addresses);
   return entry === undefined ? undefined : planTravel(entry);
 }
 
 /** Reading or writing an IPv6 address costs more than all else of an entry, and half of a launcher's are its own. */
-function rememberAddresses(): Addresses {
+export function rememberAddresses(): Addresses {
   const texts = new Map<string, string>();
   const bytes = new Map<string, Buffer>();
   return {

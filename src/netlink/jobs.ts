@@ -27,8 +27,9 @@ export type AttachVeth = {
   /**
    * The pod's TCP tracker takes segments outside of the window that it knows. A migrated guest leaves a tracker that
    * sees one half of the connection; it would call the other half invalid, skip its NAT, and the pod's kernel would reset.
+   * And it tells of every flow, also of those that began before anybody listened.
    */
-  trackLiberally?: boolean;
+  trackForMigration?: boolean;
   /** Announce the addresses once attached; never together with a gate. */
   announce?: boolean;
 };
@@ -85,6 +86,11 @@ export type Announce = {
 };
 /** Reads at most `limit` tracked flows of a pod, both families; see ConntrackEntry for what is left out. */
 export type DumpConntrack = { kind: 'dumpConntrack'; netnsPath: string; limit: number };
+/** Listens to a pod's tracker until `endConntrackWatch`; the namespace lives so long. Open it before the dump. */
+export type WatchConntrack = { kind: 'watchConntrack'; netnsPath: string };
+/** The flows that changed since the watch was opened or read last, at most `limit`, as they are now. */
+export type ReadConntrackChanges = { kind: 'readConntrackChanges'; watch: number; limit: number };
+export type EndConntrackWatch = { kind: 'endConntrackWatch'; watch: number };
 /**
  * Writes tracked flows into a pod's namespace; repeating it is harmless. What is there of the same flow is brought up to
  * date, what is in the way goes. With `gateInterface` (the pod interface) that holds while its gate is shut; once the guest
@@ -123,6 +129,9 @@ export type Job =
   | GetGateState
   | Announce
   | DumpConntrack
+  | WatchConntrack
+  | ReadConntrackChanges
+  | EndConntrackWatch
   | LoadConntrack
   | DumpNeighbours
   | LoadNeighbours;
@@ -145,6 +154,10 @@ export type Results = {
   announce: Record<string, never>;
   /** `truncated`: there was more than `limit`. */
   dumpConntrack: { entries: ConntrackEntry[]; truncated: boolean };
+  watchConntrack: { watch: number };
+  /** `lost`: more has changed than could be kept; only a dump knows it all. */
+  readConntrackChanges: { entries: ConntrackEntry[]; lost: boolean };
+  endConntrackWatch: { ended: boolean };
   loadConntrack: { loaded: number; refused: number };
   dumpNeighbours: { neighbours: TravellingNeighbour[] };
   /** `written`: what was not yet as it should be; `refused` by the kernel, as when its table is full. */

@@ -1,5 +1,6 @@
 import { sendAnnouncement } from './announce.ts';
 import { dumpConntrack, loadConntrack } from './conntrack.ts';
+import type { ConntrackWatches } from './conntrack-watch.ts';
 import { moveDefaultRoute } from './default-route.ts';
 import { deleteGate, ensureGate, getGateState, openGate } from './gate.ts';
 import type { Announce, Job, Results } from './jobs.ts';
@@ -11,7 +12,11 @@ import { deleteNodeRules } from './node-rules.ts';
 import { openRouteSocketIn, type RouteSocket } from './socket.ts';
 import { attachVeth, checkVeth } from './veth.ts';
 
-type Handlers = { [K in Job['kind']]: (host: RouteSocket, job: Extract<Job, { kind: K }>) => Results[K] };
+/** What a thread keeps from one job to the next. */
+export type Kept = { readonly host: RouteSocket; readonly watches: ConntrackWatches };
+
+type Handler<K extends Job['kind']> = (host: RouteSocket, job: Extract<Job, { kind: K }>, kept: Kept) => Results[K];
+type Handlers = { [K in Job['kind']]: Handler<K> };
 
 const HANDLERS: Handlers = {
   attachVeth,
@@ -39,15 +44,18 @@ const HANDLERS: Handlers = {
     inNetns(job.netnsPath, (netns) => ({ state: getGateState(netns, job.interface) ?? null })),
   announce: (_host, job) => inNetns(job.netnsPath, (netns) => announceIn(netns, job)),
   dumpConntrack: (_host, job) => inNetns(job.netnsPath, (netns) => dumpConntrack(netns, job.limit)),
+  watchConntrack: (_host, job, { watches }) => inNetns(job.netnsPath, (netns) => ({ watch: watches.open(netns) })),
+  readConntrackChanges: (_host, job, { watches }) => watches.read(job.watch, job.limit),
+  endConntrackWatch: (_host, job, { watches }) => ({ ended: watches.close(job.watch) }),
   loadConntrack: (_host, job) => inNetns(job.netnsPath, (netns) => loadConntrack(netns, job)),
   dumpNeighbours: (_host, job) => inNetns(job.netnsPath, (netns) => dumpNeighbours(netns, job.interface)),
   loadNeighbours: (_host, job) => inNetns(job.netnsPath, (netns) => loadNeighbours(netns, job)),
 };
 
 /** Runs one job to its end on the calling thread. `host` is a route socket of the host's namespace. Throws NetlinkError. */
-export function runJob(host: RouteSocket, job: Job): Results[Job['kind']] {
-  const handler = HANDLERS[job.kind] as (host: RouteSocket, job: Job) => Results[Job['kind']];
-  return handler(host, job);
+export function runJob(kept: Kept, job: Job): Results[Job['kind']] {
+  const handler = HANDLERS[job.kind] as (host: RouteSocket, job: Job, kept: Kept) => Results[Job['kind']];
+  return handler(kept.host, job, kept);
 }
 
 function inNetns<T>(path: string, action: (netns: Netns) => T): T {

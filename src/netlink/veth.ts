@@ -15,6 +15,8 @@ import { type InterfaceSysctls, writeInterfaceSysctls, writeSysctl } from './sys
 const PEER_SYSCTLS: InterfaceSysctls = { ipv6: { accept_ra: 0, accept_dad: 0, dad_transmits: 0 } };
 /** nf_conntrack-sysctl.rst, per namespace. */
 const LIBERAL_TRACKING = 'netfilter/nf_conntrack_tcp_be_liberal';
+/** 1: every entry tells of its changes; 2, the default: those only that began while somebody listened (nf_conntrack-sysctl). */
+const TRACKING_EVENTS = 'netfilter/nf_conntrack_events';
 /**
  * For links made from now on. A bridge whose link-local address is still being checked, two seconds from the moment in which
  * QEMU opens its tap, cannot ask for the guest by neighbour discovery: a migration that is faster would be deaf on IPv6.
@@ -90,7 +92,8 @@ function configurePair(host: RouteSocket, job: AttachVeth, netns: Netns): Result
   withNetns(netns, () => {
     if (job.disableTxChecksum === true) setOffload(job.peerName, 'txChecksum', false);
     writeInterfaceSysctls(job.peerName, PEER_SYSCTLS);
-    if (job.trackLiberally === true) writeSysctl(LIBERAL_TRACKING, 1);
+    if (job.trackForMigration === true)
+      for (const setting of [LIBERAL_TRACKING, TRACKING_EVENTS]) writeSysctl(setting, 1);
     if (job.gate?.binding === 'masquerade') writeSysctl(NEW_LINKS_CHECK, 0);
   });
   const peer = openRouteSocketIn(netns);

@@ -1,4 +1,5 @@
 import { parentPort } from 'node:worker_threads';
+import { createConntrackWatches } from './conntrack-watch.ts';
 import { toErrorRecord } from './errors.ts';
 import type { Job } from './jobs.ts';
 import { runJob } from './run-job.ts';
@@ -11,11 +12,11 @@ import type { Answer } from './worker.ts';
  */
 if (parentPort === null) throw new Error('worker-main runs as a worker thread only');
 const port = parentPort;
-const host = openRouteSocket();
+const kept = { host: openRouteSocket(), watches: createConntrackWatches() };
 
 port.on('message', (message: { id: number; job: Job } | 'stop') => {
   if (message === 'stop') {
-    host.close();
+    kept.host.close();
     port.close();
     return;
   }
@@ -25,7 +26,7 @@ port.postMessage('ready');
 
 function answer(id: number, job: Job): Answer {
   try {
-    return { id, ok: true, value: runJob(host, job) };
+    return { id, ok: true, value: runJob(kept, job) };
   } catch (error) {
     return { id, ok: false, error: toErrorRecord(error) };
   }

@@ -141,10 +141,14 @@ describe('attach', () => {
   test.each([
     [true, '1'],
     [false, '0'],
-  ])('a tracker that sees half of a connection is liberal only where asked (%s)', async (trackLiberally, expected) => {
-    await worker.run(plan({ trackLiberally }));
-    expect(pod.run('cat /proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal').trim()).toBe(expected);
-  });
+  ])(
+    'a tracker that sees half of a connection is liberal, and tells of all flows, only where asked (%s)',
+    async (trackForMigration, expected) => {
+      await worker.run(plan({ trackForMigration }));
+      expect(pod.run('cat /proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal').trim()).toBe(expected);
+      expect(pod.run('cat /proc/sys/net/netfilter/nf_conntrack_events').trim()).toBe(trackForMigration ? '1' : '2');
+    },
+  );
 
   test.each([
     ['masquerade', '0'],

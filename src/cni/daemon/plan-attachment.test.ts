@@ -111,7 +111,7 @@ describe('plan of an attachment', () => {
     ['masquerade', true],
     ['bridge', undefined],
   ] as const)('a launcher that is left by its %s guest must not reset its connections', (binding, liberal) => {
-    expect(planAttachment(withPort({ attachments: [attachment], binding })).trackLiberally).toBe(liberal);
+    expect(planAttachment(withPort({ attachments: [attachment], binding })).trackForMigration).toBe(liberal);
   });
 
   test.each([

@@ -22,7 +22,7 @@ export type AttachmentPlan = NetworkPlan & {
   /** Shut until the guest speaks: this pod is the target of a migration. */
   readonly gate?: Binding;
   /** The pod translates for a guest that may leave or arrive in the middle of a connection. */
-  readonly trackLiberally?: true;
+  readonly trackForMigration?: true;
   /** OVN's DHCP serves the guest: the link itself gets no address and no route, or KubeVirt would start a server too. */
   readonly bare?: true;
 };
@@ -59,7 +59,7 @@ export function planAttachment(input: AttachmentInput): AttachmentPlan {
     ...(attachment.role === 'Target' && !isOpenedByOvn(input.activation, spec.binding)
       ? { gate: spec.binding ?? 'bridge' }
       : {}),
-    ...(spec.binding === 'masquerade' ? { trackLiberally: true as const } : {}),
+    ...(spec.binding === 'masquerade' ? { trackForMigration: true as const } : {}),
     ...(isBareLink(spec, subnet.spec) ? { bare: true as const } : {}),
   };
 }

@@ -109,7 +109,7 @@ function planVeth(context: Context, request: AttachRequest, plan: AttachmentPlan
     expectHostNetnsDifferent: true,
     disableTxChecksum: context.ports.findBridge()?.datapath === 'netdev',
     alias: `${ALIAS_PREFIX}${namespace}/${name}/${plan.podInterface}`.slice(0, 200),
-    trackLiberally: plan.trackLiberally === true,
+    trackForMigration: plan.trackForMigration === true,
     ...(plan.gate === undefined ? {} : { gate: { binding: plan.gate } }),
   } as const;
 }

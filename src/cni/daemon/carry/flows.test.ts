@@ -36,9 +36,9 @@ describe('which flows are carried', () => {
 describe('what is news', () => {
   it('everything at first, nothing when nothing has changed', () => {
     const reading = [formatFlow(1), inbound];
-    const first = planNews(NOTHING, reading, 0);
+    const first = planNews(NOTHING, reading, { reading: 'table', now: 0 });
     expect(first.news).toEqual(reading);
-    expect(planNews(first.told, reading, 100).news).toEqual([]);
+    expect(planNews(first.told, reading, { reading: 'table', now: 100 }).news).toEqual([]);
   });
 
   it.each([
@@ -49,33 +49,37 @@ describe('what is news', () => {
     ['another status', { status: 0xa }],
     ['a mark', { mark: 7 }],
   ])('a flow with %s', (_cause, change) => {
-    const { told } = planNews(NOTHING, [formatFlow(1), formatFlow(2)], 0);
-    expect(planNews(told, [formatFlow(1, change), formatFlow(2)], 100).news).toEqual([formatFlow(1, change)]);
+    const { told } = planNews(NOTHING, [formatFlow(1), formatFlow(2)], { reading: 'table', now: 0 });
+    expect(planNews(told, [formatFlow(1, change), formatFlow(2)], { reading: 'table', now: 100 }).news).toEqual([
+      formatFlow(1, change),
+    ]);
   });
 
   it('a flow that lives on here and would end over there: not while more than half of its time is left', () => {
     const flow = formatFlow(1, { timeoutSeconds: 120 });
-    const { told } = planNews(NOTHING, [flow], 0);
-    expect(planNews(told, [flow], 59_000).news).toEqual([]);
-    const later = planNews(told, [flow], 61_000);
+    const { told } = planNews(NOTHING, [flow], { reading: 'table', now: 0 });
+    expect(planNews(told, [flow], { reading: 'table', now: 59_000 }).news).toEqual([]);
+    const later = planNews(told, [flow], { reading: 'table', now: 61_000 });
     expect(later.news).toEqual([flow]);
-    expect(planNews(later.told, [flow], 62_000).news).toEqual([]);
+    expect(planNews(later.told, [flow], { reading: 'table', now: 62_000 }).news).toEqual([]);
   });
 
   it('no flow that only runs down', () => {
-    const { told } = planNews(NOTHING, [formatFlow(1, { timeoutSeconds: 120 })], 0);
-    expect(planNews(told, [formatFlow(1, { timeoutSeconds: 10 })], 110_000).news).toEqual([]);
+    const { told } = planNews(NOTHING, [formatFlow(1, { timeoutSeconds: 120 })], { reading: 'table', now: 0 });
+    expect(planNews(told, [formatFlow(1, { timeoutSeconds: 10 })], { reading: 'table', now: 110_000 }).news).toEqual(
+      [],
+    );
   });
 
   it('a flow that has gone and come again', () => {
-    const first = planNews(NOTHING, [formatFlow(1)], 0);
-    const gone = planNews(first.told, [], 100);
+    const first = planNews(NOTHING, [formatFlow(1)], { reading: 'table', now: 0 });
+    const gone = planNews(first.told, [], { reading: 'table', now: 100 });
     expect(gone.told.size).toBe(0);
-    expect(planNews(gone.told, [formatFlow(1)], 200).news).toHaveLength(1);
+    expect(planNews(gone.told, [formatFlow(1)], { reading: 'table', now: 200 }).news).toHaveLength(1);
   });
 
   it('a flow that a reading shows twice once only, when both are the same', () => {
-    expect(planNews(NOTHING, [formatFlow(1), formatFlow(1)], 0).told.size).toBe(1);
+    expect(planNews(NOTHING, [formatFlow(1), formatFlow(1)], { reading: 'table', now: 0 }).told.size).toBe(1);
   });
 
   it('no more than may be carried', () => {
@@ -88,7 +92,17 @@ describe('what is news', () => {
         },
       }),
     );
-    expect(planNews(NOTHING, reading, 0).told.size).toBe(LIMITS.entries);
+    const { told, complete } = planNews(NOTHING, reading, { reading: 'table', now: 0 });
+    expect({ size: told.size, complete }).toEqual({ size: LIMITS.entries, complete: false });
+    const changed = planNews(told, [formatFlow(2), ...reading.slice(0, 1)], { reading: 'changes', now: 0 });
+    expect({ size: changed.told.size, complete: changed.complete }).toEqual({ size: LIMITS.entries, complete: false });
+  });
+
+  it('what has changed, while all else stays told', () => {
+    const { told } = planNews(NOTHING, [formatFlow(1), formatFlow(2)], { reading: 'table', now: 0 });
+    const changed = planNews(told, [formatFlow(2), formatFlow(3)], { reading: 'changes', now: 100 });
+    expect(changed).toMatchObject({ news: [formatFlow(3)], complete: true });
+    expect(changed.told.size).toBe(3);
   });
 });
 

@@ -24,15 +24,27 @@ function canonical(ip: string): string | undefined {
   return address === undefined ? undefined : formatAddress(address);
 }
 
+/** What was read: all flows that there are, or those that have changed. */
+export type Reading = 'table' | 'changes';
+
 /**
  * What has to be told after a reading: flows not told yet, of another state, or about to end over there while they live on
- * here. `now` in milliseconds. Flows that are not in the reading are forgotten; the target's end by themselves.
+ * here. `now` in milliseconds. Flows that are not in a reading of the table are forgotten; the target's end by themselves.
  */
-export function planNews(told: Ledger, reading: readonly ConntrackEntry[], now: number): News {
-  const next = new Map<string, Told>();
+export function planNews(
+  told: Ledger,
+  entries: readonly ConntrackEntry[],
+  { reading, now }: { readonly reading: Reading; readonly now: number },
+): News {
+  const next = new Map<string, Told>(reading === 'table' ? [] : told);
   const news: ConntrackEntry[] = [];
-  for (const entry of reading.slice(0, LIMITS.entries)) {
+  let complete = true;
+  for (const entry of entries) {
     const key = formatConntrackKey(entry);
+    if (next.size >= LIMITS.entries && !next.has(key)) {
+      complete = false;
+      continue;
+    }
     const before = told.get(key);
     const state = formatConntrackState(entry);
     const lifeMs = entry.timeoutSeconds * SECOND;
@@ -40,9 +52,10 @@ export function planNews(told: Ledger, reading: readonly ConntrackEntry[], now: 
     if (!isKnown) news.push(entry);
     next.set(key, isKnown ? before : { state, endsAt: now + lifeMs });
   }
-  return { news, told: next };
+  return { news, told: next, complete };
 }
-export type News = { readonly news: readonly ConntrackEntry[]; readonly told: Ledger };
+/** `complete`: no flow was left out, which those above the limit are. */
+export type News = { readonly news: readonly ConntrackEntry[]; readonly told: Ledger; readonly complete: boolean };
 
 /** Counts the different flows that a peer has sent in a session, and takes no more than may be carried. */
 export function createCounter(most: number = LIMITS.entries) {

@@ -16,9 +16,14 @@ import { TLS_OPTIONS } from './tls.ts';
 
 /** A source with a table of one flow, on a clock that stands; everybody else is made by hand here. */
 const TABLE = { entries: [formatFlow(1234)], truncated: false };
-const links: Links = {
-  run: async (job: Job) => (job.kind === 'dumpConntrack' ? TABLE : { neighbours: [] }) as never,
+const ANSWERS: Readonly<Partial<Record<Job['kind'], unknown>>> = {
+  dumpConntrack: TABLE,
+  dumpNeighbours: { neighbours: [] },
+  watchConntrack: { watch: 1 },
+  readConntrackChanges: { entries: [], lost: false },
+  endConntrackWatch: { ended: true },
 };
+const links: Links = { run: async (job: Job) => ANSWERS[job.kind] as never };
 const SIGNAL = new AbortController().signal;
 
 type Stranger = { readonly identity: Identity; readonly address: string };

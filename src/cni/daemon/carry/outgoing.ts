@@ -1,8 +1,6 @@
 import type { TLSSocket } from 'node:tls';
 import { formatDigest } from '../../../api/names.ts';
 import { deriveBackoff, sleep } from '../../../kube/index.ts';
-import { NetlinkError } from '../../../netlink/errors.ts';
-import type { TravellingNeighbour } from '../../../netlink/neighbour-travel.ts';
 import { CarryError } from './errors.ts';
 import type { Introduction } from './identity.ts';
 import { deriveProblem } from './incoming.ts';
@@ -10,7 +8,8 @@ import type { Carry } from './plan.ts';
 import { LIMITS } from './protocol.ts';
 import { getPeer, type Peer } from './published.ts';
 import { BACKOFF, NOTICEABLE, type Self } from './self.ts';
-import { sendFlows, type Table } from './send.ts';
+import { type SendOptions, sendFlows } from './send.ts';
+import { openTables } from './tables.ts';
 
 /** The source's part of one carry: knows the target's key and answers it. */
 export type Outgoing = {
@@ -119,16 +118,22 @@ async function serve(self: Self, carry: Carry, socket: TLSSocket, stop: AbortSig
   socket.once('close', end);
   // A target has nothing to say; reading notices its end.
   socket.on('data', () => socket.destroy());
-  const readTable = () => readTables(self, carry);
-  const readNeighbours = () => readAllNeighbours(self, carry);
   const write = (text: string) => writeTo(socket, text, signal);
-  const options = { ips: carry.ips, readTable, readNeighbours, write, clock, signal };
-  const error: unknown = await sendFlows(options).catch((thrown) => thrown);
+  const error: unknown = await handOut(self, carry, { write, signal }).catch((thrown: unknown) => thrown);
   timer.cancel();
   socket.destroy();
   if (!signal.aborted)
     log.warn({ port: carry.port, target: carry.target, err: error }, 'the table could not be handed out');
   metrics.count('carry_sessions', { role: 'source', outcome: signal.aborted ? 'ended' : deriveProblem(error) });
+}
+
+async function handOut(
+  { clock, links }: Self,
+  carry: Carry,
+  line: Pick<SendOptions, 'write' | 'signal'>,
+): Promise<never> {
+  await using source = await openTables({ links, carry });
+  return await sendFlows({ ips: carry.ips, source, clock, ...line });
 }
 
 async function writeTo(socket: TLSSocket, text: string, signal: AbortSignal): Promise<void> {
@@ -142,33 +147,4 @@ async function writeTo(socket: TLSSocket, text: string, signal: AbortSignal): Pr
     socket.off('drain', drained.resolve);
     signal.removeEventListener('abort', onAbort);
   });
-}
-
-/** The tables of all launchers of the VM on this node; one that has gone has none. */
-async function readTables({ links }: Self, { netnsPaths }: Carry): Promise<Table> {
-  const tables: Table[] = [];
-  for (const netnsPath of netnsPaths) {
-    const table = await links.run({ kind: 'dumpConntrack', netnsPath, limit: LIMITS.entries }).catch(ignoreGone);
-    tables.push(table ?? { entries: [], truncated: false });
-  }
-  return { entries: tables.flatMap(({ entries }) => entries), truncated: tables.some(({ truncated }) => truncated) };
-}
-
-/** Whom these launchers know; of one address that two of them know the first one's word counts. */
-async function readAllNeighbours({ links }: Self, carry: Carry): Promise<readonly TravellingNeighbour[]> {
-  const known = new Map<string, TravellingNeighbour>();
-  for (const netnsPath of carry.netnsPaths) {
-    const job = { kind: 'dumpNeighbours', netnsPath, interface: carry.interface } as const;
-    const { neighbours } = (await links.run(job).catch(ignoreGone)) ?? { neighbours: [] };
-    for (const neighbour of neighbours) {
-      const key = `${neighbour.link} ${neighbour.ip}`;
-      if (!known.has(key)) known.set(key, neighbour);
-    }
-  }
-  return [...known.values()];
-}
-
-function ignoreGone(error: unknown): undefined {
-  if (error instanceof NetlinkError && error.class === 'not-found') return undefined;
-  throw error;
 }

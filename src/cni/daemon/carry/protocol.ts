@@ -36,10 +36,13 @@ export const LIMITS = {
   idleMs: 5000,
   silenceMs: 15_000,
   sessionMs: 30 * 60_000,
-  /** Between two readings of the source's table: so many times what a reading took, at least and at most so long. */
-  rest: 9,
+  /** Between two looks at what has changed on the source. */
   readMs: 100,
-  restMs: 2000,
+  /** Flows that changed between two looks, of one launcher; when more did, its table is read. */
+  changes: 5000,
+  /** Between two readings of the whole table: so many times what a reading took, and so long at least (when changes were lost: `readMs`). */
+  rest: 9,
+  wholeMs: 10_000,
 } as const;
 
 /** How many bytes a session may have had after so many milliseconds; the receiver allows for what is under way. */

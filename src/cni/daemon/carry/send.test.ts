@@ -3,7 +3,7 @@ import { eventually } from '../../../kube/testing/eventually.ts';
 import { createFakeClock } from '../../../kube/testing/fake-clock.ts';
 import type { TravellingNeighbour } from '../../../netlink/neighbour-travel.ts';
 import { LIMITS, parseMessage } from './protocol.ts';
-import { sendFlows, type Table } from './send.ts';
+import { type Changes, sendFlows, type Table } from './send.ts';
 import { formatFlow, formatNeighbour, PORT_IP } from './testing/records.ts';
 
 type Begin = { readonly neighbours?: readonly TravellingNeighbour[]; readonly readingMs?: number };
@@ -15,19 +15,28 @@ function startSource(table: Table, { neighbours = [], readingMs = 0 }: Begin = {
   const said: string[] = [];
   const state = {
     table,
+    changes: { entries: [], lost: false } as Changes,
     neighbours,
-    reads: 0,
+    ...{ reads: 0, looks: 0 },
     readingMs,
     hold: Promise.resolve(),
   };
   const done = sendFlows({
     ips: [PORT_IP],
-    readTable: async () => {
-      state.reads += 1;
-      clock.advance(state.readingMs);
-      return state.table;
+    source: {
+      readTable: async () => {
+        state.reads += 1;
+        clock.advance(state.readingMs);
+        return state.table;
+      },
+      readChanges: async () => {
+        state.looks += 1;
+        const { changes } = state;
+        state.changes = { entries: [], lost: false };
+        return changes;
+      },
+      readNeighbours: async () => state.neighbours,
     },
-    readNeighbours: async () => state.neighbours,
     write: async (text) => {
       said.push(text);
       await state.hold;
@@ -37,7 +46,13 @@ function startSource(table: Table, { neighbours = [], readingMs = 0 }: Begin = {
   });
   const kinds = () => said.map((line) => parseMessage(line.trimEnd()).kind);
   const rested = (ms: number) => eventually(`a rest of ${ms} ms`, () => clock.pending().includes(ms));
-  return { ...{ clock, abort, said, state, done, kinds, rested } };
+  const next = async () => {
+    await rested(LIMITS.readMs);
+    clock.advance(LIMITS.readMs);
+    await rested(LIMITS.readMs);
+  };
+  const saidSince = (index: number) => said.slice(index).map((line) => parseMessage(line.trimEnd()));
+  return { ...{ clock, abort, said, state, done, kinds, rested, next, saidSince } };
 }
 
 const tableOf = (...ports: number[]): Table => ({ entries: ports.map((port) => formatFlow(port)), truncated: false });
@@ -47,13 +62,12 @@ describe('the source', () => {
     const source = startSource(tableOf(1, 2));
     await source.rested(LIMITS.readMs);
     expect(source.kinds()).toEqual(['entries', 'whole']);
-    source.clock.advance(LIMITS.readMs);
-    await source.rested(LIMITS.readMs);
+    await source.next();
     expect(source.kinds()).toHaveLength(2);
-    source.state.table = tableOf(1, 2, 3);
-    source.clock.advance(LIMITS.readMs);
-    await eventually('news', () => source.said.length === 3);
-    expect(parseMessage(source.said[2]?.trimEnd() ?? '')).toMatchObject({ entries: [formatFlow(3)] });
+    source.state.changes = { entries: [formatFlow(2), formatFlow(3)], lost: false };
+    await source.next();
+    expect(source.saidSince(2)).toMatchObject([{ entries: [formatFlow(3)] }]);
+    expect(source.state).toMatchObject({ reads: 1, looks: 2 });
     source.abort.abort(new Error('over'));
     await expect(source.done).rejects.toThrow('over');
   });
@@ -94,13 +108,36 @@ describe('the source', () => {
     await expect(source.done).rejects.toThrow('over');
   });
 
+  it('tells a flow that was told as a change no more when the table shows it, and one that lives on again by its time', async () => {
+    const source = startSource(tableOf(1));
+    source.state.changes = { entries: [formatFlow(2)], lost: false };
+    await source.next();
+    const { length } = source.said;
+    source.state.table = tableOf(1, 2);
+    source.clock.advance(LIMITS.wholeMs);
+    await eventually('the next reading', () => source.state.reads === 2);
+    await source.rested(LIMITS.readMs);
+    expect(source.saidSince(length).filter(({ kind }) => kind === 'entries')).toEqual([]);
+    source.abort.abort(new Error('over'));
+    await expect(source.done).rejects.toThrow('over');
+  });
+
   it.each([
-    ['nine times as long as a reading took', 80, 720],
-    ['at most two seconds', 800, LIMITS.restMs],
-  ])('rests %s', async (_cause, readingMs, restMs) => {
+    ['ten seconds', 80, false, LIMITS.wholeMs],
+    ['nine times as long as a reading took, where that is longer', 2000, false, 18_000],
+    ['nine times as long as a reading took, where changes were lost', 80, true, 720],
+  ])('reads the table again after %s: it holds up packets', async (_cause, readingMs, lost, restMs) => {
     const source = startSource(tableOf(1), { readingMs });
-    await source.rested(restMs);
-    expect(source.state.reads).toBe(1);
+    source.state.changes = { entries: [], lost };
+    await source.rested(LIMITS.readMs);
+    const readAt = source.clock.now();
+    for (let at = LIMITS.readMs; at < restMs; at += LIMITS.readMs) {
+      await source.next();
+      expect({ at, reads: source.state.reads }).toEqual({ at, reads: 1 });
+    }
+    await source.next();
+    expect(source.state.reads).toBe(2);
+    expect(source.clock.now() - readAt - readingMs).toBeGreaterThanOrEqual(restMs);
     source.abort.abort(new Error('over'));
     await expect(source.done).rejects.toThrow('over');
   });
@@ -122,20 +159,20 @@ describe('the source', () => {
   it('keeps to the budget with a table that never rests', async () => {
     const source = startSource({ entries: [], truncated: false });
     const change = () => {
-      const timeoutSeconds = 100 + source.state.reads;
+      const timeoutSeconds = 100 + source.state.looks;
       const flows = Array.from({ length: 20_000 }, (_, index) =>
-        formatFlow(index + 1, { timeoutSeconds, mark: source.state.reads + 1 }),
+        formatFlow(index + 1, { timeoutSeconds, mark: source.state.looks + 1 }),
       );
-      source.state.table = { entries: flows, truncated: false };
+      source.state.changes = { entries: flows, lost: false };
     };
     const begun = source.clock.now();
     await source.rested(LIMITS.readMs);
     for (let turn = 0; turn < 5; turn += 1) {
       change();
-      const reads = source.state.reads;
-      await eventually('the next reading', () => {
+      const { looks } = source.state;
+      await eventually('the next look', () => {
         source.clock.advance(source.clock.pending()[0] ?? 0);
-        return source.state.reads > reads;
+        return source.state.looks > looks;
       });
     }
     const bytes = Buffer.byteLength(source.said.join(''));
@@ -158,14 +195,21 @@ describe('the source', () => {
     await expect(source.done).rejects.toThrow('over');
   });
 
-  it.each(['readTable', 'readNeighbours', 'write'])('ends with the error of %s', async (step) => {
+  it.each(['readTable', 'readChanges', 'readNeighbours', 'write'])('ends with the error of %s', async (step) => {
+    const clock = createFakeClock();
     const fail = async () => Promise.reject(new Error('broken'));
-    const options = {
-      ...{ ips: [PORT_IP], clock: createFakeClock(), signal: new AbortController().signal },
+    const source = {
       readTable: step === 'readTable' ? fail : async () => tableOf(1),
+      readChanges: step === 'readChanges' ? fail : async () => ({ entries: [], lost: false }),
       readNeighbours: step === 'readNeighbours' ? fail : async () => [],
-      write: step === 'write' ? fail : async () => undefined,
     };
-    await expect(sendFlows(options)).rejects.toThrow('broken');
+    const write = step === 'write' ? fail : async () => undefined;
+    const done = sendFlows({ ips: [PORT_IP], clock, signal: new AbortController().signal, source, write });
+    const ended = expect(done).rejects.toThrow('broken');
+    if (step === 'readChanges') {
+      await eventually('the rest', () => clock.pending().includes(LIMITS.readMs));
+      clock.advance(LIMITS.readMs);
+    }
+    await ended;
   });
 });
