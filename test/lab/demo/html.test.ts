@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { formatHtml, formatTimeline } from './html.ts';
 import type { Timeline } from './migrations.ts';
-import { findBroken, type Report } from './report.ts';
+import { findBroken, listTables, type Report } from './report.ts';
 
 const timeline: Timeline = {
   name: 'm1',
@@ -87,13 +87,25 @@ describe('the timeline of a migration', () => {
 });
 
 describe('the page', () => {
+  const findTable = (page: string, title: string): string =>
+    page.split('<h2>').find((part) => part.startsWith(`${title}</h2>`)) ?? '';
+
   it('has a table with a line for each binding, and shows what did not hold', () => {
     const bindings = report.bindings.map((row, at) => (at === 1 ? { ...row, tcpSurvived: false } : row));
-    const [, table = ''] =
-      /<table class="bindings">([\s\S]*?)<\/table>/.exec(formatHtml({ ...report, bindings }, [])) ?? [];
+    const table = findTable(formatHtml({ ...report, bindings }, []), 'The same VM by each binding');
     expect(table.match(/<tr>/g)).toHaveLength(4);
     expect(table).toContain('<td>masquerade</td><td>masquerade-vm</td><td>10.0.2.2</td><td>10.16.0.9</td>');
     expect(table.match(/class="no"/g)).toHaveLength(1);
+  });
+
+  it('has every table that the demo prints', () => {
+    const page = formatHtml(report, []);
+    for (const { title, lines } of listTables(report)) {
+      const rows = findTable(page, title).match(/<tr>/g) ?? [];
+      expect({ title, rows: rows.length }).toEqual({ title, rows: lines.length + 1 });
+      expect(lines.length).toBeGreaterThan(0);
+    }
+    expect(findTable(page, 'Guests without DHCP, configured by cloud-init data')).toContain('told-vm');
   });
 });
 

@@ -1,7 +1,7 @@
 import { formatStory, STORY_STYLE } from '../timeline/picture.ts';
 import { summariseProbes } from './analyse.ts';
 import type { Timeline } from './migrations.ts';
-import { formatTables, listBindings, type Report } from './report.ts';
+import { listTables, type Report, type ReportTable } from './report.ts';
 
 const escapeHtml = (text: string): string =>
   text.replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c] ?? c);
@@ -14,12 +14,11 @@ export function formatTimeline(timeline: Timeline): string {
   return `<figure><figcaption>${escapeHtml(caption)}</figcaption>${formatStory(timeline)}</figure>`;
 }
 
-/** The same VM by each binding, as a table. */
-function formatBindings(report: Report): string {
-  const { head, lines } = listBindings(report.bindings);
+function formatTable({ title, head, lines }: ReportTable): string {
   const row = (tag: 'th' | 'td', cells: readonly string[]): string =>
-    `<tr>${cells.map((cell) => `<${tag}${cell === 'NO' ? ' class="no"' : ''}>${escapeHtml(cell)}</${tag}>`).join('')}</tr>`;
-  return `<table class="bindings">${[row('th', head), ...lines.map((line) => row('td', line))].join('\n')}</table>`;
+    `<tr>${cells.map((cell) => `<${tag}${cell === 'NO' || cell === 'LOST' ? ' class="no"' : ''}>${escapeHtml(cell)}</${tag}>`).join('')}</tr>`;
+  const rows = [row('th', head), ...lines.map((line) => row('td', line))].join('\n');
+  return `<h2>${escapeHtml(title)}</h2>\n<table>${rows}</table>`;
 }
 
 /** `out/demo/report.html`: the tables and a timeline per migration, in one file without anything from elsewhere. */
@@ -29,7 +28,6 @@ export function formatHtml(report: Report, timelines: readonly Timeline[]): stri
 <html lang="en"><meta charset="utf-8"><title>Mooring: demo report</title>
 <style>
 body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;padding:0 1rem;color:#1d2b36}
-pre{background:#f4f6f8;padding:1rem;overflow:auto;border-radius:6px}
 figure{margin:1.5rem 0}figcaption{font-weight:600}svg{width:100%;background:#fbfcfd;border:1px solid #dde3e8}
 table{border-collapse:collapse}th,td{border:1px solid #dde3e8;padding:.3rem .6rem;text-align:left}th{background:#f4f6f8}
 .no{color:#c0392b;font-weight:600}
@@ -37,11 +35,8 @@ ${STORY_STYLE}
 </style>
 <h1>Mooring: demo report</h1>
 <p>${escapeHtml(verdict)} Kubernetes ${escapeHtml(report.cluster.kubernetes)}, OVN ${escapeHtml(report.cluster.ovn)}, ${report.cluster.nodes} nodes.</p>
-<h2>The same VM by each binding</h2>
-${formatBindings(report)}
-<h2>Everything that was seen</h2>
-<pre>${escapeHtml(formatTables(report))}</pre>
-<h2>Live migrations</h2>
+${listTables(report).map(formatTable).join('\n')}
+<h2>Each migration</h2>
 <p>Lines say what KubeVirt, the LogicalPort, OVN's databases and the guest did and when; the second picture of each is the hand-over alone. Each dot is a UDP probe sent every 10 ms from a third node, at its round-trip time; red marks are probes without an answer; the shaded part is the longest silence.</p>
 ${timelines.map(formatTimeline).join('\n')}
 </html>

@@ -103,8 +103,15 @@ function checkMigration(migration: Migration): string[] {
   return broken;
 }
 
-const table = (head: readonly string[], rows: readonly (readonly (string | number)[])[]): string => {
-  const cells = [head, ...rows].map((row) => row.map(String));
+/** One table of the report; `title` says what its lines are. */
+export type ReportTable = {
+  readonly title: string;
+  readonly head: readonly string[];
+  readonly lines: readonly (readonly string[])[];
+};
+
+const formatTable = ({ head, lines }: ReportTable): string => {
+  const cells = [head, ...lines];
   const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
   const line = (row: readonly string[]): string => `  ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')}`;
   const [first = [], ...others] = cells;
@@ -113,9 +120,9 @@ const table = (head: readonly string[], rows: readonly (readonly (string | numbe
 
 const yes = (value: boolean): string => (value ? 'yes' : 'NO');
 
-/** The bindings side by side: a head, and a line for each. */
-export function listBindings(rows: readonly BindingRow[]): { head: string[]; lines: string[][] } {
+function listBindings(rows: readonly BindingRow[]): ReportTable {
   return {
+    title: 'The same VM by each binding',
     head: [
       ...['binding', 'VM', 'address in the guest', 'seen outside', 'DHCP by'],
       ...['migrated live', 'TCP survived', 'same address after restart'],
@@ -127,17 +134,29 @@ export function listBindings(rows: readonly BindingRow[]): { head: string[]; lin
   };
 }
 
-/** The tables that the demo ends with. */
-export function formatTables(report: Report): string {
+/** The tables that the demo ends with, as text. */
+export const formatTables = (report: Report): string => listTables(report).map(formatTable).join('\n\n');
+
+type Cell = string | number;
+
+const table = (title: string, head: readonly string[], rows: readonly (readonly Cell[])[]): ReportTable => ({
+  title,
+  head,
+  lines: rows.map((row) => row.map(String)),
+});
+
+/** What the report shows, table by table. */
+export function listTables(report: Report): ReportTable[] {
   const { timings } = report;
-  const bindings = listBindings(report.bindings);
   return [
     table(
+      'Connections',
       ['connection', 'works'],
       Object.entries(report.connectivity).map(([way, holds]) => [way, yes(holds)]),
     ),
-    table(bindings.head, bindings.lines),
+    listBindings(report.bindings),
     table(
+      'Restarts',
       ['restarted', 'from', 'to', 'IP', 'MAC', 'same'],
       report.restarts.map((r) => [
         r.vm,
@@ -149,6 +168,7 @@ export function formatTables(report: Report): string {
       ]),
     ),
     table(
+      'Live migrations',
       ['migrated', 'binding', 'from', 'to', 'sent', 'lost', 'gap ms', 'downtime ms', 'TCP', 'memory', 'operator'],
       report.migrations.map((m) => [
         m.vm,
@@ -165,6 +185,7 @@ export function formatTables(report: Report): string {
       ]),
     ),
     table(
+      'The VM with four NICs',
       ['NIC', 'subnet', 'addresses', 'MAC', 'reached', 'same after restart', 'after migration'],
       report.nics.map((n) => [
         `${n.vm} ${n.nic}`,
@@ -177,6 +198,7 @@ export function formatTables(report: Report): string {
       ]),
     ),
     table(
+      'Pods on the same networks',
       ['pod', 'address from', 'addresses', 'works'],
       [
         ...report.neighbours.map((n) => [`${n.pod} ${n.nic}`, n.subnet, n.ips.join(' '), yes(n.reachable)]),
@@ -184,6 +206,7 @@ export function formatTables(report: Report): string {
       ],
     ),
     table(
+      'Guests without DHCP, configured by cloud-init data',
       ['without DHCP', 'subnet', 'addresses', 'MAC', 'configured', 'reached'],
       report.told.nics.map((n) => [
         `${n.vm} ${n.nic}`,
@@ -195,6 +218,7 @@ export function formatTables(report: Report): string {
       ]),
     ),
     table(
+      'Timings',
       ['timing', 'value'],
       [
         ['setup', `${timings.setupSeconds} s`],
@@ -205,5 +229,5 @@ export function formatTables(report: Report): string {
         ['address freed after delete', `${report.released.ip} ${yes(report.released.freed)}`],
       ],
     ),
-  ].join('\n\n');
+  ];
 }
