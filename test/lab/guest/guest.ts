@@ -3,14 +3,23 @@ import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { NicModel } from '../../../src/api/nic-devices.ts';
 import { formatGroupCommand, GUEST_CGROUP } from '../process.ts';
 import type { GuestImage } from './image.ts';
 
 /**
  * One NIC of a guest: the tap device that is there already, the MAC that the guest sees, its MTU, and the PCIe port that
- * it sits in, which by default is its place in the list.
+ * it sits in, which by default is its place in the list. The tap of a NIC with more than one pair of queues was made for
+ * several. Lab guests have a driver for virtio only.
  */
-export type GuestNic = { tap: string; mac: string; mtu?: number; slot?: number };
+export type GuestNic = {
+  tap: string;
+  mac: string;
+  mtu?: number;
+  slot?: number;
+  model?: NicModel;
+  queues?: number;
+};
 /** NICs that a guest has room for. */
 export const SLOTS = 8;
 
@@ -29,11 +38,17 @@ export type GuestOptions = {
   incoming?: string;
 };
 
-/** Paths of a guest's folder. */
-export type GuestPaths = { qmp: string; console: string; log: string; pid: string };
+/** Paths of a guest's folder. Whoever runs the guest holds the monitor `qmp`; `ask` is a second one, for tests. */
+export type GuestPaths = { qmp: string; ask: string; console: string; log: string; pid: string };
 
 export function pathsOf(dir: string): GuestPaths {
-  return { qmp: join(dir, 'qmp'), console: join(dir, 'con'), log: join(dir, 'qemu.log'), pid: join(dir, 'pid') };
+  return {
+    qmp: join(dir, 'qmp'),
+    ask: join(dir, 'ask'),
+    console: join(dir, 'con'),
+    log: join(dir, 'qemu.log'),
+    pid: join(dir, 'pid'),
+  };
 }
 
 const KERNEL_ARGUMENTS = [
@@ -54,6 +69,7 @@ export function deriveArguments(options: GuestOptions): string[] {
     ...['-m', formatMemory(options.memoryMiB ?? 128), '-nodefaults', '-no-user-config', '-display', 'none'],
     ...['-chardev', `socket,id=con,path=${paths.console},server=on,wait=off,logfile=${paths.console}.log`],
     ...['-serial', 'chardev:con', '-qmp', `unix:${paths.qmp},server=on,wait=off`],
+    ...['-qmp', `unix:${paths.ask},server=on,wait=off`],
     ...Array.from({ length: SLOTS }, formatPort).flat(),
     ...options.nics.flatMap(formatNic),
     ...(options.seed === undefined ? [] : formatSeed(options.seed)),
@@ -92,19 +108,27 @@ function formatNic(nic: GuestNic, index: number): string[] {
 
 /** A NIC's two halves with the words of QMP's `netdev_add` and `device_add`, which the command line takes as well. */
 export function deriveDevices(nic: GuestNic & { slot: number }): { netdev: DeviceOptions; device: DeviceOptions } {
-  const { slot, tap, mac, mtu } = nic;
+  const { slot, tap, mac, model = 'virtio', queues = 1 } = nic;
   const quiet = { script: 'no', downscript: 'no', vhost: false, vnet_hdr: false };
   return {
-    netdev: { type: 'tap', id: `net${slot}`, ifname: tap, ...quiet },
+    netdev: { type: 'tap', id: `net${slot}`, ifname: tap, ...quiet, ...(queues > 1 ? { queues } : {}) },
     device: {
-      driver: 'virtio-net-pci',
+      driver: model === 'virtio' ? 'virtio-net-pci' : model,
       netdev: `net${slot}`,
       id: `nic${slot}`,
       bus: `port${slot}`,
       mac,
-      ...(mtu === undefined ? {} : { host_mtu: mtu }),
+      ...(model === 'virtio' ? deriveVirtio(nic) : {}),
       romfile: '',
     },
+  };
+}
+
+/** Only virtio tells the guest an MTU and has several queues, each with a vector for either way and two for the rest. */
+function deriveVirtio({ mtu, queues = 1 }: GuestNic): DeviceOptions {
+  return {
+    ...(mtu === undefined ? {} : { host_mtu: mtu }),
+    ...(queues > 1 ? { mq: true, vectors: 2 * queues + 2 } : {}),
   };
 }
 

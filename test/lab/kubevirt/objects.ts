@@ -18,6 +18,7 @@ export type Interface = {
   masquerade?: object;
   binding?: { name: string };
   ports?: { port: number; protocol?: string }[];
+  model?: string;
   state?: string;
 };
 export type Network = {
@@ -39,8 +40,8 @@ export type VmiSpec = {
   architecture?: string;
   hostname?: string;
   domain: {
-    cpu?: { model?: string; cores?: number };
-    devices: { interfaces?: Interface[]; autoattachPodInterface?: boolean };
+    cpu?: { model?: string; cores?: number; sockets?: number; threads?: number };
+    devices: { interfaces?: Interface[]; autoattachPodInterface?: boolean; networkInterfaceMultiqueue?: boolean };
     machine?: { type: string };
     memory?: { guest?: string };
     resources?: { requests?: Record<string, string> };

@@ -1,8 +1,11 @@
-import { type Context, expectSoon, getThing, listThings, type Thing } from '../demo/context.ts';
+import { type Context, expectSoon, findThing, getThing, listThings, type Thing } from '../demo/context.ts';
 import { findPodPid } from '../demo/pods.ts';
+import { pathsOf } from '../guest/guest.ts';
+import { connectQmp } from '../guest/qmp.ts';
 import { kubectl } from '../kubectl.ts';
-import { listLaunchers } from './moving.ts';
-import { inGuest, type Machine } from './vms.ts';
+import { listGuests } from '../kubevirt/guests.ts';
+import { listLaunchers, startMove } from './moving.ts';
+import { expectPort, inGuest, type Machine } from './vms.ts';
 
 /** One NIC of a guest: on the pod network when it names no NAD. */
 export type CaseNic = {
@@ -11,19 +14,27 @@ export type CaseNic = {
   /** `<namespace>/<name>`; with `first` it takes the place of the pod network (Multus' default network). */
   readonly nad?: string;
   readonly first?: true;
+  /** Of KubeVirt's own words: `e1000`, ...; `up` or `down`. */
+  readonly model?: string;
+  readonly state?: string;
   readonly ports?: readonly { readonly protocol: string; readonly port: number }[];
 };
 
 export type CaseVm = Machine & {
   readonly node?: string;
   readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** Several: each NIC has as many pairs of queues. */
+  readonly cpus?: number;
   /** In the guest's order; none for a guest that wants none. */
   readonly nics: Readonly<Record<string, CaseNic>>;
 };
 
 /** A running virtual machine as a case of KubeVirt's own suite has it. */
-export function formatCaseVm({ namespace, name, node, labels = {}, nics }: CaseVm): object {
+export function formatCaseVm(vm: CaseVm): object {
+  const { namespace, name, node, labels = {}, annotations = {}, cpus = 1, nics } = vm;
   const entries = Object.entries(nics);
+  const several = cpus > 1 ? { networkInterfaceMultiqueue: true } : {};
   const devices = entries.length === 0 ? { autoattachPodInterface: false } : { interfaces: entries.map(formatNic) };
   return {
     apiVersion: 'kubevirt.io/v1',
@@ -32,11 +43,11 @@ export function formatCaseVm({ namespace, name, node, labels = {}, nics }: CaseV
     spec: {
       runStrategy: 'Always',
       template: {
-        metadata: { labels },
+        metadata: { labels, annotations },
         spec: {
           terminationGracePeriodSeconds: 5,
           ...(node === undefined ? {} : { nodeSelector: { 'kubernetes.io/hostname': node } }),
-          domain: { cpu: { cores: 1 }, memory: { guest: '128Mi' }, devices },
+          domain: { cpu: { cores: cpus }, memory: { guest: '128Mi' }, devices: { ...devices, ...several } },
           ...(entries.length === 0 ? {} : { networks: entries.map(formatNetwork) }),
         },
       },
@@ -44,12 +55,14 @@ export function formatCaseVm({ namespace, name, node, labels = {}, nics }: CaseV
   };
 }
 
-function formatNic([name, { masquerade, mac, ports }]: [string, CaseNic]): object {
+function formatNic([name, { masquerade, mac, ports, model, state }]: [string, CaseNic]): object {
   return {
     name,
     ...(masquerade === true ? { masquerade: {} } : { bridge: {} }),
     ...(mac === undefined ? {} : { macAddress: mac }),
     ...(ports === undefined ? {} : { ports }),
+    ...(model === undefined ? {} : { model }),
+    ...(state === undefined ? {} : { state }),
   };
 }
 
@@ -98,7 +111,38 @@ export type Reported = {
   readonly ipAddress?: string;
   readonly ipAddresses?: readonly string[];
   readonly infoSource?: string;
+  readonly linkState?: string;
+  readonly queueCount?: number;
 };
+
+/** What QEMU says of its NICs and of what they are plugged into (`info network`), for the guest of a VM. */
+export async function describeDevices(context: Context, { namespace, name }: Machine): Promise<string> {
+  const guests = await listGuests(context.lab, namespace, name);
+  const here = guests.find(({ record }) => record.stage === 'booted' && record.released !== true);
+  if (here === undefined) throw new Error(`no guest of ${namespace}/${name} runs`);
+  const qmp = await connectQmp(pathsOf(here.dir).ask);
+  try {
+    return String(await qmp.execute('human-monitor-command', { 'command-line': 'info network' }));
+  } finally {
+    qmp.close();
+  }
+}
+
+/** Moves a VM to another node; gives the port of one of its NICs as it then is. */
+export async function moveVm(context: Context, vm: Machine, move: string, nic: string): Promise<Thing> {
+  const before = (await getThing(context, 'vmi', vm.name, vm.namespace)).status.nodeName;
+  await startMove(context, vm, move);
+  await expectSoon(`migration ${move} of ${vm.name}`, 90, async () => {
+    const phase = (await findThing(context, 'vmim', move, vm.namespace))?.status?.phase;
+    if (phase === 'Failed') throw new Error(`migration ${move} of ${vm.name} failed`);
+    return phase === 'Succeeded' ? true : undefined;
+  });
+  // The next one waits for it, too.
+  await expectSoon(`a single launcher of ${vm.name}`, 60, async () =>
+    (await listLaunchers(context, vm)).length === 1 ? true : undefined,
+  );
+  return expectPort(context, vm, ({ status }) => status?.phase === 'Bound' && status.node !== before, nic);
+}
 
 /** Awaits that a Service finds just these addresses, ready. */
 export function expectEndpoints(

@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { HOOK_SIDECARS, NIC_DEVICES } from '../../../src/api/annotations.ts';
 import { runCommand } from '../command.ts';
 import { applyThings, type Context, expectSoon, getThing, listThings, type Thing } from '../demo/context.ts';
+import { RELEASE_NAMESPACE } from '../demo/install.ts';
 import { startKubelet } from '../node.ts';
 import { stopProcess } from '../process.ts';
 import { getNode } from '../state.ts';
 import {
+  describeDevices,
   expectEndpoints,
   findNetns,
   formatCaseVm,
@@ -12,9 +15,20 @@ import {
   getLauncher,
   guestPings,
   listReported,
+  moveVm,
   PING_HEADERS,
 } from './case-vms.ts';
-import { asks, expectReady, formatNad, formatSubnet, formatWebPod, pings, removeAll, runIn } from './things.ts';
+import {
+  asks,
+  expectReady,
+  formatNad,
+  formatSubnet,
+  formatWebPod,
+  patchThing,
+  pings,
+  removeAll,
+  runIn,
+} from './things.ts';
 import { expectGuest, expectGuest6, expectPort, inGuest, type Machine } from './vms.ts';
 import { closeNamespace, expectCondition, openNamespace, openWorld } from './world.ts';
 
@@ -29,11 +43,13 @@ const SUBNETS = ['cases-net', 'cases-biz'];
 const BIZ_MTU = 1300;
 const at = (name: string): Machine => ({ namespace: NAMESPACE, name });
 const [LEFT, RIGHT, FIRST, NONE] = [at('left'), at('right'), at('first'), at('none')];
+const [ASIDE, SET] = [at('aside'), at('set')];
 const [NEAR, FAR] = [at('near'), at('far')];
 const MACS = { default: '02:00:00:60:00:01', biz: '02:00:00:61:00:01' };
 const LABELS = { app: 'cases' };
 const READY = { type: 'Ready', status: 'True', reason: 'Ready' };
 const ECHO = 7;
+const CPUS = 2;
 
 let context: Context;
 
@@ -67,9 +83,11 @@ beforeAll(async () => {
   for (const name of SUBNETS) await expectCondition(context, ['subnets.mooring.dev', name], READY);
   await applyThings(context, [
     formatCaseVm({ ...LEFT, node: one, nics: { default: { mac: MACS.default }, biz: { nad: BIZ, mac: MACS.biz } } }),
-    formatCaseVm({ ...RIGHT, node: two, labels: LABELS, nics: { default: {}, biz: { nad: BIZ } } }),
+    formatCaseVm({ ...RIGHT, node: two, cpus: CPUS, labels: LABELS, nics: { default: {}, biz: { nad: BIZ } } }),
     formatCaseVm({ ...FIRST, node: three, nics: { biz: { nad: BIZ, first: true } } }),
     formatCaseVm({ ...NONE, node: three, nics: {} }),
+    formatCaseVm({ ...ASIDE, nics: { biz: { nad: BIZ } } }),
+    formatCaseVm({ ...SET, annotations: await formatDevices(), nics: { default: {}, biz: { nad: BIZ } } }),
     formatWebPod({ ...NEAR, node: one }),
     formatWebPod({ ...FAR, node: three }),
     formatService(NAMESPACE, 'cases', LABELS),
@@ -79,6 +97,16 @@ beforeAll(async () => {
 });
 
 afterAll(tidy);
+
+/** What a hook sidecar is asked for: by a user's own entry for it, as without the webhook. */
+async function formatDevices(): Promise<Record<string, string>> {
+  const { spec } = await getThing(context, 'deployment', 'mooring-hook', RELEASE_NAMESPACE);
+  const { image, imagePullPolicy } = spec.template.spec.containers[0];
+  return {
+    [HOOK_SIDECARS]: JSON.stringify([{ image, imagePullPolicy, command: ['mooring-hook'], args: ['sidecar'] }]),
+    [NIC_DEVICES]: JSON.stringify({ default: { mtu: 1280 }, biz: { model: 'e1000e' } }),
+  };
+}
 
 const boundPort = (vm: Machine, nic = 'default'): Promise<Thing> =>
   expectPort(context, vm, ({ status }) => status?.phase === 'Bound', nic);
@@ -103,6 +131,16 @@ describe('case 1: virtual machines by bridge on the pod network', () => {
     ['right to left', RIGHT, LEFT],
   ])('reach each other across nodes in both families, %s', async (_way, from, to) => {
     for (const ip of await findIps(to)) expect(await guestPings(context, from, ip)).toBe(true);
+  });
+});
+
+describe('case 1: a virtual machine with several queues', () => {
+  it('has as many of them on each NIC as it has CPUs, and is the one that all others here reach', async () => {
+    const nics = await listReported(context, RIGHT);
+    expect([...nics.values()].map(({ queueCount }) => queueCount)).toEqual([CPUS, CPUS]);
+    const devices = await describeDevices(context, RIGHT);
+    expect(devices.match(/nic0: index=\d+,type=nic,/g)).toHaveLength(CPUS);
+    expect(devices.match(/net0: index=\d+,type=tap,ifname=tap0/g)).toHaveLength(CPUS);
   });
 });
 
@@ -169,6 +207,64 @@ describe('case 12: a network that is defined in another namespace', () => {
     expect((await getLauncher(context, FIRST)).status.podIP).toBe(ip);
     expect(await inGuest(context, FIRST, 'cat /run/lease.eth0')).toContain(`ip=${ip}\n`);
     expect(await guestPings(context, LEFT, ip, { nic: 'eth1' })).toBe(true);
+  });
+});
+
+describe('case 12: a virtual machine without a NIC on the pod network', () => {
+  it('runs on the other network alone, and has its address there after a live migration', async () => {
+    await expectGuest(context, ASIDE);
+    const { spec } = await boundPort(ASIDE, 'biz');
+    const [ip = ''] = spec.ips as string[];
+    expect(await guestPings(context, LEFT, ip, { nic: 'eth1' })).toBe(true);
+    const after = await moveVm(context, ASIDE, 'aside', 'biz');
+    expect([after.spec.ips, after.spec.mac]).toEqual([spec.ips, spec.mac]);
+    expect(await guestPings(context, LEFT, ip, { nic: 'eth1' })).toBe(true);
+  });
+});
+
+describe('case 18: the link of a NIC', () => {
+  /** As the VM's owner sets it; awaits that KubeVirt says so and the guest sees it. */
+  async function setLink(state: 'up' | 'down'): Promise<void> {
+    const devices = { interfaces: [{ name: 'biz', bridge: {}, state }] };
+    const body = { spec: { template: { spec: { domain: { devices } } } } };
+    await patchThing(context, ['-n', NAMESPACE, 'vm', ASIDE.name], body);
+    await expectSoon(`link ${state}`, 30, async () =>
+      (await listReported(context, ASIDE)).get('biz')?.linkState === state ? true : undefined,
+    );
+    await expectSoon(`link ${state} in the guest`, 10, async () =>
+      (await hasCarrier()) === (state === 'up') ? true : undefined,
+    );
+  }
+
+  const hasCarrier = async () => (await inGuest(context, ASIDE, 'cat /sys/class/net/eth0/carrier')).startsWith('1');
+
+  it('that is down takes the guest its traffic, over a live migration too, and leaves the port as it is', async () => {
+    await expectGuest(context, ASIDE);
+    const { spec } = await boundPort(ASIDE, 'biz');
+    const [ip = ''] = spec.ips as string[];
+    expect(await guestPings(context, LEFT, ip, { nic: 'eth1' })).toBe(true);
+    await setLink('down');
+    expect(await guestPings(context, LEFT, ip, { nic: 'eth1', tries: 2 })).toBe(false);
+    const { spec: still } = await boundPort(ASIDE, 'biz');
+    expect([still.ips, still.mac, still.attachments]).toEqual([spec.ips, spec.mac, spec.attachments]);
+    const moved = await moveVm(context, ASIDE, 'linkless', 'biz');
+    expect([moved.spec.ips, moved.spec.mac]).toEqual([spec.ips, spec.mac]);
+    expect((await listReported(context, ASIDE)).get('biz')).toMatchObject({ linkState: 'down', mac: spec.mac });
+    expect(await hasCarrier()).toBe(false);
+    expect(await guestPings(context, LEFT, ip, { nic: 'eth1', tries: 2 })).toBe(false);
+    await setLink('up');
+    expect(await guestPings(context, LEFT, ip, { nic: 'eth1' })).toBe(true);
+  });
+});
+
+describe('a hook sidecar that a user has written', () => {
+  it('sets the NICs as asked for: QEMU runs with that model, the guest with that MTU', async () => {
+    await expectGuest(context, SET);
+    const { spec } = await boundPort(SET, 'biz');
+    const devices = await describeDevices(context, SET);
+    expect(devices).toMatch(/nic0: index=0,type=nic,model=virtio-net-pci,/);
+    expect(devices).toContain(`nic1: index=0,type=nic,model=e1000e,macaddr=${spec.mac}`);
+    expect(await inGuest(context, SET, 'cat /sys/class/net/eth0/mtu')).toBe('1280\n');
   });
 });
 

@@ -5,16 +5,17 @@ import { type GuestOptions, startGuest } from '../../guest/guest.ts';
 import { formatHostname } from '../names.ts';
 import { identityOf, type Pod, type Vmi } from '../objects.ts';
 import { parseMebibytes } from '../quantity.ts';
+import { deriveGuestNic, isLinkDown, takeLinksDown } from './device.ts';
 import { parseResolver } from './dhcp.ts';
 import { endSidecars, findHooks, prepareGuest } from './hooks.ts';
 import { findLauncherPid } from './launcher.ts';
 import { ensureTargetRelay } from './migrate.ts';
 import { findProcess, isSetUp, kill, readPodNetwork, setUpNetwork, startDhcp } from './netns.ts';
 import { alignNics } from './plan-plug.ts';
-import { createRecords, type GuestRecord, type NicPlan, type Process } from './record.ts';
+import { createRecords, type Device, type GuestRecord, type NicPlan, type Process } from './record.ts';
 import type { NodeTools } from './tools.ts';
 import type { Guest } from './view.ts';
-import { namesOf, planNics, WiringError } from './wiring.ts';
+import { planNics, WiringError } from './wiring.ts';
 
 const POWERDOWN_EVERY_MS = 500;
 
@@ -32,39 +33,47 @@ export async function startLauncher(tools: NodeTools, vmi: Vmi, pod: Pod, migrat
   const prepared = await prepareGuest({ vmi, pod, record: wired, hooks: findHooks(pid), dir });
   if (prepared === undefined) return false;
   // What hooks make of the domain counts at a boot only: a target gets the source's.
-  const nics = migrationUid === undefined ? wired.nics.map((nic) => addMtu(nic, prepared.mtus)) : wired.nics;
+  const nics = migrationUid === undefined ? wired.nics.map((nic) => addDevice(nic, prepared.devices)) : wired.nics;
   const dhcp = wired.dhcp ?? (await serveDhcp({ record: wired, dir, netns, pid }, vmi));
   const record = { ...wired, nics, dhcp };
   const seed = prepared.seed === undefined ? {} : { seed: prepared.seed };
   const options = { image: tools.image, dir, netns, name: record.vmi, ...deriveMachine(record, vmi), ...seed };
   if (migrationUid === undefined) {
-    await tools.records.save({ ...record, stage: 'booted', qemu: await startQemu(options) });
+    await tools.records.save({ ...record, stage: 'booted', qemu: await startQemu(tools, record, options) });
     return true;
   }
   // Both at once to save time; a relay that cannot be opened now is opened before its address is published.
   const opening = ensureTargetRelay(tools, record).catch(() => undefined);
-  const [qemu, relay] = await Promise.all([startQemu({ ...options, incoming: join(dir, 'mig') }), opening]);
+  const starting = startQemu(tools, record, { ...options, incoming: join(dir, 'mig') });
+  const [qemu, relay] = await Promise.all([starting, opening]);
   await tools.records.save({ ...record, stage: 'incoming', migrationUid, qemu, ...(relay && { relay }) });
   return true;
 }
 
-function addMtu(nic: NicPlan, mtus: ReadonlyMap<string, number>): NicPlan {
-  const mtu = mtus.get(nic.name);
-  return mtu === undefined || mtu === nic.mtu ? nic : { ...nic, guestMtu: mtu };
+function addDevice(nic: NicPlan, devices: ReadonlyMap<string, Device>): NicPlan {
+  const device = devices.get(nic.name);
+  return device === undefined ? nic : { ...nic, device };
 }
 
 function deriveMachine(record: GuestRecord, vmi: Vmi): Pick<GuestOptions, 'nics' | 'memoryMiB'> {
   return {
-    nics: record.nics
-      .filter((nic) => nic.plugged !== false)
-      .map((nic) => ({ tap: namesOf(nic).tap, mac: nic.mac, mtu: nic.guestMtu ?? nic.mtu, slot: nic.index })),
+    nics: record.nics.filter((nic) => nic.plugged !== false).map(deriveGuestNic),
     memoryMiB: parseMebibytes(vmi.spec.domain.memory?.guest ?? '128Mi'),
   };
 }
 
-async function startQemu(options: GuestOptions): Promise<Process> {
+/** With its links as they are to be, as libvirt sees to before it lets the guest run. */
+async function startQemu(tools: NodeTools, { podUid, nics }: GuestRecord, options: GuestOptions): Promise<Process> {
   const pid = await startGuest(options);
-  return findProcess(pid) ?? { pid, start: '' };
+  const qemu = findProcess(pid) ?? { pid, start: '' };
+  if (!nics.some(isLinkDown)) return qemu;
+  const monitor = await tools.monitors.find(podUid, options.dir);
+  if (monitor === undefined) {
+    kill(qemu);
+    throw new Error(`QEMU of launcher ${podUid} opens no monitor`);
+  }
+  await takeLinksDown(monitor, nics);
+  return qemu;
 }
 
 async function ensureWired(

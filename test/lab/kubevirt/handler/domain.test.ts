@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { formatDomain, parseDomain } from './domain.ts';
-import type { GuestRecord, NicPlan } from './record.ts';
+import type { Device, GuestRecord, NicPlan } from './record.ts';
 
 const makeNic = (name: string, index: number, more: Partial<NicPlan> = {}): NicPlan => ({
   name,
@@ -36,24 +36,49 @@ describe('a domain', () => {
     expect(xml).toContain('<target dev="tap0" managed="no"></target>');
     expect(parseDomain(xml)).toEqual(
       new Map([
-        ['default', 1400],
-        ['side', 1400],
+        ['default', { mtu: 1400 }],
+        ['side', { mtu: 1400 }],
       ]),
     );
   });
 
-  it('tells of an MTU that a hook has set, also of a single NIC', () => {
-    const xml = formatDomain(makeRecord([makeNic('default', 0)])).replace('size="1400"', "size='1300'");
-    expect(parseDomain(xml)).toEqual(new Map([['default', 1300]]));
+  it.each<[string, Device]>([
+    ['of another model', { model: 'e1000e' }],
+    ['with several queues', { queues: 4 }],
+    ['whose link is down', { linkDown: true }],
+  ])('has a NIC %s as the VMI asks for it', (_what, device) => {
+    const xml = formatDomain(makeRecord([makeNic('default', 0, { device })]));
+    expect(parseDomain(xml).get('default')).toEqual({ mtu: 1400, ...device });
   });
 
-  it('says nothing of a NIC without an MTU, and may have no NIC', () => {
-    const xml = formatDomain(makeRecord([makeNic('default', 0)])).replace(/<mtu.*mtu>/, '');
-    expect(parseDomain(xml)).toEqual(new Map());
+  it.each<[string, (xml: string) => string, Device]>([
+    ['an MTU', (xml) => xml.replace('size="1400"', "size='1300'"), { mtu: 1300 }],
+    ['a model', (xml) => xml.replace('virtio-non-transitional', 'e1000'), { mtu: 1400, model: 'e1000' }],
+    ['a model of the same kind', (xml) => xml.replace('virtio-non-transitional', 'virtio'), { mtu: 1400 }],
+    ['a link', (xml) => xml.replace('<alias', '<link state="down"/><alias'), { mtu: 1400, linkDown: true }],
+    ['a link that is up', (xml) => xml.replace('<alias', '<link state="up"/><alias'), { mtu: 1400 }],
+    ['queues', (xml) => xml.replace('<alias', '<driver queues="2"/><alias'), { mtu: 1400, queues: 2 }],
+    ['no MTU', (xml) => xml.replace(/<mtu.*mtu>/, ''), {}],
+  ])('tells of what a hook has set, also of a single NIC: %s', (_what, edit, device) => {
+    const xml = edit(formatDomain(makeRecord([makeNic('default', 0)])));
+    expect(parseDomain(xml)).toEqual(new Map([['default', device]]));
+  });
+
+  it('may have no NIC', () => {
     expect(parseDomain(formatDomain(makeRecord([])))).toEqual(new Map());
   });
 
   it.each([[''], ['<domain>'], ['<vm></vm>'], ['no xml']])('that libvirt could not define is an error: %s', (xml) => {
     expect(() => parseDomain(xml)).toThrow();
+  });
+
+  it.each([
+    ['no model', (xml: string) => xml.replace(/<model.*model>/, '')],
+    ['a model that is none', (xml: string) => xml.replace('virtio-non-transitional', 'ne3000')],
+    ['an MTU that is no number', (xml: string) => xml.replace('"1400"', '"much"')],
+    ['no queue at all', (xml: string) => xml.replace('<alias', '<driver queues="0"/><alias')],
+  ])('whose NIC libvirt could not define is an error: %s', (_what, edit) => {
+    const xml = formatDomain(makeRecord([makeNic('default', 0)]));
+    expect(() => parseDomain(edit(xml))).toThrow(/libvirt/);
   });
 });

@@ -87,10 +87,19 @@ describe('a launcher with hook sidecars', () => {
     expect(readFileSync(join(base, 'guest/seed/user-data'), 'utf8')).toBe('#cloud-config\n');
   });
 
-  it('tells the guest the MTU that a sidecar set in the domain', async () => {
+  it('gives the guest the device that a sidecar set in the domain', async () => {
     await startSidecar();
-    const vmi = makeVmi([SEED], { [NIC_DEVICES]: '{"default":{"mtu":1300}}' });
-    expect((await prepare(vmi))?.mtus).toEqual(new Map([['default', 1300]]));
+    const vmi = makeVmi([SEED], { [NIC_DEVICES]: '{"default":{"mtu":1300,"model":"e1000e","link":"down"}}' });
+    const devices = new Map([['default', { mtu: 1300, model: 'e1000e', linkDown: true }]]);
+    expect((await prepare(vmi))?.devices).toEqual(devices);
+  });
+
+  it('gives the guest as many queues as a sidecar left it of those that its tap has', async () => {
+    await startSidecar();
+    const vmi = makeVmi([SEED], { [NIC_DEVICES]: '{"default":{"queues":2}}' });
+    const nics = RECORD.nics.map((nic) => ({ ...nic, queues: 4, device: { queues: 4 } }));
+    const asked = { vmi, pod: POD, record: { ...RECORD, nics }, hooks: base, dir: join(base, 'guest') };
+    expect((await prepareGuest(asked))?.devices).toEqual(new Map([['default', { mtu: 1400, queues: 2 }]]));
   });
 
   it('waits for a sidecar that has not made its socket', async () => {

@@ -3,11 +3,11 @@ import { collect, type Launcher, type Message } from '../../../../src/launcher-h
 import type { Pod, Vmi } from '../objects.ts';
 import { type CloudInitData, readCloudInit, writeSeed } from './cloud-init.ts';
 import { formatDomain, parseDomain } from './domain.ts';
-import type { GuestRecord } from './record.ts';
+import type { Device, GuestRecord } from './record.ts';
 import { WiringError } from './wiring.ts';
 
-/** What hook sidecars and the VMI make of the guest: the disk with cloud-init's data, and MTUs by the NIC's name. */
-export type Prepared = { readonly seed?: string; readonly mtus: ReadonlyMap<string, number> };
+/** What hook sidecars and the VMI make of the guest: the disk with cloud-init's data, and devices by the NIC's name. */
+export type Prepared = { readonly seed?: string; readonly devices: ReadonlyMap<string, Device> };
 
 /** Where a launcher's `compute` container, by its pid, sees the folders of its sidecars' sockets, from outside of it. */
 export const findHooks = (pid: number): string => `/proc/${pid}/root/var/run/kubevirt-hooks`;
@@ -32,8 +32,8 @@ export async function prepareGuest(asking: Asking): Promise<Prepared | undefined
   try {
     const vmi = Buffer.from(JSON.stringify(asking.vmi));
     const data = await callCloudInit(sidecars, vmi, readCloudInit(asking.vmi));
-    const mtus = parseDomain(await callDomain(sidecars, vmi, formatDomain(asking.record)));
-    return data === undefined ? { mtus } : { mtus, seed: await writeSeed(asking.dir, data) };
+    const devices = parseDomain(await callDomain(sidecars, vmi, formatDomain(asking.record)));
+    return data === undefined ? { devices } : { devices, seed: await writeSeed(asking.dir, data) };
   } finally {
     for (const sidecar of sidecars) sidecar.close();
   }

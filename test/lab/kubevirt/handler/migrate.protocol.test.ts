@@ -5,15 +5,17 @@ import { waitFor } from '../../command.ts';
 import { runInGuest } from '../../guest/console.ts';
 import { pathsOf } from '../../guest/guest.ts';
 import { ensureGuestImage, type GuestImage } from '../../guest/image.ts';
+import type { Qmp } from '../../guest/qmp.ts';
 import { findCacheDir } from '../../state.ts';
 import type { MigrationState } from '../objects.ts';
 import { writeSeed } from './cloud-init.ts';
+import { setLink, takeLinksDown, withLink } from './device.ts';
 import { findFigures, recordEvent } from './figures.ts';
 import { command, prepareTarget, send, takeFigures } from './migrate.ts';
 import { createMonitors, type Monitors, readGuest } from './monitors.ts';
 import { isAlive, kill } from './netns.ts';
 import type { HandlerPod } from './pod.ts';
-import { createRecords, type GuestRecord, type Process, type Records } from './record.ts';
+import { createRecords, type GuestRecord, type NicPlan, type Process, type Records } from './record.ts';
 import { BRIDGE, createTestBed, MAC, type Started, startIn, type TestBed } from './testing.ts';
 import type { NodeTools } from './tools.ts';
 import type { Guest } from './view.ts';
@@ -117,9 +119,14 @@ async function migrate({ source, target }: { source: Side; target: Side }, postC
 
 type Known = { run: string | undefined; migrate: string | undefined };
 
-async function awaitState(side: Side, check: (known: Known) => boolean): Promise<Known> {
-  const monitor = await side.tools.monitors.find(side.record.podUid, side.guest.dir);
+async function findMonitor({ tools, record, guest }: Side): Promise<Qmp> {
+  const monitor = await tools.monitors.find(record.podUid, guest.dir);
   if (monitor === undefined) throw new Error('no monitor');
+  return monitor;
+}
+
+async function awaitState(side: Side, check: (known: Known) => boolean): Promise<Known> {
+  const monitor = await findMonitor(side);
   let last: Known = { run: undefined, migrate: undefined };
   const reached = await waitFor(
     async () => {
@@ -162,6 +169,18 @@ describe('a live migration between two virt-handler pods', () => {
     expect(said).toContain('"version":2');
     expect(said).toContain('}done\n');
     expect(said).toContain('inet 10.77.0.5/24');
+  });
+
+  it('keeps the link of a NIC down, and lets it be put up there', async () => {
+    const both = await startBoth();
+    const [nic] = both.source.record.nics as [NicPlan];
+    for (const side of [both.source, both.target]) await takeLinksDown(await findMonitor(side), [withLink(nic, true)]);
+    await migrate(both);
+    await awaitState(both.target, ({ run }) => run === 'running');
+    const look = 'cat /sys/class/net/eth0/carrier';
+    expect(await expectIn(both.target, look, 5000)).toBe('0\n');
+    await setLink(await findMonitor(both.target), nic, false);
+    await expect.poll(() => expectIn(both.target, look, 5000), { timeout: 5000, interval: 100 }).toBe('1\n');
   });
 
   it('leaves a guest that its user has paused paused on the target', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Interface, MigrationState, Vmi, VmiInterface } from '../objects.ts';
-import { alignNics, findFreeSlot, planPlug } from './plan-plug.ts';
-import type { NicPlan } from './record.ts';
+import { alignNics, findFreeSlot, planLink, planPlug } from './plan-plug.ts';
+import type { Device, NicPlan } from './record.ts';
 import { reportInterfaces } from './status.ts';
 import type { Guest } from './view.ts';
 
@@ -55,6 +55,39 @@ describe('a NIC of a running guest', () => {
   });
 });
 
+describe('the link of a NIC', () => {
+  const running = (state: string | undefined, migrationState?: Partial<MigrationState>): Vmi => {
+    const vmi = vmiWith([state === undefined ? HOT : { ...HOT, state }], [REPORTED], migrationState);
+    return { ...vmi, status: { ...vmi.status, phase: 'Running' } };
+  };
+  const [up, down] = [nic('hot', 1), nic('hot', 1, { device: { linkDown: true } })];
+
+  it.each<[string, string | undefined, NicPlan, boolean | undefined]>([
+    ['is put down', 'down', up, true],
+    ['is put up', 'up', down, false],
+    ['is put up where the VMI says nothing, whoever put it down', undefined, down, false],
+    ['stays down', 'down', down, undefined],
+    ['stays up', 'up', up, undefined],
+    ['stays up where the VMI says nothing', undefined, up, undefined],
+    ['is left alone while the guest has not got the NIC', 'down', { ...up, plugged: false }, undefined],
+    ['is left alone when the VMI has no such NIC', 'down', { ...up, name: 'other' }, undefined],
+  ])('%s', (_what, state, one, wanted) => {
+    const action = planLink(running(state), guestWith(one));
+    expect(action).toEqual(
+      wanted === undefined ? undefined : { do: 'link', guest: guestWith(one), nic: one, down: wanted },
+    );
+  });
+
+  it('waits until the VMI runs, and for a migration to end', () => {
+    const vmi = running('down');
+    expect(planLink({ ...vmi, status: { ...vmi.status, phase: 'Scheduled' } }, guestWith(up))).toBeUndefined();
+    expect(planLink(running('down', { migrationUid: 'u' }), guestWith(up))).toBeUndefined();
+    expect(planLink(running('down', { migrationUid: 'u', completed: true }), guestWith(up))).toMatchObject({
+      down: true,
+    });
+  });
+});
+
 describe('the machine that waits for a guest', () => {
   it('has the NICs of the source in their slots, and what is new outside of it', () => {
     const source = [nic('default', 0), nic('late', 2), nic('wired', 3, { plugged: false })];
@@ -68,10 +101,12 @@ describe('the machine that waits for a guest', () => {
     ]);
   });
 
-  it('tells the guest the MTU that it was told at its start', () => {
-    const source = [nic('default', 0, { guestMtu: 1300 }), nic('a', 1)];
-    const aligned = alignNics([nic('default', 0), nic('a', 1)], source);
-    expect(aligned.map(({ guestMtu }) => guestMtu)).toEqual([1300, undefined]);
+  it('has the devices that the guest has, whatever the VMI asks for by now', () => {
+    const device: Device = { model: 'e1000e', mtu: 1300, linkDown: true };
+    const source = [nic('default', 0, { device }), nic('a', 1)];
+    const target = [nic('default', 0), nic('a', 1, { device: { linkDown: true } }), nic('new', 2, { device })];
+    const aligned = alignNics(target, source);
+    expect(aligned.map((one) => one.device)).toEqual([device, undefined, device]);
   });
 
   it('that boots has all that the VMI asks for', () => {
@@ -87,6 +122,12 @@ describe('the machine that waits for a guest', () => {
 });
 
 describe('what the handler reports', () => {
+  it('is the link and the queues of the device', () => {
+    const [reported] = reportInterfaces([], [nic('default', 0, { device: { linkDown: true, queues: 4 } })]);
+    expect(reported).toMatchObject({ linkState: 'down', queueCount: 4 });
+    expect(reportInterfaces([], [nic('default', 0)])).toMatchObject([{ linkState: 'up', queueCount: 1 }]);
+  });
+
   it('leaves a NIC that Multus reports and the guest has not as Multus says', () => {
     const known = [
       { name: 'hot', podInterfaceName: 'podx', infoSource: 'domain, multus-status', mac: 'm', queueCount: 1 },

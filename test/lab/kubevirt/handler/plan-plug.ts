@@ -1,5 +1,6 @@
 import { SLOTS } from '../../guest/guest.ts';
 import type { MigrationState, Vmi } from '../objects.ts';
+import { isLinkDown } from './device.ts';
 import type { NicPlan } from './record.ts';
 import type { Action, Guest } from './view.ts';
 
@@ -21,6 +22,19 @@ export function planPlug(vmi: Vmi, guest: Guest): Action | undefined {
   return missing === undefined ? undefined : { do: 'plug', guest, name: missing.name };
 }
 
+/**
+ * The next NIC whose link is not as the VMI has it now. KubeVirt sees to it once the VMI runs, and takes back what a hook
+ * had set in the domain (pkg/virt-launcher/virtwrap/network, Sync: it compares with the VMI, not with what was defined).
+ */
+export function planLink(vmi: Vmi, guest: Guest): Action | undefined {
+  if (vmi.status?.phase !== 'Running' || isMoving(vmi.status.migrationState)) return undefined;
+  const states = new Map((vmi.spec.domain.devices.interfaces ?? []).map((one) => [one.name, one.state]));
+  const nic = guest.record.nics.find(
+    (one) => one.plugged !== false && states.has(one.name) && isLinkDown(one) !== (states.get(one.name) === 'down'),
+  );
+  return nic === undefined ? undefined : { do: 'link', guest, nic, down: !isLinkDown(nic) };
+}
+
 function isMoving(state: MigrationState | undefined): boolean {
   return state !== undefined && state.completed !== true && state.failed !== true;
 }
@@ -33,7 +47,7 @@ export function findFreeSlot(nics: readonly NicPlan[]): number {
 }
 
 /**
- * A target's NICs as the machine that is sent has them: those of the source in its slots; what is new waits, unplugged,
+ * A target's NICs as the machine that is sent has them: those of the source, in its slots and with its devices; what is new waits, unplugged,
  * until the guest has come. libvirt sends the source's XML for this.
  */
 export function alignNics(nics: readonly NicPlan[], source: readonly NicPlan[] | undefined): NicPlan[] {
@@ -42,7 +56,8 @@ export function alignNics(nics: readonly NicPlan[], source: readonly NicPlan[] |
   const kept = nics.flatMap((nic): NicPlan[] => {
     const known = slots.get(nic.name);
     if (known === undefined) return [];
-    return [{ ...nic, index: known.index, ...(known.guestMtu === undefined ? {} : { guestMtu: known.guestMtu }) }];
+    const { device: _, ...wired } = nic;
+    return [{ ...wired, index: known.index, ...(known.device === undefined ? {} : { device: known.device }) }];
   });
   for (const nic of nics.filter((one) => !slots.has(one.name))) {
     kept.push({ ...nic, index: findFreeSlot(kept), plugged: false });

@@ -2,7 +2,7 @@ import { findCurrentPod } from '../controller/plan-vmi.ts';
 import { isDeleting, isDown, isFinal, LABEL, type MigrationState, type Pod, type Vmi } from '../objects.ts';
 import { isPauseWanted, planPause } from './pause.ts';
 import { aborted, deriveTerms, planCopy } from './plan-copy.ts';
-import { planPlug } from './plan-plug.ts';
+import { planLink, planPlug } from './plan-plug.ts';
 import type { GuestRecord } from './record.ts';
 import type { Action, Guest, NodeView } from './view.ts';
 
@@ -72,7 +72,8 @@ function planOwner(view: NodeView, vmi: Vmi): Action | undefined {
 
 function planGuest(view: NodeView, vmi: Vmi, guest: Guest): Action {
   if (hasLeft(vmi, guest)) return { do: 'end', phase: 'Failed' };
-  return planSource(view, vmi, guest) ?? planPause(vmi, guest) ?? planPlug(vmi, guest) ?? { do: 'report', guest };
+  const change = planPause(vmi, guest) ?? planPlug(vmi, guest) ?? planLink(vmi, guest);
+  return planSource(view, vmi, guest) ?? change ?? { do: 'report', guest };
 }
 
 /** The guest ran on the target, and the target is lost: it exists nowhere any more. */

@@ -4,6 +4,7 @@ import { deriveDevices } from '../../guest/guest.ts';
 import { type Qmp, QmpError } from '../../guest/qmp.ts';
 import { formatHostname } from '../names.ts';
 import type { Vmi, VmiSpec } from '../objects.ts';
+import { deriveGuestNic, setLink, takeLinksDown, withLink } from './device.ts';
 import { parseResolver } from './dhcp.ts';
 import { findLauncherPid } from './launcher.ts';
 import { isSetUp, kill, readPodNetwork, setUpNetwork, startDhcp } from './netns.ts';
@@ -60,12 +61,22 @@ function onlyNic(spec: VmiSpec, name: string): VmiSpec {
   return { ...spec, domain: { ...domain, devices: { ...domain.devices, interfaces } } };
 }
 
-/** Adds a NIC to QEMU; one that is there already is left as it is. */
+/** Adds a NIC to QEMU, with its link as it is to be; one that is there already is left as it is. */
 export async function addDevice(qmp: Qmp, nic: NicPlan): Promise<void> {
-  const { tap } = namesOf(nic);
-  const { netdev, device } = deriveDevices({ tap, mac: nic.mac, mtu: nic.mtu, slot: nic.index });
+  const { netdev, device } = deriveDevices(deriveGuestNic(nic));
   await qmp.execute('netdev_add', netdev).catch(unless(/[Dd]uplicate/));
   await qmp.execute('device_add', device).catch(unless(/[Dd]uplicate/));
+  await takeLinksDown(qmp, [{ ...nic, plugged: true }]);
+}
+
+/** Puts the link of a guest's NIC up or down; false while QEMU does not answer. */
+export async function changeLink(tools: NodeTools, { record }: Guest, nic: NicPlan, down: boolean): Promise<boolean> {
+  const qmp = await tools.monitors.find(record.podUid, tools.records.dirOf(record.podUid));
+  if (qmp === undefined) return false;
+  await setLink(qmp, nic, down);
+  const nics = record.nics.map((one) => (one.name === nic.name ? withLink(one, down) : one));
+  await tools.records.save({ ...record, nics });
+  return true;
 }
 
 /** Takes a NIC out of QEMU and waits until the guest has let go of it; false when it does not in time. */

@@ -1,9 +1,18 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { NicModel } from '../../../../src/api/nic-devices.ts';
 
 /** A process told from a later one of the same pid by its start time (clock ticks since boot). */
 export type Process = { pid: number; start: string };
+
+/** QEMU's device of a NIC. What is missing is as KubeVirt has it by default: virtio, the pod's MTU, one queue, link up. */
+export type Device = {
+  readonly model?: NicModel;
+  readonly mtu?: number;
+  readonly queues?: number;
+  readonly linkDown?: boolean;
+};
 
 /** How one NIC of a guest is wired in its launcher; addresses are those that the CNI had given the pod interface. */
 export type NicPlan = {
@@ -17,8 +26,10 @@ export type NicPlan = {
   /** MAC that the CNI had given. */
   podMac: string;
   mtu: number;
-  /** What the guest is told instead, by a hook. */
-  guestMtu?: number;
+  /** Pairs of queues that the tap is made for; without it one. */
+  queues?: number;
+  /** As the VMI asks for it or a hook has set it at the boot, with the link as it is now. */
+  device?: Device;
   /** With prefix length, global scope only. */
   ipv4: string[];
   ipv6: string[];

@@ -29,7 +29,7 @@ import { startOperator } from './operator.ts';
 import { isPauseWanted } from './pause.ts';
 import { planNode } from './plan.ts';
 import { deriveTerms } from './plan-copy.ts';
-import { plugNic, unplugNic } from './plug.ts';
+import { changeLink, plugNic, unplugNic } from './plug.ts';
 import { createHandlerPods } from './pod.ts';
 import { createRecords, type GuestRecord } from './record.ts';
 import { deriveMigratable, reportEnd, reportMoved, reportRunning, withoutTargetLabel } from './status.ts';
@@ -183,6 +183,9 @@ async function act(handler: Handler, view: NodeView, action: Action): Promise<nu
     case 'give-up':
       await reap(tools, action.guest, true);
       return 0;
+    case 'miss':
+      await tools.records.save({ ...action.guest.record, missedAt: Date.now() });
+      return undefined;
     default:
       return view.vmi === undefined ? 0 : actOn(handler, view.vmi, action);
   }
@@ -199,10 +202,9 @@ async function actOn(handler: Handler, vmi: Vmi, action: Action): Promise<number
       return shutDown(tools, action.guest, vmi.spec.terminationGracePeriodSeconds ?? 30);
     case 'settle-in':
       return tools.records.save({ ...action.guest.record, stage: 'booted' }).then(() => undefined);
-    case 'miss':
-      return tools.records.save({ ...action.guest.record, missedAt: Date.now() }).then(() => undefined);
     case 'plug':
     case 'unplug':
+    case 'link':
       return actOnNic(handler, vmi, action);
     default:
       return actOnMigration(handler, vmi, action);
@@ -242,18 +244,27 @@ async function publish(handler: Handler, vmi: Vmi, guest: Guest): Promise<number
   return undefined;
 }
 
+type NicAction = Action & { do: 'plug' | 'unplug' | 'link' };
+
 /** A NIC that cannot be wired is tried again, and the guest goes on without it. */
-async function actOnNic({ tools, client }: Handler, vmi: Vmi, action: Action & { do: 'plug' | 'unplug' }) {
+async function actOnNic({ tools, client }: Handler, vmi: Vmi, action: NicAction) {
   try {
-    const done =
-      action.do === 'plug'
-        ? plugNic(tools, vmi, action.guest, action.name)
-        : unplugNic(tools, action.guest, action.nic);
-    return (await done) ? undefined : WAIT_MS;
+    return (await changeNic(tools, vmi, action)) ? undefined : WAIT_MS;
   } catch (error) {
     if (!(error instanceof WiringError)) throw error;
     client.log.warn({ err: error, vmi: vmi.metadata.name }, 'the NIC cannot be plugged');
     return RECHECK_MS;
+  }
+}
+
+function changeNic(tools: NodeTools, vmi: Vmi, action: NicAction): Promise<boolean> {
+  switch (action.do) {
+    case 'plug':
+      return plugNic(tools, vmi, action.guest, action.name);
+    case 'unplug':
+      return unplugNic(tools, action.guest, action.nic);
+    case 'link':
+      return changeLink(tools, action.guest, action.nic, action.down);
   }
 }
 

@@ -9,6 +9,7 @@ import {
   type VmiSpec,
   type VmiStatus,
 } from '../objects.ts';
+import { isLinkDown } from './device.ts';
 import { reportPaused } from './pause.ts';
 import type { NicPlan } from './record.ts';
 
@@ -78,8 +79,8 @@ function reportInterface(known: VmiInterface | undefined, nic: NicPlan): VmiInte
     podInterfaceName: kept.podInterfaceName ?? nic.podInterface,
     infoSource: [DOMAIN, ...sources].join(', '),
     mac: nic.mac,
-    linkState: 'up',
-    queueCount: 1,
+    linkState: isLinkDown(nic) ? 'down' : 'up',
+    queueCount: nic.device?.queues ?? 1,
     ...(addresses[0] === undefined ? {} : { ipAddress: addresses[0], ipAddresses: addresses }),
   };
 }

@@ -5,10 +5,11 @@ import { runCommand, tryCommand } from '../../command.ts';
 import { startGuest } from '../../guest/guest.ts';
 import type { GuestImage } from '../../guest/image.ts';
 import type { VmiSpec } from '../objects.ts';
+import { deriveGuestNic } from './device.ts';
 import { findProcess, readPodNetwork, setUpNetwork, startDetached, startDhcp } from './netns.ts';
 import type { HandlerPod } from './pod.ts';
 import type { NicPlan, Process } from './record.ts';
-import { namesOf, planNics } from './wiring.ts';
+import { planNics } from './wiring.ts';
 
 export const MAC = '02:00:00:aa:bb:05';
 export const BRIDGE: VmiSpec = {
@@ -115,10 +116,9 @@ export async function startIn(bed: TestBed, wanted: Wanted): Promise<Started> {
   const nics = planNics(spec, await readPodNetwork(netns), {});
   await setUpNetwork(netns, nics);
   const dhcp = await startDhcp(nics, { netns, dir, hostname: 'vm1', resolver: { servers: [], search: [] } });
-  const taps = nics.map((nic) => ({ tap: namesOf(nic).tap, mac: nic.mac, mtu: nic.mtu }));
   const incoming = wanted.incoming === true ? { incoming: join(dir, 'mig') } : {};
   const seed = wanted.seed === undefined ? {} : { seed: wanted.seed };
-  const pid = await startGuest({ image, dir, netns, nics: taps, ...incoming, ...seed });
+  const pid = await startGuest({ image, dir, netns, nics: nics.map(deriveGuestNic), ...incoming, ...seed });
   const qemu = findProcess(pid) ?? { pid, start: '' };
   return { dir, netns, nics, qemu, processes: [qemu, ...dhcp] };
 }

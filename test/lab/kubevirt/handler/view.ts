@@ -34,6 +34,7 @@ export type Action =
   | { do: 'cancel' | 'pause' | 'resume' | 'post-copy'; guest: Guest }
   | { do: 'plug'; guest: Guest; name: string }
   | { do: 'unplug'; guest: Guest; nic: NicPlan }
+  | { do: 'link'; guest: Guest; nic: NicPlan; down: boolean }
   | { do: 'send'; guest: Guest; state: MigrationState }
   | { do: 'end'; phase: 'Succeeded' | 'Failed' }
   | { do: 'note'; change: Partial<MigrationState>; stamps?: readonly Stamp[] }

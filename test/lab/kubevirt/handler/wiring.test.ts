@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { VmiSpec } from '../objects.ts';
+import type { Interface, VmiSpec } from '../objects.ts';
 import { parseLinks, parseRoutes } from './links.ts';
 import type { NicPlan } from './record.ts';
 import { deriveSetUp, type PodNetwork, planNics, WiringError } from './wiring.ts';
@@ -52,6 +52,33 @@ describe('the plan of NICs', () => {
       'ee:7c:71:7a:b6:2b',
       '02:00:00:aa:bb:03',
     ]);
+  });
+
+  it('has the device that the VMI asks for, and a tap for as many queues as there are CPUs', () => {
+    const spec = specOf({ bridge: {}, state: 'down' });
+    const [first, second, ...others] = spec.domain.devices.interfaces ?? [];
+    const interfaces = [first, { ...second, model: 'e1000' }, ...others] as Interface[];
+    const devices = { interfaces, networkInterfaceMultiqueue: true };
+    const nics = planNics({ ...spec, domain: { devices, cpu: { cores: 2, sockets: 2 } } }, POD, PLUGINS);
+    expect(nics.map(({ device, queues }) => [device, queues])).toEqual([
+      [{ queues: 4, linkDown: true }, 4],
+      [{ model: 'e1000' }, undefined],
+      [{ queues: 4 }, 4],
+    ]);
+    const taps = deriveSetUp(nics, MACS).links.filter((line) => line.startsWith('tuntap'));
+    expect(taps.map((line) => line.endsWith(' multi_queue'))).toEqual([true, false, true]);
+  });
+
+  it('has one queue where there is one CPU, with nothing to say of its tap', () => {
+    const spec = specOf({ bridge: {} });
+    const devices = { ...spec.domain.devices, networkInterfaceMultiqueue: true };
+    const nics = planNics({ ...spec, domain: { devices } }, POD, PLUGINS);
+    expect(nics[0]).toMatchObject({ device: { queues: 1 }, queues: 1 });
+    expect(deriveSetUp(nics, MACS).links.join()).not.toContain('multi_queue');
+  });
+
+  it('refuses a model that no QEMU of KubeVirt has', () => {
+    expect(() => wire({ bridge: {}, model: 'ne3000' })).toThrow(WiringError);
   });
 
   it('takes the next hop of the first route as gateway, and none when that is the connected one', () => {

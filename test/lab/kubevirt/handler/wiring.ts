@@ -1,7 +1,8 @@
 import { deriveLinkNames, formatPodInterface } from '../names.ts';
 import type { BindingPlugin, Interface, Network, VmiSpec } from '../objects.ts';
+import { deriveDevice, findModel } from './device.ts';
 import type { Link, Route } from './links.ts';
-import type { NicPlan } from './record.ts';
+import type { Device, NicPlan } from './record.ts';
 
 /** The wiring asked for cannot be made; the message says which NIC and why. */
 export class WiringError extends Error {
@@ -17,11 +18,21 @@ export function planNics(spec: VmiSpec, pod: PodNetwork, plugins: Readonly<Recor
   return present.map((nic, index) => {
     const network = networks.get(nic.name);
     if (network === undefined) throw new WiringError(`NIC ${nic.name}: no network of that name`);
-    return planNic({ nic, network, index, binding: findBinding(nic, plugins) }, pod);
+    return planNic({ nic, network, index, binding: findBinding(nic, plugins), device: planDevice(nic, spec) }, pod);
   });
 }
 
-type Asked = { nic: Interface; network: Network; index: number; binding: NicPlan['binding'] };
+/** Beside the device itself the number of queues that the tap must have whatever a hook makes of it. */
+type Planned = { queues?: number; device?: Device };
+type Asked = { nic: Interface; network: Network; index: number; binding: NicPlan['binding']; device: Planned };
+
+function planDevice(nic: Interface, spec: VmiSpec): Planned {
+  const model = findModel(nic.model ?? 'virtio');
+  if (model === undefined) throw new WiringError(`NIC ${nic.name}: there is no model ${nic.model}`);
+  const device = deriveDevice(nic, spec, model);
+  if (Object.keys(device).length === 0) return {};
+  return { device, ...(device.queues === undefined ? {} : { queues: device.queues }) };
+}
 
 function planNic(asked: Asked, pod: PodNetwork): NicPlan {
   const { nic, network, index, binding } = asked;
@@ -33,7 +44,7 @@ function planNic(asked: Asked, pod: PodNetwork): NicPlan {
   const mac = (nic.macAddress || podMac).toLowerCase();
   const ports = (nic.ports ?? []).map(formatPort);
   const names = { name: nic.name, binding, podInterface, primary, index };
-  return { ...names, mac, podMac, mtu, ipv4, ipv6, ...planRoutes(asked, link, pod.routes), ports };
+  return { ...names, mac, podMac, mtu, ipv4, ipv6, ...planRoutes(asked, link, pod.routes), ports, ...asked.device };
 }
 
 function formatPort({ port, protocol }: { port: number; protocol?: string }): NicPlan['ports'][number] {
@@ -138,8 +149,9 @@ function masqueradeLinks(nic: NicPlan): string[] {
 
 function tapLinks(nic: NicPlan): string[] {
   const { bridge, tap } = namesOf(nic);
+  const several = (nic.queues ?? 1) > 1 ? ' multi_queue' : '';
   return [
-    `tuntap add dev ${tap} mode tap user ${LAUNCHER_USER} group ${LAUNCHER_USER}`,
+    `tuntap add dev ${tap} mode tap user ${LAUNCHER_USER} group ${LAUNCHER_USER}${several}`,
     `link set dev ${tap} mtu ${nic.mtu}`,
     `link set dev ${tap} master ${bridge}`,
   ];
