@@ -34,7 +34,7 @@ const DEATHS: [number, Death['when']][] = [
   [4, 'after'],
 ];
 
-it.each(DEATHS)(
+it.concurrent.each(DEATHS)(
   'K6 an operator dies at write %i of each step, %s it: both ports are as they must be, no address is anybody else’s',
   async (write, when) => {
     await using stage = await startStage();
@@ -74,5 +74,5 @@ it.each(DEATHS)(
     expect((await guest.whenOn(BLUE, 'n3')).addresses).toBe(waiting.addresses);
     expect(sentinel.wrong).toEqual([]);
   },
-  60_000,
+  120_000,
 );
