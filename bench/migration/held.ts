@@ -1,6 +1,9 @@
 import type { ProbeRecord } from '../../test/lab/probe/records.ts';
 import { lengthOf, type Span } from './gaps.ts';
 
+/** The prober sleeps up to a request's time of the 50 ms, and others may end them early. */
+const FAIR_SERVER_LEAST_MS = 30;
+
 /** A silence of one flow, and how much of it nobody but the network can have caused. */
 export type Silence = { readonly gap: Span; readonly unexplainedMs: number };
 
@@ -56,6 +59,19 @@ export function listUnasked(answers: readonly ProbeRecord[], since: number, requ
   const sent = answers.flatMap((record) => (record.type === 'answer' && record.sent >= since ? [record.sent] : []));
   if (sent.length === 0) return [];
   return [{ from: since, to: Math.min(...sent, since + requestMs) }];
+}
+
+/**
+ * While the kernel let ordinary programs run in the place of real-time ones: it gives them 50 ms of a second that those have taken
+ * whole (the fair server of deadline scheduling, Linux 6.12). Neither the prober nor the datapath runs then, which on a
+ * node that forwards in the kernel nothing could hold up. Told from shorter waits, which may be ours, by their length.
+ */
+export function listStarved(records: readonly ProbeRecord[]): Span[] {
+  return records.flatMap((record): Span[] =>
+    record.type === 'late' && record.at - record.due >= FAIR_SERVER_LEAST_MS
+      ? [{ from: record.due, to: record.at }]
+      : [],
+  );
 }
 
 /** When a guest behind a gate that opens with its own first packet said something first; undefined if it never did. */

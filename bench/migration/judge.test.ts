@@ -94,6 +94,19 @@ describe('a migration, judged', () => {
     expect(judged.flows[1]).toMatchObject({ gapMs: 21, handOver: false, fromMs: 990, beyondMs: 21 });
   });
 
+  it('says where that silence lies, after RESUME', () => {
+    expect(judged.flows[1]?.hardest).toEqual({ from: 990, to: 1011 });
+  });
+
+  it.each([
+    ['takes off a silence in which nothing in real time ran, the prober neither', 6000 - 33, 6010, 11],
+    ['takes nothing off for a shorter wait of the prober, which may be of our making', 6000 - 7, 6010, 21],
+  ])('%s', (_cause, due, at, beyondMs) => {
+    const late: ProbeRecord = { type: 'late', due, at };
+    const { flows } = judgeMigration(moved, { ...judged, nodes: NODES, requestMs: 1, records: [...records, late] });
+    expect(flows[1]).toMatchObject({ family: 6, beyondMs });
+  });
+
   it('says which TCP connection was lost and which stood still', () => {
     const lost = judged.tcp.filter(({ resets }) => resets > 0);
     expect(lost).toMatchObject([{ place: 'source', family: 6, openedBy: 'guest', resets: 1 }]);

@@ -1,7 +1,16 @@
 import { timeOf } from '../../test/lab/probe/recording.ts';
 import { type ProbeRecord, type StreamKind, streamOf } from '../../test/lab/probe/records.ts';
 import { cutStreams, findCold, findLateness, findLongestGap, judgeGap, lengthOf, type Span } from './gaps.ts';
-import { findSpoken, findWorst, listDumb, listHeld, listSilences, listUnasked, type Silence } from './held.ts';
+import {
+  findSpoken,
+  findWorst,
+  listDumb,
+  listHeld,
+  listSilences,
+  listStarved,
+  listUnasked,
+  type Silence,
+} from './held.ts';
 import { type Moved, TAP_AFTER_MS } from './migrate.ts';
 import type { Binding } from './objects.ts';
 import { findPercentile, round } from './stats.ts';
@@ -95,6 +104,7 @@ export function judgeMigration(moved: Moved, judging: Judging): MigrationFigures
   const window = windowOf(moved);
   const streams = cutStreams(records, window, nodes.length);
   const { stoppedAt, resumedAt, qemuDowntimeMs } = moved.figures;
+  const starved = listStarved(records);
   const placeOf = (index: number): Place => {
     const node = nodes[index];
     return node === moved.source ? 'source' : node === moved.target ? 'target' : 'third';
@@ -107,7 +117,7 @@ export function judgeMigration(moved: Moved, judging: Judging): MigrationFigures
     const gap = findLongestGap(answers, window);
     const pause = { from: stoppedAt, to: resumedAt };
     const asked = records.filter((record) => record.type === 'answer' && record.stream === stream);
-    const own = [pause, ...listOwn(moved, { stream, window, binding, asked, requestMs })];
+    const own = [pause, ...starved, ...listOwn(moved, { stream, window, binding, asked, requestMs })];
     const { gap: hard, unexplainedMs: beyondMs } = findHardest(answers, window, own);
     const judged = { ...judgeGap(gap, { pause, qemuDowntimeMs }), beyondMs };
     const since = (span: Span): Span => ({ from: round(span.from - resumedAt), to: round(span.to - resumedAt) });
@@ -198,11 +208,12 @@ export function judgeNoise(
   windows: readonly Span[],
   { binding, places, tap }: { binding: Binding; places: number; tap: readonly ProbeRecord[] },
 ): NoiseSample[] {
+  const starved = listStarved(records);
   return windows.flatMap((window) =>
     cutStreams(records, window, places).flatMap(({ place, kind, answers }): NoiseSample[] => {
       if (!isUdp(kind)) return [];
       const gapMs = round(lengthOf(findLongestGap(answers, window)));
-      const own = listHeld(tap, streamOf(place, kind), window.to);
+      const own = [...starved, ...listHeld(tap, streamOf(place, kind), window.to)];
       const unexplainedMs = round(findHardest(answers, window, own).unexplainedMs);
       return [{ binding, family: familyOf(kind), gapMs, unexplainedMs }];
     }),

@@ -147,7 +147,6 @@ const table = (title: string, head: readonly string[], rows: readonly (readonly 
 
 /** What the report shows, table by table. */
 export function listTables(report: Report): ReportTable[] {
-  const { timings } = report;
   return [
     table(
       'Connections',
@@ -217,17 +216,21 @@ export function listTables(report: Report): ReportTable[] {
         yes(n.reachable),
       ]),
     ),
-    table(
-      'Timings',
-      ['timing', 'value'],
-      [
-        ['setup', `${timings.setupSeconds} s`],
-        ['lab up', `${timings.labUpSeconds} s`],
-        ['helm install', `${timings.installSeconds} s`],
-        ['in total', `${timings.totalSeconds} s`],
-        [`CNI ADD, ${timings.cniAddMs.n} calls`, `p50 ${timings.cniAddMs.p50} ms, p99 ${timings.cniAddMs.p99} ms`],
-        ['address freed after delete', `${report.released.ip} ${yes(report.released.freed)}`],
-      ],
-    ),
+    listTimings(report),
   ];
+}
+
+function listTimings({ timings, released }: Report): ReportTable {
+  return table(
+    'Timings',
+    ['timing', 'value'],
+    [
+      ['setup', `${timings.setupSeconds} s`],
+      ['lab up', `${timings.labUpSeconds} s`],
+      ['helm install', `${timings.installSeconds} s`],
+      ['in total', `${timings.totalSeconds} s`],
+      [`CNI ADD, ${timings.cniAddMs.n} calls`, `p50 ${timings.cniAddMs.p50} ms, p99 ${timings.cniAddMs.p99} ms`],
+      ['address freed after delete', `${released.ip} ${yes(released.freed)}`],
+    ],
+  );
 }
