@@ -4,6 +4,7 @@ import {
   findErrorClass,
   isAlreadyExists,
   isConflict,
+  isForbidden,
   isGone,
   isNotFound,
   parseApiError,
@@ -58,6 +59,7 @@ describe('error predicates', () => {
       true,
     ]);
     expect([isConflict(new Error('x')), isNotFound(undefined)]).toEqual([false, false]);
+    expect([403, 401, 404].map((status) => isForbidden(parseApiError(status, {})))).toEqual([true, false, false]);
   });
 
   it('finds the class of other errors of ours, and retries what it does not know', () => {

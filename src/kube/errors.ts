@@ -58,6 +58,11 @@ export function isNotFound(error: unknown): boolean {
   return error instanceof ApiError && error.class === 'notFound';
 }
 
+/** True when we may not do this: by RBAC or by an admission plugin. */
+export function isForbidden(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 403;
+}
+
 /** True for a lost race: stale resourceVersion, a foreign field manager, or an object that exists already. */
 export function isConflict(error: unknown): boolean {
   return error instanceof ApiError && error.class === 'conflict';

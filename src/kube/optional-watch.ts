@@ -1,5 +1,5 @@
 import { sleep } from './clock.ts';
-import { ApiError, isNotFound } from './errors.ts';
+import { isForbidden, isNotFound } from './errors.ts';
 import { createReflector, type Reflector, type ReflectorOptions } from './reflector.ts';
 import { createResource } from './resource.ts';
 import type { Change, ReadonlyStore } from './store.ts';
@@ -17,8 +17,10 @@ export type Watch<T> = {
   whenReady(signal: AbortSignal): Promise<void>;
   /** True while the content can be relied on: the kind is served and was read in full. */
   isKnown(): boolean;
-  /** True while we may not read the kind, and until it was read then: nobody can tell what is there. */
+  /** True while we may not read the kind, and until it was read then: nobody can tell what is there now. */
   isDenied(): boolean;
+  /** True while the kind is not served, as far as was last asked: that nothing is there is known. */
+  isAbsent(): boolean;
   /** See `Reflector`. */
   whenAt(version: string, signal: AbortSignal): Promise<void>;
   refresh(): void;
@@ -42,7 +44,8 @@ function asWatch<T>(reflector: Reflector<T>) {
     whenAt,
     refresh,
     isKnown: () => reflector.hasSynced(),
-    isDenied: () => false,
+    isDenied: () => reflector.isDenied(),
+    isAbsent: () => false,
   };
 }
 
@@ -65,13 +68,16 @@ export function watchWhenServed<T extends KubeObject>(
   const answered = Promise.withResolvers<boolean>();
   let probing: Promise<void> | undefined;
   let denied = false;
+  let absent = false;
   const tell = (answer: Answer) => {
+    absent = answer === 'absent';
     if (answer !== 'served') denied = answer === 'denied';
     if (answer !== 'denied' || whenDenied === 'goesOn') answered.resolve(answer === 'served');
   };
   return {
     ...asWatch(reflector),
-    isDenied: () => denied && !reflector.hasSynced(),
+    isDenied: () => reflector.isDenied() || (denied && !reflector.hasSynced()),
+    isAbsent: () => absent,
     start: () => {
       probing ??= probe(options, tell, abort.signal).then((served) => {
         if (served) reflector.start();
@@ -98,8 +104,6 @@ function rejectOn(signal: AbortSignal): Promise<never> {
 
 type Answer = 'served' | 'absent' | 'denied';
 
-const isDenial = (error: unknown): boolean => error instanceof ApiError && error.status === 403;
-
 /** Resolves true when the kind is served, false when stopped before. Tells each answer. */
 async function probe<T extends KubeObject>(
   options: ReflectorOptions<T>,
@@ -115,7 +119,7 @@ async function probe<T extends KubeObject>(
       tell('served');
       return true;
     } catch (error) {
-      if (isDenial(error)) tell('denied');
+      if (isForbidden(error)) tell('denied');
       if (isNotFound(error)) tell('absent');
       else if (!signal.aborted) log.warn({ kind: kind.kind, err: error }, 'cannot tell whether the kind is served');
     }

@@ -1,6 +1,6 @@
 import { type BackoffLimits, deriveBackoff } from './backoff.ts';
 import { type Clock, sleep } from './clock.ts';
-import { ApiError, isGone } from './errors.ts';
+import { ApiError, isForbidden, isGone } from './errors.ts';
 import { listEverything } from './list.ts';
 import { createMirror, type Mirror } from './mirror.ts';
 import { createResource, formatListPath, type ResourceKind, type Selection } from './resource.ts';
@@ -46,6 +46,8 @@ export type Reflector<T> = {
   hasSynced(): boolean;
   /** Resolves when `hasSynced`; rejects with the signal's reason. */
   whenSynced(signal?: AbortSignal): Promise<void>;
+  /** True from a refusal to show the kind (403) until the next answer that shows it; what is in the store may be old. */
+  isDenied(): boolean;
   /** Milliseconds since the server last confirmed the content; Infinity before the first list. */
   lastSyncAge(): number;
   /**
@@ -70,6 +72,8 @@ type Context<T extends KubeObject> = {
   listedAt: number;
   seenAt: number;
   failures: number;
+  /** The API server has said that we may not read the kind, and nothing else since. */
+  denied: boolean;
   /** Called after each list. */
   onListed: () => void;
   /** Ends the watch that is open, for a new list. */
@@ -97,6 +101,7 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
     listedAt: never,
     seenAt: never,
     failures: 0,
+    denied: false,
     onListed,
     relistNow: () => undefined,
     waiters: new Set(),
@@ -114,6 +119,7 @@ export function createReflector<T extends KubeObject>(options: ReflectorOptions<
     },
     hasSynced: () => listed,
     whenSynced: (signal) => untilAborted(synced.promise, signal),
+    isDenied: () => context.denied,
     lastSyncAge: () => options.clock.now() - context.seenAt,
     whenAt: (version, signal) => whenAt(context, version, signal),
     refresh: () => context.relistNow(),
@@ -168,6 +174,8 @@ function noteFailure<T extends KubeObject>(context: Context<T>, error: unknown):
   metrics.count('kube_reflector_failures', { kind: kind.kind, reason });
   if (isGone(error) || reason === 'BadEvent') context.version = undefined;
   context.failures += 1;
+  // An API server that cannot be reached says nothing of what we may read.
+  if (isForbidden(error)) context.denied = true;
   const asked = error instanceof ApiError ? (error.retryAfterMs ?? 0) : 0;
   const delayMs = Math.max(asked, deriveBackoff(context.failures, backoff, random));
   log.warn({ kind: kind.kind, err: error, reason, failures: context.failures, delayMs }, 'list or watch failed');
@@ -182,6 +190,7 @@ async function relist<T extends KubeObject>(context: Context<T>, signal: AbortSi
   advance(context, list.resourceVersion);
   context.listedAt = options.clock.now();
   context.seenAt = context.listedAt;
+  context.denied = false;
   options.metrics?.count('kube_reflector_lists', { kind: options.kind.kind });
   context.onListed();
 }
@@ -241,6 +250,7 @@ function openWatch<T extends KubeObject>(context: Context<T>, signal: AbortSigna
     idleMs: options.idleMs,
     onOpen: () => {
       context.seenAt = options.clock.now();
+      context.denied = false;
     },
   });
 }
