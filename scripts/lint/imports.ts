@@ -9,6 +9,7 @@ const PLAN = [
   'src/plan/requests',
   'src/plan/ports',
   'src/plan/migration-network',
+  'src/plan/policies',
 ];
 const UNDER_PLAN = ['src/api', 'src/migration', 'src/ipam', 'types:src/ovn'];
 
@@ -35,6 +36,7 @@ export const MAY_IMPORT: Record<string, readonly string[]> = {
     'src/plan/requests',
     'src/plan/wishes',
   ],
+  'src/plan/policies': [...UNDER_PLAN, 'src/plan', 'src/plan/networks', 'src/plan/requests'],
   'src/operator': ['src/api', ...PLAN, 'src/migration', 'src/ipam', 'src/kube', 'src/ovn', 'src/ovsdb'],
   'src/launcher-hook': ['src/api', ...PLAN, 'src/ipam', 'src/kube'],
   'src/cni/daemon': ['src/api', 'src/cni/protocol.ts', ...PLAN, 'src/kube', 'src/ovs', 'src/ovsdb', 'src/netlink'],

@@ -28,6 +28,7 @@ export const KINDS = {
   node: define('v1', 'nodes', 'Node', 'Cluster'),
   namespace: define('v1', 'namespaces', 'Namespace', 'Cluster'),
   event: define('v1', 'events', 'Event', 'Namespaced'),
+  networkPolicy: define('networking.k8s.io/v1', 'networkpolicies', 'NetworkPolicy', 'Namespaced'),
   lease: define('coordination.k8s.io/v1', 'leases', 'Lease', 'Namespaced'),
   nad: define('k8s.cni.cncf.io/v1', 'network-attachment-definitions', 'NetworkAttachmentDefinition', 'Namespaced'),
   ipamClaim: define('k8s.cni.cncf.io/v1alpha1', 'ipamclaims', 'IPAMClaim', 'Namespaced'),

@@ -17,7 +17,12 @@ export type Pod = {
   apiVersion?: string;
   kind?: string;
   metadata: ObjectMeta;
-  spec?: { nodeName?: string; hostNetwork?: boolean };
+  spec?: {
+    nodeName?: string;
+    hostNetwork?: boolean;
+    /** Only where NetworkPolicies are served, and of their ports those that have a name; sidecars are among them. */
+    containers?: { ports?: { name?: string; containerPort?: number; protocol?: string }[] }[];
+  };
   /** Of the conditions only `Ready` is kept, and only of virt-handlers. */
   status?: { phase?: string; conditions?: { type: string; status: string }[] };
 };
@@ -31,6 +36,9 @@ export type Node = {
 };
 
 export type Namespace = { apiVersion?: string; kind?: string; metadata: ObjectMeta };
+
+/** `networking.k8s.io/v1`. Whatever is in it is read with care: a policy that is misunderstood opens a door. */
+export type NetworkPolicy = { apiVersion?: string; kind?: string; metadata: ObjectMeta; spec?: unknown };
 
 /** `k8s.cni.cncf.io/v1`; `config` is JSON text of a CNI configuration or list. */
 export type NetworkAttachmentDefinition = {

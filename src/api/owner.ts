@@ -5,7 +5,7 @@ export const UID_KEY = 'mooring-uid';
 /** Beside the owner: which of an owner's rows this is, where the table has no name column (routes, DHCP options). */
 export const ROW_KEY = 'mooring-row';
 
-/** The identity of a row's owner. `kind` is LogicalPort, Subnet, Vpc, Node or Cluster. */
+/** The identity of a row's owner. `kind` is LogicalPort, Subnet, Vpc, Node, Cluster, NetworkPolicy or PolicyGroup. */
 export type RowOwner = {
   readonly kind: string;
   readonly name: string;

@@ -75,6 +75,8 @@ export const REASONS = {
   NoMigrationYet: 'No migration has ended since the migration network was made.',
   MemoryOnMigrationNetwork: 'The memory of the last migration went over the migration network.',
   MemoryOnPodNetwork: 'The memory of the last migration went over the pod network, not over the migration network.',
+  InvalidNetworkPolicy:
+    'A part of a NetworkPolicy cannot be served; the message names it. Its pods are isolated all the same, and that part lets nobody in or out.',
   Released: 'The owner is gone and the address is free again.',
   AttachFailed: 'The node could not attach the pod; the message names the stage.',
   DetachFailed: 'The node could not take a network away from a running pod; it tries again.',

@@ -19,6 +19,7 @@ type Fine =
 
 /** What a user does about each reason that asks for something: the way out, as the documents show it. */
 export const REMEDIES: Readonly<Record<Exclude<Reason, Fine>, string>> = {
+  InvalidNetworkPolicy: 'Correct what the message names; the policy is taken up again with the next change of it.',
   AddressConflict:
     'Delete one of the two, or ask for another address for one of them; of two VMs with one MAC stop the other. The one that has it keeps working.',
   AddressOutsideSubnet: 'Ask for an address of the subnet, or give the subnet its range back.',

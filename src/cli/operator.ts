@@ -32,6 +32,7 @@ const OPTIONS = {
   'release-policy': { type: 'string', default: 'WithOwner' },
   activation: { type: 'string', default: 'gate' },
   'register-managed-tap': { type: 'boolean', default: false },
+  'network-policies': { type: 'boolean', default: false },
   'lease-namespace': { type: 'string', default: '' },
   'metrics-port': { type: 'string', default: '9475' },
   'log-level': { type: 'string', default: 'info' },
@@ -59,6 +60,7 @@ Usage: mooring-operator --nb REMOTES --sb REMOTES [options]
   --activation HOW        gate or rarp: who opens the target of a migration, the agent's gate or OVN's activation
                           strategy; the agents need the same (default: gate)
   --register-managed-tap  tell KubeVirt of the binding plugin managedTap, where its object has none of that name
+  --network-policies      serve NetworkPolicies of Kubernetes for the pods' first interface
   --lease-namespace NS    of the leader's lease (default: the configuration's namespace)
   --metrics-port PORT     /metrics, /healthz, /readyz (default: 9475)
   --log-level LEVEL       debug, info, warn or error (default: info)
@@ -98,6 +100,7 @@ function parseSettings(values: Values): Settings {
     releasePolicy: parsePolicy(values['release-policy']),
     activation: parseActivation(values.activation),
     registerManagedTap: values['register-managed-tap'],
+    networkPolicies: values['network-policies'],
   };
 }
 

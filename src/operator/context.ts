@@ -2,6 +2,7 @@ import type {
   IPAMClaim,
   KubeVirt,
   NetworkAttachmentDefinition,
+  NetworkPolicy,
   Node,
   Pod,
   VirtualMachine,
@@ -18,6 +19,7 @@ import type { MacTurns } from '../plan/ports/mac-turns.ts';
 import type { Settings } from '../plan/settings.ts';
 import type { Addresses } from './addresses.ts';
 import type { OwnWrites } from './own-writes.ts';
+import type { Policies } from './policy/policies.ts';
 import type { Refused } from './port/refused.ts';
 import type { World } from './world.ts';
 
@@ -39,7 +41,10 @@ export type Context = {
     readonly migrationNetworks: Resource<MigrationNetwork>;
     readonly kubevirts: Resource<KubeVirt>;
     readonly nads: Resource<NetworkAttachmentDefinition>;
+    readonly networkPolicies: Resource<NetworkPolicy>;
   };
+  /** Undefined where NetworkPolicies are not served. */
+  readonly policies?: Policies | undefined;
   readonly ownWrites: OwnWrites;
   readonly nb: NbClient;
   readonly bindings: Bindings;

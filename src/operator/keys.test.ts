@@ -38,6 +38,8 @@ describe('keys', () => {
     expect(parseKey('rows/LogicalPort/a/x')).toEqual({ kind: 'rows', name: 'LogicalPort/a/x' });
     expect(parseKey('node/n1')).toEqual({ kind: 'node', name: 'n1' });
     expect(parseKey('kubevirt/a/b')).toEqual({ kind: 'kubevirt', name: 'a/b' });
+    expect(parseKey('policy/a/b')).toEqual({ kind: 'policy', name: 'a/b' });
+    expect(parseKey('policygroup/0123')).toEqual({ kind: 'policygroup', name: '0123' });
   });
 
   it.each(['', 'vm/a', 'vm/a/b/c', 'x/y', 'pod//x'])('refuses %j, which no formatter made', (text) => {

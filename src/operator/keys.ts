@@ -4,13 +4,24 @@ import type { LogicalPort } from '../api/types.gen.ts';
 /**
  * One key is one unit of work: `vm/<ns>/<name>` for everything of a VM or VMI of that name, `pod/<ns>/<name>` for a pod
  * that is no launcher, `subnet/<name>`, `node/<name>`, `vpc/<name>`, `ippool/<name>`, `migrationnetwork/<name>`,
- * `kubevirt/<ns>/<name>`, and `rows/<owner>` for rows whose owner is gone.
+ * `kubevirt/<ns>/<name>`, `policy/<ns>/<name>`, `policygroup/<id>` for pods that policies speak of, and `rows/<owner>` for
+ * rows whose owner is gone.
  */
 export type Key =
   | { readonly kind: 'vm' | 'pod'; readonly namespace: string; readonly name: string }
   | { readonly kind: (typeof PLAIN)[number]; readonly name: string };
 
-const PLAIN = ['subnet', 'node', 'vpc', 'ippool', 'migrationnetwork', 'kubevirt', 'rows'] as const;
+const PLAIN = [
+  'subnet',
+  'node',
+  'vpc',
+  'ippool',
+  'migrationnetwork',
+  'kubevirt',
+  'policy',
+  'policygroup',
+  'rows',
+] as const;
 
 export const formatWorkloadKey = (kind: 'vm' | 'pod', namespace: string, name: string): string =>
   `${kind}/${namespace}/${name}`;

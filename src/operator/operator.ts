@@ -3,6 +3,7 @@ import type {
   IPAMClaim,
   KubeVirt,
   NetworkAttachmentDefinition,
+  NetworkPolicy,
   Node,
   Pod,
   VirtualMachine,
@@ -29,6 +30,7 @@ import { createAddresses } from './addresses.ts';
 import type { Context } from './context.ts';
 import { followMtu } from './mtu.ts';
 import { createOwnWrites } from './own-writes.ts';
+import { createPolicies } from './policy/policies.ts';
 import { runTerm } from './term.ts';
 import { createWorld, startWorld, stopWorld, whenWorldReady } from './world.ts';
 
@@ -46,7 +48,7 @@ export type OperatorOptions = {
   readonly metrics: Metrics;
   /** Unlike any other operator's, also across restarts. */
   readonly identity: string;
-  readonly lease: { readonly namespace: string; readonly name: string; readonly retryPeriodMs?: number };
+  readonly lease: { readonly namespace: string; readonly name: string } & Partial<typeof LEASE_TIMES>;
   /** CIDR of the default subnet, for when there is none yet. */
   readonly defaultCidr: string;
   readonly concurrency?: number;
@@ -115,15 +117,19 @@ export function createOperator(options: OperatorOptions): Operator {
 
 function createContext(options: OperatorOptions): Context {
   const { transport, nb, sb, clock, random, log, metrics } = options;
-  const world = createWorld({ transport, clock, random, log, metrics });
+  // Where another plugin makes the first interface, its policies are that plugin's affair.
+  const networkPolicies = options.settings.networkPolicies === true && options.settings.primary;
+  const world = createWorld({ transport, clock, random, log, metrics, networkPolicies });
   const bindings = createBindings(sb);
   const settings = followMtu(options.settings, bindings, world);
   const ownWrites = createOwnWrites(world.ports.store, clock);
+  const watched = world.networkPolicies;
   return {
     settings,
     world,
     ownWrites,
     addresses: createAddresses(world, settings, options.randomBytes),
+    policies: watched && createPolicies({ ...world, networkPolicies: watched }, settings),
     api: {
       ports: ownWrites.follow(createResource<LogicalPort>(transport, KINDS.logicalPort)),
       subnets: createResource<Subnet>(transport, KINDS.subnet),
@@ -137,6 +143,7 @@ function createContext(options: OperatorOptions): Context {
       migrationNetworks: createResource<MigrationNetwork>(transport, KINDS.migrationNetwork),
       kubevirts: createResource<KubeVirt>(transport, KINDS.kubevirt),
       nads: createResource<NetworkAttachmentDefinition>(transport, KINDS.nad),
+      networkPolicies: createResource<NetworkPolicy>(transport, KINDS.networkPolicy),
     },
     nb,
     bindings,

@@ -5,12 +5,14 @@ import type { LogicalPort } from '../api/types.gen.ts';
 import type { Change, KubeObject } from '../kube/index.ts';
 import type { RowChange } from '../ovsdb/index.ts';
 import type { Row } from '../ovsdb/values.ts';
+import { GROUP_OWNER } from '../plan/policies/groups.ts';
 import { isHandedOver } from '../plan/ports/claim-status.ts';
 import type { Context } from './context.ts';
 import { formatWorkloadKey, getPortKey } from './keys.ts';
 import { routeKubevirts } from './kubevirt/route.ts';
 import { routeMigrationNetworks } from './migration-network/route.ts';
 import { listPodKeys, listSpareKeys } from './pod/spare.ts';
+import { routePolicies } from './policy/route.ts';
 import { routeCounts, routeNetworks } from './route-networks.ts';
 
 /** Takes keys of work that is due, some of them later. */
@@ -27,6 +29,7 @@ export function routeChanges(context: Context, inbox: Inbox, wake: Wake): () => 
     ...routeOvn(context, inbox),
     ...routeMigrationNetworks(context, inbox),
     ...routeKubevirts(context, inbox),
+    ...routePolicies(context, inbox),
   ];
   return () => {
     for (const end of ends) end();
@@ -170,13 +173,15 @@ const PLAIN: ReadonlyMap<string, string> = new Map([
   ['Subnet', 'subnet'],
   ['Node', 'node'],
   ['Vpc', 'vpc'],
+  ['NetworkPolicy', 'policy'],
+  [GROUP_OWNER, 'policygroup'],
 ]);
 
 /** The key that puts an owner's rows right. */
-export function getOwnerKey({ world }: Context, owner: string): string {
+export function getOwnerKey({ world }: Pick<Context, 'world'>, owner: string): string {
   const parsed = parseOwner(owner);
   const kind = PLAIN.get(parsed?.kind ?? '');
-  if (parsed !== undefined && kind !== undefined) return `${kind}/${parsed.name}`;
+  if (kind !== undefined) return `${kind}/${owner.slice(owner.indexOf('/') + 1)}`;
   const port = parsed && world.ports.store.get(`${parsed.namespace}/${parsed.name}`);
   return port === undefined ? `rows/${owner}` : getPortKey(port);
 }

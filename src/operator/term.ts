@@ -21,6 +21,7 @@ import { listKubevirtKeys } from './kubevirt/route.ts';
 import { followLeftovers } from './leftovers.ts';
 import { routeMtu } from './mtu.ts';
 import { listPodKeys } from './pod/spare.ts';
+import { listPolicyKeys } from './policy/route.ts';
 import { reconcile } from './reconcile.ts';
 import { getOwnerKey, routeChanges } from './routing.ts';
 import { whenWorldReady } from './world.ts';
@@ -196,6 +197,7 @@ function listEverything(state: TermState): Set<string> {
     ...world.ipPools.store.list().map((pool) => `ippool/${pool.metadata.name}`),
     ...world.migrationNetworks.store.list().map((network) => `migrationnetwork/${network.metadata.name}`),
     ...listKubevirtKeys(state),
+    ...listPolicyKeys(state),
     ...world.nodes.store.list().map((node) => `node/${node.metadata.name}`),
     ...world.vms.store.list().map(nameKey),
     ...world.vmis.store.list().map(nameKey),

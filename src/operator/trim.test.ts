@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { KubeObject } from '../kube/index.ts';
-import { trimAny, trimKubevirt, trimNode, trimPod, trimVm, trimVmi } from './trim.ts';
+import { trimAny, trimChosenPod, trimKubevirt, trimNode, trimPod, trimVm, trimVmi } from './trim.ts';
 
 const managedFields = [{ manager: 'kubectl', fieldsV1: { 'f:spec': {} } }];
 const meta = (annotations: Record<string, string> = {}) => ({
@@ -51,6 +51,31 @@ describe('what the caches keep', () => {
       spec: { nodeName: 'n', hostNetwork: true },
       status: { phase: 'Running' },
     });
+  });
+
+  it('of a pod where policies choose pods: also all labels, and the ports that have names, of sidecars too', () => {
+    const labels = { app: 'web', 'kubevirt.io/migrationJobUID': 'm' };
+    const http = { name: 'http', containerPort: 80, protocol: 'TCP' };
+    const dns = { name: 'dns', containerPort: 53 };
+    const object = {
+      metadata: { ...meta(), labels },
+      spec: {
+        nodeName: 'n',
+        containers: [
+          { name: 'c', image: 'i', ports: [{ ...http, hostPort: 80 }, { containerPort: 81 }] },
+          { name: 'd' },
+        ],
+        initContainers: [{ ports: [http] }, { restartPolicy: 'Always', ports: [dns] }],
+      },
+      status: { phase: 'Running' },
+    };
+    const { annotations: _, ...kept } = trimPod(raw(object)).metadata;
+    expect(trimChosenPod(raw(object))).toEqual({
+      metadata: { ...kept, annotations: {}, labels },
+      spec: { nodeName: 'n', containers: [{ ports: [http] }, { ports: [dns] }] },
+      status: { phase: 'Running' },
+    });
+    expect(trimChosenPod(raw({ metadata: { name: 'x' } }))).toEqual(trimPod(raw({ metadata: { name: 'x' } })));
   });
 
   it('of a virt-handler: also what networks it got and whether it is ready, unless that is larger than it can be', () => {

@@ -37,6 +37,31 @@ export function trimPod(raw: Raw): Pod {
   });
 }
 
+/** Also what NetworkPolicies choose pods by: all labels, and the ports of containers that have names. */
+export function trimChosenPod(raw: Raw): Pod {
+  const pod = trimPod(raw);
+  const { metadata, spec } = raw as RawPod;
+  const containers = listNamed(spec);
+  return {
+    ...pod,
+    metadata: { ...pod.metadata, ...(metadata.labels && { labels: { ...metadata.labels } }) },
+    spec: { ...pod.spec, ...(containers.length === 0 ? {} : { containers }) },
+  };
+}
+
+type Container = NonNullable<NonNullable<Pod['spec']>['containers']>[number] & { restartPolicy?: string };
+type RawPod = Pod & { spec?: { containers?: Container[]; initContainers?: Container[] } };
+
+/** Sidecars are containers that run for as long as the others; what else comes first has ended by then. */
+function listNamed(spec: RawPod['spec']): Container[] {
+  const sidecars = spec?.initContainers?.filter(({ restartPolicy }) => restartPolicy === 'Always') ?? [];
+  return [...(spec?.containers ?? []), ...sidecars].flatMap((container) => {
+    const named = container.ports?.filter(({ name }) => name !== undefined && name !== '') ?? [];
+    if (named.length === 0) return [];
+    return [{ ports: named.map(({ name, containerPort, protocol }) => compact({ name, containerPort, protocol })) }];
+  });
+}
+
 function keepReady(status: Pod['status'] | Node['status']): { type: string; status: string }[] | undefined {
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
   return ready && [{ type: ready.type, status: ready.status }];

@@ -4,6 +4,7 @@ import type {
   KubeVirt,
   Namespace,
   NetworkAttachmentDefinition,
+  NetworkPolicy,
   Node,
   Pod,
   VirtualMachine,
@@ -15,7 +16,7 @@ import type { Clock, KubeObject, Logger, Metrics, Random, Transport } from '../k
 import { isHandler } from '../plan/migration-network/handlers.ts';
 import { findLauncherKey, formatWorkloadKey, getPortKey } from './keys.ts';
 import { type Watch, watchAlways, watchWhenServed } from './optional-watch.ts';
-import { trimAny, trimKubevirt, trimNamespace, trimNode, trimPod, trimVm, trimVmi } from './trim.ts';
+import { trimAny, trimChosenPod, trimKubevirt, trimNamespace, trimNode, trimPod, trimVm, trimVmi } from './trim.ts';
 
 /** Everything of Kubernetes that the operator reads. Names of indexes: `key` is the workload's key. */
 export type World = {
@@ -33,6 +34,8 @@ export type World = {
   readonly ipamClaims: Watch<IPAMClaim>;
   readonly migrationNetworks: Watch<MigrationNetwork>;
   readonly kubevirts: Watch<KubeVirt>;
+  /** Only where NetworkPolicies are served. */
+  readonly networkPolicies?: Watch<NetworkPolicy>;
 };
 
 export type WorldOptions = {
@@ -41,6 +44,8 @@ export type WorldOptions = {
   readonly random: Random;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Whether NetworkPolicies are served: they are read then, and of pods what policies choose them by. */
+  readonly networkPolicies?: boolean;
 };
 
 const BY_SUBNET = 'subnet';
@@ -51,6 +56,8 @@ const BY_CONFLICT = 'conflict';
 const BY_CLAIM = 'claim';
 /** virt-handlers by namespace. */
 const BY_HANDLER = 'handler';
+/** Ports, for policies; nothing else looks a namespace's ports up. */
+const BY_NAMESPACE = 'namespace';
 /** VMIs of which virt-handler has told where their memory goes; all under ''. */
 const BY_TARGET = 'target';
 
@@ -69,6 +76,9 @@ export function createWorld(options: WorldOptions): World {
         [BY_SUBNET]: (port) => [port.spec.subnet],
         [BY_CLAIM]: ({ metadata, spec }) => (spec.ipamClaim ? [`${metadata.namespace ?? ''}/${spec.ipamClaim}`] : []),
         [BY_CONFLICT]: (port) => (port.status?.phase === 'Conflict' ? [port.spec.subnet] : []),
+        ...(options.networkPolicies
+          ? { [BY_NAMESPACE]: ({ metadata }: LogicalPort) => [metadata.namespace ?? ''] }
+          : {}),
       },
     }),
     subnets: watchAlways<Subnet>({ ...options, kind: KINDS.subnet, decode: trimAny<Subnet> }),
@@ -77,7 +87,7 @@ export function createWorld(options: WorldOptions): World {
     pods: watchAlways<Pod>({
       ...options,
       kind: KINDS.pod,
-      decode: trimPod,
+      decode: options.networkPolicies ? trimChosenPod : trimPod,
       indexers: {
         [BY_KEY]: listVmKeys,
         [BY_HANDLER]: (pod) => (isHandler(pod) ? [pod.metadata.namespace ?? ''] : []),
@@ -110,6 +120,14 @@ export function createWorld(options: WorldOptions): World {
       'goesOn',
     ),
     kubevirts: watchWhenServed<KubeVirt>({ ...options, kind: KINDS.kubevirt, decode: trimKubevirt }, 'goesOn'),
+    ...(options.networkPolicies
+      ? {
+          networkPolicies: watchWhenServed<NetworkPolicy>(
+            { ...options, kind: KINDS.networkPolicy, decode: trimAny<NetworkPolicy> },
+            'goesOn',
+          ),
+        }
+      : {}),
   };
 }
 

@@ -1,6 +1,7 @@
-import { ACL } from './acl.ts';
+import { ACL, GROUP_ACL } from './acl.ts';
 import { DHCP_OPTIONS } from './dhcp-options.ts';
 import type { Kind } from './kind.ts';
+import { PORT_GROUP } from './port-group.ts';
 import { ROUTER } from './router.ts';
 import { ROUTER_POLICY } from './router-policy.ts';
 import { ROUTER_PORT } from './router-port.ts';
@@ -18,4 +19,6 @@ export const KINDS: readonly Kind[] = [
   STATIC_ROUTE,
   ROUTER_POLICY,
   ACL,
+  PORT_GROUP,
+  GROUP_ACL,
 ];

@@ -4,6 +4,7 @@ import { type Replica, rowsOf, type Table } from '../ovsdb/typed.ts';
 import type { Row, Uuid } from '../ovsdb/values.ts';
 import { idsOf, type Kind, ownerOf, referencesOf } from './kind.ts';
 import { KINDS } from './kinds.ts';
+import { NB } from './schema/nb.gen.ts';
 
 /** The Northbound database as our monitor shows it. It is live: read it at the moment of planning. */
 export type Observed = {
@@ -15,6 +16,8 @@ export type Observed = {
   findByCluster(kind: Kind, cluster: string): readonly Row[];
   /** Rows whose set column holds this one. */
   findParents(kind: Kind, uuid: Uuid): readonly Row[];
+  /** Port groups that a switch port is in. */
+  findGroups(port: Uuid): readonly Row[];
 };
 
 const formatOwnerKey = (cluster: string, owner: string): string => `${cluster}\n${owner}`;
@@ -22,6 +25,7 @@ const formatOwnerKey = (cluster: string, owner: string): string => `${cluster}\n
 /** Keeps what `planOperations` looks up in indexes over a replica. */
 export function createObserved(replica: Replica): Observed {
   const indexes = new Map(KINDS.map((kind) => [kind, createKindIndexes(replica, kind)]));
+  const groups = createIndex(replica, NB.Port_Group.name, (row) => referencesOf(row, 'ports'));
   const of = (kind: Kind): KindIndexes => {
     const found = indexes.get(kind);
     if (found === undefined) throw new TypeError(`${kind.table.name} is not in the list of kinds`);
@@ -33,6 +37,7 @@ export function createObserved(replica: Replica): Observed {
     findByOwner: (kind, cluster, owner) => of(kind).byOwner.get(formatOwnerKey(cluster, owner)),
     findByCluster: (kind, cluster) => of(kind).byCluster.get(cluster),
     findParents: (kind, uuid) => of(kind).parents?.get(uuid) ?? [],
+    findGroups: (port) => groups.get(port),
   };
 }
 

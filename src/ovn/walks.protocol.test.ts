@@ -139,6 +139,7 @@ async function applyByOwner(wanted: Wanted): Promise<void> {
       rows.filter((row) => row.externalIds.get('mooring-owner') === owner);
     const { switches, routers, routerPorts, routes, policies, acls, dhcpOptions, ports } = wanted;
     return {
+      ...NOTHING_WANTED,
       switches: pick(switches),
       routers: pick(routers),
       routerPorts: pick(routerPorts),

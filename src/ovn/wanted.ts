@@ -55,6 +55,16 @@ export type WantedAcl = {
   readonly externalIds: Ids;
 };
 
+/** Port_Group; `ports` are the UUIDs of switch ports, so that it is to be planned at the moment of writing. */
+export type WantedPortGroup = {
+  readonly name: string;
+  readonly ports: readonly string[];
+  readonly externalIds: Ids;
+};
+
+/** ACL of a port group; its key is the `mooring-row` external id. */
+export type WantedGroupAcl = Omit<WantedAcl, 'switch'> & { readonly group: string };
+
 /** DHCP_Options; its key is the `mooring-row` external id. */
 export type WantedDhcpOptions = {
   readonly row: string;
@@ -84,6 +94,8 @@ export type Wanted = {
   readonly routes: readonly WantedRoute[];
   readonly policies: readonly WantedPolicy[];
   readonly acls: readonly WantedAcl[];
+  readonly portGroups: readonly WantedPortGroup[];
+  readonly groupAcls: readonly WantedGroupAcl[];
   readonly dhcpOptions: readonly WantedDhcpOptions[];
   readonly ports: readonly WantedPort[];
 };
@@ -95,6 +107,8 @@ export const NOTHING_WANTED: Wanted = {
   routes: [],
   policies: [],
   acls: [],
+  portGroups: [],
+  groupAcls: [],
   dhcpOptions: [],
   ports: [],
 };

@@ -10,6 +10,8 @@ export const NOTHING: Wanted = {
   routes: [],
   policies: [],
   acls: [],
+  portGroups: [],
+  groupAcls: [],
   dhcpOptions: [],
   ports: [],
 };
@@ -23,6 +25,8 @@ export function mergeWanted(parts: readonly Wanted[]): Wanted {
     routes: parts.flatMap((part) => part.routes),
     policies: parts.flatMap((part) => part.policies),
     acls: parts.flatMap((part) => part.acls),
+    portGroups: parts.flatMap((part) => part.portGroups),
+    groupAcls: parts.flatMap((part) => part.groupAcls),
     dhcpOptions: parts.flatMap((part) => part.dhcpOptions),
     ports: parts.flatMap((part) => part.ports),
   };

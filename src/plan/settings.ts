@@ -23,6 +23,8 @@ export type Settings = {
   readonly activation?: Activation;
   /** Whether KubeVirt is told of the binding plugin managedTap; not if absent. */
   readonly registerManagedTap?: boolean;
+  /** Whether NetworkPolicies are served, for first interfaces that are ours; not if absent. */
+  readonly networkPolicies?: boolean;
 };
 
 /** The switch between the VPCs' routers and the nodes, IPv4 first: at most one network of each family. */

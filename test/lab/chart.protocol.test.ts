@@ -53,6 +53,14 @@ describe('the chart', () => {
     for (const args of programs.values()) expect(args).not.toContain('--secondary');
   });
 
+  it('serves NetworkPolicies, and may read them, unless it is told not to', async () => {
+    const reads = async (...sets: string[]) => JSON.stringify(await renderAll(...sets)).includes('"networkpolicies"');
+    expect((await render()).get('mooring-operator')).toContain('--network-policies');
+    expect(await reads()).toBe(true);
+    expect((await render('networkPolicies=false')).get('mooring-operator')).not.toContain('--network-policies');
+    expect(await reads('networkPolicies=false')).toBe(false);
+  });
+
   it('with mode secondary says so to operator and agent', async () => {
     const programs = await render('mode=secondary');
     expect(programs.get('mooring-operator')).toContain('--secondary');

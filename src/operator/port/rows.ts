@@ -1,5 +1,6 @@
 import type { LogicalPort } from '../../api/types.gen.ts';
 import type { Hold } from '../../migration/input.ts';
+import { planMembership } from '../../ovn/membership.ts';
 import { SWITCH_PORT } from '../../ovn/switch-port.ts';
 import { isUnallocated } from '../../plan/ports/change.ts';
 import { formatPortOwner, planLsp } from '../../plan/ports/lsp.ts';
@@ -9,7 +10,7 @@ import type { Programming } from '../../plan/ports/status.ts';
 import { NOTHING } from '../../plan/rows.ts';
 import type { Turn } from '../context.ts';
 import { getHolder, type Live, makeLive } from './live.ts';
-import { program } from './program.ts';
+import { type Beside, program } from './program.ts';
 import type { Seen } from './seen.ts';
 
 export type Ports = { readonly live: readonly Live[]; readonly release: readonly LogicalPort[] };
@@ -41,12 +42,25 @@ export async function programPorts(turn: Turn, seen: Seen, { live, release }: Po
   });
   const bare = [...known.filter((item) => !programmed.includes(item)).map(({ port }) => port), ...release];
   const owners = [...programmed.map(({ port }) => port), ...bare].map(formatPortOwner);
-  const programming = await program(turn, { ...NOTHING, ports }, owners);
+  const groups = joinGroups(turn, programmed);
+  const programming = await program(turn, { ...NOTHING, ports }, owners, groups);
   const written = programming.ok && programming.written;
   if (programming.ok) for (const port of bare) endTurn(turn, port, written);
   const tookMs = takeTime(turn, seen.key, programming);
   if (written && tookMs !== undefined) turn.metrics.observe('event_to_commit_ms', tookMs, describeTurn(seen, live));
   return { programming, written, macs, ...(tookMs === undefined ? {} : { tookMs }) };
+}
+
+/**
+ * A port is in the groups of policies that isolate its pod before it carries the first frame: from the transaction on that
+ * makes it, or that lets another launcher have it.
+ */
+function joinGroups({ policies, nb, settings }: Turn, programmed: readonly Live[]): Beside {
+  if (policies === undefined) return () => [];
+  return (planned) => {
+    const members = programmed.flatMap(({ port }) => policies.findMembership(port) ?? []);
+    return planMembership({ observed: nb.observed, cluster: settings.cluster, planned }, members);
+  };
 }
 
 const hasRows = (port: LogicalPort, role: Live['role']): boolean =>

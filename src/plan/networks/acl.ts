@@ -3,13 +3,25 @@ import { formatRouterLspName, formatSwitchName } from '../../api/names.ts';
 import { fail, type Result, succeed } from '../../api/problem.ts';
 import { quote } from '../../ipam/ranges.ts';
 import type { Ids, WantedAcl } from '../../ovn/wanted.ts';
+import { everything, subtractCidrs } from '../cidrs.ts';
 
-/** Priorities of the ACLs that make a subnet private; OVN's own, for neighbour discovery and DHCP, are above all. */
-export const ACL_PRIORITY = { router: 2000, admitted: 1900, rest: 1800 } as const;
+/**
+ * Priorities of all ACLs; OVN's own, for neighbour discovery and DHCP, are above. A packet has to pass the private subnet
+ * and the NetworkPolicies of a port, and an ACL that allows ends the search: so the subnet's strangers are dropped before
+ * any policy may allow them, and whom the subnet admits is only allowed where no policy isolates the port.
+ */
+export const ACL_PRIORITY = {
+  router: 2400,
+  stranger: 2300,
+  node: 2200,
+  rule: 2100,
+  isolated: 2000,
+  rest: 1800,
+} as const;
 
 const MAX_ALLOWED = 1024;
 /** Never routed: whoever has such an address is on the same switch. */
-const LINK_LOCAL = 'fe80::/10';
+const LINK_LOCAL: Cidr = { family: 6, network: 0xfe80n << 112n, prefix: 10 };
 
 /** Reads allowSubnets: CIDRs, or single addresses. Problem: InvalidCIDR. */
 export function parseAllowed(texts: readonly string[]): Result<Cidr[]> {
@@ -49,7 +61,10 @@ export function planPrivateAcls({ subnet, vpc, admitted, externalIds }: PrivateS
     ...rule,
     externalIds,
   });
-  const families = ([4, 6] as const).filter((family) => admitted.some((cidr) => cidr.family === family));
+  const strangers = ([4, 6] as const).flatMap((family) => {
+    const match = matchStrangers(admitted, family);
+    return match === undefined ? [] : [{ family, match }];
+  });
   return [
     make('from', { priority: ACL_PRIORITY.rest, match: 'ip', action: 'allow-related' }, true),
     make('router', {
@@ -57,18 +72,17 @@ export function planPrivateAcls({ subnet, vpc, admitted, externalIds }: PrivateS
       match: `outport == "${formatRouterLspName(vpc, subnet)}" && ip`,
       action: 'allow-related',
     }),
-    ...families.map((family) =>
-      make(`admitted/v${family}`, {
-        priority: ACL_PRIORITY.admitted,
-        match: `ip${family}.src == {${listSources(admitted, family).join(', ')}}`,
-        action: 'allow-related',
-      }),
+    ...strangers.map(({ family, match }) =>
+      make(`strangers/v${family}`, { priority: ACL_PRIORITY.stranger, match, action: 'drop' }),
     ),
-    make('rest', { priority: ACL_PRIORITY.rest, match: 'ip', action: 'drop' }),
+    make('rest', { priority: ACL_PRIORITY.rest, match: 'ip', action: 'allow-related' }),
   ];
 }
 
-function listSources(admitted: readonly Cidr[], family: 4 | 6): string[] {
-  const cidrs = admitted.filter((cidr) => cidr.family === family).map(formatCidr);
-  return [...new Set([...cidrs, ...(family === 6 ? [LINK_LOCAL] : [])])];
+/** Everybody of a family but who is admitted; undefined when that is nobody. */
+function matchStrangers(admitted: readonly Cidr[], family: 4 | 6): string | undefined {
+  const known = admitted.filter((cidr) => cidr.family === family);
+  if (known.length === 0) return `ip${family}`;
+  const strangers = subtractCidrs(everything(family), family === 6 ? [...known, LINK_LOCAL] : known);
+  return strangers.length === 0 ? undefined : `ip${family}.src == {${strangers.map(formatCidr).join(', ')}}`;
 }

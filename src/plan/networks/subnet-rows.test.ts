@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { type Cidr, containsAddress, parseAddress, parseCidr } from '../../api/address.ts';
 import type { SubnetSpec } from '../../api/types.gen.ts';
 import type { Wanted } from '../rows.ts';
 import { deriveMac } from '../settings.ts';
@@ -21,6 +22,10 @@ function show(wanted: Wanted): string[] {
     ),
   ];
 }
+
+/** The networks in the set of a match. */
+const listCidrs = (match: string): Cidr[] =>
+  (/\{(.*)\}/.exec(match)?.[1] ?? '').split(', ').flatMap((text) => parseCidr(text) ?? []);
 
 const rows = (spec: Partial<SubnetSpec>): string[] => show(planTestRows([makeSubnet('net1', spec)]));
 const DUAL = '10.0.1.0/24,fd01:1::/64';
@@ -46,11 +51,46 @@ describe('the rows of a subnet', () => {
     const spec = { cidrBlock: DUAL, private: true, allowSubnets: ['10.7.0.0/16', '192.0.2.9', 'fd07::/16'] };
     expect(rows(spec).filter((row) => row.startsWith('acl'))).toEqual([
       'acl subnet/net1/private/from 1800 from-lport allow-related ip',
-      'acl subnet/net1/private/router 2000 to-lport allow-related outport == "subnet/net1/vpc/default" && ip',
-      'acl subnet/net1/private/admitted/v4 1900 to-lport allow-related ip4.src == {10.0.1.0/24, 100.64.0.0/16, 10.7.0.0/16, 192.0.2.9/32}',
-      'acl subnet/net1/private/admitted/v6 1900 to-lport allow-related ip6.src == {fd01:1::/64, fd00:100:64::/112, fd07::/16, fe80::/10}',
-      'acl subnet/net1/private/rest 1800 to-lport drop ip',
+      'acl subnet/net1/private/router 2400 to-lport allow-related outport == "subnet/net1/vpc/default" && ip',
+      expect.stringMatching(/^acl subnet\/net1\/private\/strangers\/v4 2300 to-lport drop ip4\.src == \{/),
+      expect.stringMatching(/^acl subnet\/net1\/private\/strangers\/v6 2300 to-lport drop ip6\.src == \{/),
+      'acl subnet/net1/private/rest 1800 to-lport allow-related ip',
     ]);
+  });
+
+  it.each<[string, boolean]>([
+    ['10.0.1.9', true],
+    ['100.64.0.3', true],
+    ['10.7.255.255', true],
+    ['192.0.2.9', true],
+    ['192.0.2.8', false],
+    ['10.0.0.255', false],
+    ['10.0.2.0', false],
+    ['8.8.8.8', false],
+    ['fd01:1::9', true],
+    ['fd00:100:64::3', true],
+    ['fe80::1', true],
+    ['fd07::1', true],
+    ['fd01:2::9', false],
+    ['2001:db8::1', false],
+  ])('private: whether %s may begin a connection: %s', (text, admitted) => {
+    const spec = { cidrBlock: DUAL, private: true, allowSubnets: ['10.7.0.0/16', '192.0.2.9', 'fd07::/16'] };
+    const { acls } = planTestRows([makeSubnet('net1', spec)]);
+    const dropped = acls.filter(({ action }) => action === 'drop').flatMap(({ match }) => listCidrs(match));
+    const address = parseAddress(text);
+    expect(dropped.some((cidr) => address !== undefined && containsAddress(cidr, address))).toBe(!admitted);
+  });
+
+  it.each<[string, string[], string[]]>([
+    ['a family that nobody is admitted of is dropped whole', [], ['ip6']],
+    ['a family that everybody is admitted of is not dropped', ['0.0.0.0/0'], ['ip6']],
+  ])('private: %s', (_cause, allowSubnets, expected) => {
+    const settings = makeTestSettings('100.64.0.0/16');
+    const subnet = makeSubnet('net1', { cidrBlock: '10.0.1.0/24', private: true, allowSubnets });
+    const { acls } = planTestRows([subnet], undefined, settings);
+    const drops = acls.flatMap(({ action, match }) => (action === 'drop' ? match : []));
+    expect(drops.filter((match) => !match.startsWith('ip4'))).toEqual(expected);
+    expect(drops.some((match) => match.startsWith('ip4'))).toBe(allowSubnets.length === 0);
   });
 });
 
