@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { Admission } from './admission.ts';
 import { makeCluster } from './checks/testing/cluster.ts';
 import { createJudges } from './judges.ts';
+import { type Records, UnknownKind } from './records.ts';
 import { compose } from './server/compose.ts';
+import type { Judges } from './server/hook.ts';
 import { formatAdmission } from './server/testing.ts';
 
 const DEFAULTS = { binding: 'auto', defaultSubnet: 'default', defaultVpc: 'default', primary: true } as const;
@@ -25,6 +27,67 @@ function ask(nics: object, more: Partial<Admission> = {}): Admission {
   };
   return formatAdmission({ namespace: 'ns1', object, ...more });
 }
+
+/** The look-ups that need each kind. */
+const LOOKUPS: Readonly<Record<string, readonly (keyof Records)[]>> = {
+  IPPool: ['listPools'],
+  Subnet: ['findSubnet', 'listSubnets'],
+  NetworkAttachmentDefinition: ['findNad'],
+  VirtualMachine: ['findVm'],
+  KubeVirt: ['findKubevirt'],
+};
+
+/** The cluster as it is seen while one kind was not read yet. */
+function makeClusterWithout(kind: string): Records {
+  const blind = () => {
+    throw new UnknownKind(kind);
+  };
+  return { ...makeCluster(), ...Object.fromEntries((LOOKUPS[kind] ?? []).map((name) => [name, blind])) };
+}
+
+const METADATA = { name: 'web', namespace: 'ns1' };
+const makeSpec = (networkName?: string) => ({
+  domain: { devices: { interfaces: [{ name: 'default', bridge: {} }] } },
+  networks: [{ name: 'default', ...(networkName === undefined ? { pod: {} } : { multus: { networkName } }) }],
+});
+const askAnnotated = (annotations: object, spec: object = makeSpec()) =>
+  ask({}, { object: { metadata: METADATA, spec: { template: { metadata: { annotations }, spec } } } });
+
+/** A VMI with the mistake of its VM, which was told when that was written. */
+function askOfVm(): Admission {
+  const owner = { apiVersion: 'kubevirt.io/v1', kind: 'VirtualMachine', name: 'web', uid: 'u', controller: true };
+  const metadata = {
+    ...METADATA,
+    annotations: { 'ovn.kubernetes.io/logical_switch': 'default', 'ovn.kubernetes.io/ip_address': '10.0.0.254' },
+    ownerReferences: [owner],
+  };
+  return ask({}, { kind: 'VirtualMachineInstance', object: { metadata, spec: makeSpec() } });
+}
+
+describe('of a kind that the webhook may not read yet', () => {
+  it.each<[kind: string, judges: keyof Judges, admission: Admission]>([
+    ['NetworkAttachmentDefinition', 'validate', askAnnotated({}, makeSpec('ns1/coming'))],
+    ['Subnet', 'validate', askAnnotated({ 'ovn.kubernetes.io/logical_switch': 'coming' })],
+    ['IPPool', 'validate', askAnnotated({ 'ovn.kubernetes.io/ip_pool': 'coming' })],
+    ['VirtualMachine', 'validate', askOfVm()],
+    ['KubeVirt', 'mutate', ask({ default: { binding: 'managedTap' } })],
+  ])('%s: nobody is refused because nothing is seen of it', (kind, which, admission) => {
+    expect(compose(createJudges(makeCluster(), DEFAULTS)[which], neverFails)(admission).allowed).toBe(false);
+    const errors: unknown[] = [];
+    const blind = createJudges(makeClusterWithout(kind), DEFAULTS)[which];
+    const verdict = compose(blind, (_name, error) => errors.push(error))(admission);
+    expect(verdict).toMatchObject({ allowed: true, patch: [] });
+    expect(verdict.warnings).toContainEqual(expect.stringContaining(`cannot see any ${kind} `));
+    for (const error of errors) expect(error).toEqual(new UnknownKind(kind));
+  });
+
+  it('nothing keeps who does not need it from being judged', () => {
+    const blind = createJudges(makeClusterWithout('NetworkAttachmentDefinition'), DEFAULTS, SIDECAR);
+    const wrong = ask({ default: { ips: ['172.16.0.1'] } });
+    expect(compose(blind.validate, neverFails)(wrong).allowed).toBe(false);
+    expect(compose(blind.mutate, neverFails)(ask({})).patch).toEqual(change(ask({})).patch);
+  });
+});
 
 describe('the judges of the webhook', () => {
   it('write the binding that the cluster’s default policy asks for', () => {

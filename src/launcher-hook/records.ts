@@ -9,8 +9,23 @@ import type { IPPool, LogicalPort, Subnet, Vpc } from '../api/types.gen.ts';
 import type { NodeAddresses } from '../plan/networks/node-addresses.ts';
 
 /**
- * What the webhook knows of the cluster, read from its caches: complete when it is ready, and behind by as much as a
- * watch is. Kinds that the cluster does not have are empty. Nothing of it may be changed.
+ * Thrown by a look-up in a kind that has not been read: of what nobody can see it must not be said that it is not there.
+ * Whoever asks for nothing of that kind goes on.
+ */
+export class UnknownKind extends Error {
+  override readonly name = 'UnknownKind';
+  readonly class = 'retry';
+  readonly kind: string;
+
+  constructor(kind: string) {
+    super(`what there is of ${kind} is not known`);
+    this.kind = kind;
+  }
+}
+
+/**
+ * What the webhook knows of the cluster, read from its caches, behind by as much as a watch is. Kinds that the cluster
+ * does not have are empty; of one that was not read yet every look-up throws UnknownKind. Nothing of it may be changed.
  */
 export type Cluster = {
   findNamespace(name: string): Namespace | undefined;
@@ -29,7 +44,7 @@ export type Cluster = {
   findKubevirt(): KubeVirt | undefined;
 };
 
-/** All that the caches hold: what the operator's own rules are asked with. */
+/** All that the caches hold, under the same rules: what the operator's own rules are asked with. */
 export type Records = Cluster & {
   findVpc(name: string): Vpc | undefined;
   listPools(): readonly IPPool[];

@@ -15,13 +15,16 @@ import {
   type Logger,
   type Metrics,
   type Random,
+  type ReadonlyStore,
+  type ReflectorOptions,
+  type ResourceKind,
   type Transport,
   type Watch,
   watchAlways,
   watchWhenServed,
 } from '../../kube/index.ts';
 import { listNodeAddresses, type NodeAddresses } from '../../plan/networks/node-addresses.ts';
-import type { Records } from '../records.ts';
+import { type Records, UnknownKind } from '../records.ts';
 
 export type CacheOptions = {
   readonly transport: Transport;
@@ -36,8 +39,10 @@ export type Caches = {
   readonly records: Records;
   start(): void;
   stop(): Promise<void>;
-  /** Resolves when every cache is complete, or its kind known to be absent or not to be read. */
+  /** Resolves when every cache is complete, or its kind known to be absent. */
   whenReady(signal: AbortSignal): Promise<void>;
+  /** Kinds that were not read yet or may not be read any more. */
+  listUnknown(): readonly string[];
 };
 
 const BY_IP = 'ip';
@@ -45,82 +50,100 @@ const BY_MAC = 'mac';
 
 /** They follow nothing before `start`. */
 export function createCaches(options: CacheOptions): Caches {
-  const watches = createWatches(options);
-  const all = Object.values(watches) as unknown as Watch<KubeObject>[];
+  const sources = createSources(options);
+  const all = Object.values(sources) as unknown as Source<KubeObject>[];
   return {
-    records: asRecords(watches),
+    records: asRecords(sources),
     start: () => {
-      for (const watch of all) watch.start();
+      for (const { watch } of all) watch.start();
     },
     stop: async () => {
-      await Promise.all(all.map((watch) => watch.stop()));
+      await Promise.all(all.map(({ watch }) => watch.stop()));
     },
     whenReady: async (signal) => {
-      await Promise.all(all.map((watch) => watch.whenReady(signal)));
+      await Promise.all(all.map(({ watch }) => watch.whenReady(signal)));
     },
+    listUnknown: () => all.flatMap(({ kind, watch }) => (isKnown(watch) && !watch.isDenied() ? [] : kind)),
   };
 }
 
+type Source<T> = { readonly kind: string; readonly watch: Watch<T> };
+type More<T> = Pick<ReflectorOptions<T>, 'decode' | 'indexers'>;
+
 /** Of the whole cluster: what the caller has beside the options, as a namespace of its own, is no selection of ours. */
-function createWatches({ transport, clock, random, log, metrics }: CacheOptions) {
+function createSources({ transport, clock, random, log, metrics }: CacheOptions) {
   const options: CacheOptions = { transport, clock, random, log, metrics };
+  const always = <T extends KubeObject>(kind: ResourceKind, more: More<T> = {}): Source<T> => ({
+    kind: kind.kind,
+    watch: watchAlways<T>({ ...options, kind, decode: trim<T>, ...more }),
+  });
+  const served = <T extends KubeObject>(kind: ResourceKind): Source<T> => ({
+    kind: kind.kind,
+    watch: watchWhenServed<T>({ ...options, kind, decode: trim<T> }),
+  });
   return {
-    namespaces: watchAlways<Namespace>({ ...options, kind: KINDS.namespace, decode: trim<Namespace> }),
-    nodes: watchAlways<Node>({ ...options, kind: KINDS.node, decode: trimNode }),
-    vpcs: watchAlways<Vpc>({ ...options, kind: KINDS.vpc, decode: trim<Vpc> }),
-    pools: watchAlways<IPPool>({ ...options, kind: KINDS.ipPool, decode: trim<IPPool> }),
-    subnets: watchAlways<Subnet>({ ...options, kind: KINDS.subnet, decode: trim<Subnet> }),
-    ports: watchAlways<LogicalPort>({
-      ...options,
-      kind: KINDS.logicalPort,
-      decode: trim<LogicalPort>,
+    namespaces: always<Namespace>(KINDS.namespace),
+    nodes: always<Node>(KINDS.node, { decode: trimNode }),
+    vpcs: always<Vpc>(KINDS.vpc),
+    pools: always<IPPool>(KINDS.ipPool),
+    subnets: always<Subnet>(KINDS.subnet),
+    ports: always<LogicalPort>(KINDS.logicalPort, {
       indexers: {
         [BY_IP]: ({ spec }) => spec.ips.flatMap((ip) => formatIpKey(spec.subnet, ip)),
         [BY_MAC]: ({ spec }) => formatMacKey(spec.subnet, spec.mac),
       },
     }),
-    nads: watchWhenServed<NetworkAttachmentDefinition>(
-      { ...options, kind: KINDS.nad, decode: trim<NetworkAttachmentDefinition> },
-      'goesOn',
-    ),
-    vms: watchWhenServed<VirtualMachine>({ ...options, kind: KINDS.vm, decode: trim<VirtualMachine> }, 'goesOn'),
-    vmis: watchWhenServed<VirtualMachineInstance>(
-      { ...options, kind: KINDS.vmi, decode: trim<VirtualMachineInstance> },
-      'goesOn',
-    ),
-    kubevirts: watchWhenServed<KubeVirt>({ ...options, kind: KINDS.kubevirt, decode: trim<KubeVirt> }, 'goesOn'),
+    nads: served<NetworkAttachmentDefinition>(KINDS.nad),
+    vms: served<VirtualMachine>(KINDS.vm),
+    vmis: served<VirtualMachineInstance>(KINDS.vmi),
+    kubevirts: served<KubeVirt>(KINDS.kubevirt),
   };
 }
 
-function asRecords(watches: ReturnType<typeof createWatches>): Records {
-  const { namespaces, subnets, ports, nads, vms, vmis, kubevirts, vpcs, pools } = watches;
-  const findPorts = (index: string, keys: readonly string[]) => keys.flatMap((key) => ports.store.byIndex(index, key));
+/** An absent kind is known to be empty. What was read stays known, though it may not be read any more. */
+const isKnown = <T>(watch: Watch<T>): boolean => watch.isKnown() || watch.isAbsent();
+
+/** Throws UnknownKind. */
+function read<T>({ kind, watch }: Source<T>): ReadonlyStore<T> {
+  if (!isKnown(watch)) throw new UnknownKind(kind);
+  return watch.store;
+}
+
+function asRecords(sources: ReturnType<typeof createSources>): Records {
+  const { namespaces, subnets, ports, nads, vms, vmis, kubevirts, vpcs, pools } = sources;
+  const findPorts = (index: string, keys: readonly string[]) => {
+    const store = read(ports);
+    return keys.flatMap((key) => store.byIndex(index, key));
+  };
   return {
-    findNamespace: (name) => namespaces.store.get(name),
-    findSubnet: (name) => subnets.store.get(name),
-    listSubnets: () => subnets.store.list(),
-    findNad: (namespace, name) => nads.store.get(`${namespace}/${name}`),
-    findPort: (namespace, name) => ports.store.get(`${namespace}/${name}`),
-    listPorts: () => ports.store.list(),
+    findNamespace: (name) => read(namespaces).get(name),
+    findSubnet: (name) => read(subnets).get(name),
+    listSubnets: () => read(subnets).list(),
+    findNad: (namespace, name) => read(nads).get(`${namespace}/${name}`),
+    findPort: (namespace, name) => read(ports).get(`${namespace}/${name}`),
+    listPorts: () => read(ports).list(),
     findPortsByIp: (subnet, ip) => findPorts(BY_IP, formatIpKey(subnet, ip)),
     findPortsByMac: (subnet, mac) => findPorts(BY_MAC, formatMacKey(subnet, mac)),
-    findVm: (namespace, name) => vms.store.get(`${namespace}/${name}`),
-    findVmi: (namespace, name) => vmis.store.get(`${namespace}/${name}`),
-    findKubevirt: () => kubevirts.store.list().sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))[0],
-    findVpc: (name) => vpcs.store.get(name),
-    listPools: () => pools.store.list(),
-    getNodeAddresses: remember(watches.nodes),
+    findVm: (namespace, name) => read(vms).get(`${namespace}/${name}`),
+    findVmi: (namespace, name) => read(vmis).get(`${namespace}/${name}`),
+    findKubevirt: () =>
+      read(kubevirts)
+        .list()
+        .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))[0],
+    findVpc: (name) => read(vpcs).get(name),
+    listPools: () => read(pools).list(),
+    getNodeAddresses: remember(sources.nodes),
   };
 }
 
 /** Nodes change far less often than somebody asks. */
-function remember(nodes: Watch<Node>): () => NodeAddresses {
+function remember(nodes: Source<Node>): () => NodeAddresses {
   let known: NodeAddresses | undefined;
-  nodes.onNews(() => {
+  nodes.watch.onNews(() => {
     known = undefined;
   });
   return () => {
-    known ??= listNodeAddresses(nodes.store.list());
+    known ??= listNodeAddresses(read(nodes).list());
     return known;
   };
 }

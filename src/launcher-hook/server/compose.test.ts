@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Judge, Verdict } from '../admission.ts';
+import { UnknownKind } from '../records.ts';
 import { compose, type NamedJudge } from './compose.ts';
 import { formatAdmission } from './testing.ts';
 
@@ -48,6 +49,21 @@ describe('several judges', () => {
     expect(verdict).toMatchObject({ allowed: true, warnings: [expect.stringContaining('broken'), 'b'] });
     expect(verdict.patch).toEqual([add('/b')]);
     expect(failures).toEqual([['broken', expect.any(TypeError), expect.objectContaining({ name: 'web' })]]);
+  });
+
+  it('who lack a kind that nobody has read yet deny nothing, and say so once', () => {
+    const failures: unknown[] = [];
+    const lacking: Judge = () => {
+      throw new UnknownKind('Subnet');
+    };
+    const judges = ['one', 'two'].map((name) => ({ name, judge: lacking }));
+    const verdict = compose(judges, (...failure) => failures.push(failure))(formatAdmission());
+    expect(verdict).toMatchObject({ allowed: true, patch: [] });
+    expect(verdict.warnings).toHaveLength(2);
+    expect([...new Set(verdict.warnings)]).toEqual([
+      expect.stringMatching(/cannot see any Subnet .*checked again later/),
+    ]);
+    expect(failures).toHaveLength(2);
   });
 
   it('deny all the same when another one throws', () => {

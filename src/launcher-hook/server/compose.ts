@@ -1,4 +1,5 @@
 import { type Admission, ALLOWED, type Judge, type Verdict } from '../admission.ts';
+import { UnknownKind } from '../records.ts';
 
 export type NamedJudge = { readonly name: string; readonly judge: Judge };
 /** Hears of a judge that threw. */
@@ -6,8 +7,8 @@ export type OnFailure = (name: string, error: unknown, admission: Admission) => 
 
 /**
  * One judge out of several: the first denial counts, and everybody's warnings; patches come one after another, each made
- * for the object as it came, so they must not be about the same fields. A judge that throws has nothing to say but that:
- * nothing is correct because of it.
+ * for the object as it came, so they must not be about the same fields. A judge that throws, be it for what cannot be seen
+ * yet (UnknownKind), has nothing to say but that: nothing is correct because of it.
  */
 export function compose(judges: readonly NamedJudge[], onFailure: OnFailure): Judge {
   return (admission) => {
@@ -27,6 +28,12 @@ function ask({ name, judge }: NamedJudge, admission: Admission, onFailure: OnFai
     return judge(admission);
   } catch (error) {
     onFailure(name, error, admission);
-    return { ...ALLOWED, warnings: [`Mooring could not look at this (${name}); it is checked again later`] };
+    return { ...ALLOWED, warnings: [formatSilence(name, error)] };
   }
 }
+
+/** The same words from every judge that lacks the same kind: they are shown once. */
+const formatSilence = (name: string, error: unknown): string =>
+  error instanceof UnknownKind
+    ? `Mooring cannot see any ${error.kind} of the cluster yet and has not looked at this; it is checked again later`
+    : `Mooring could not look at this (${name}); it is checked again later`;
