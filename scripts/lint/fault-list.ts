@@ -53,7 +53,7 @@ export const FAULTS: readonly Fault[] = [
   fault('F45', 'half-open watches, events lost, doubled, out of order'),
   fault('F46', 'API server away'),
   fault('F47', 'storm of conflicts'),
-  fault('F48', 'webhook or policy away, certificate expired or rotated', 6),
+  fault('F48', 'webhook or policy away, certificate expired or rotated'),
   fault('F49', 'NB wiped, restored from an old copy, or another cluster'),
   fault('F50', 'SB wiped, northd dead or paused'),
   fault('F51', 'ovn-controller or vswitchd killed under traffic'),

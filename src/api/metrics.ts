@@ -93,6 +93,16 @@ export const METRICS = {
     program: 'hook',
     help: 'Objects let through because a judge failed, by judge.',
   },
+  admission_gaps: {
+    type: 'counter',
+    program: 'hook',
+    help: 'How often a part of the installation was found to be away or to deny nothing (policies, their bindings, our webhook configurations and Secret), by kind and name.',
+  },
+  admission_unseen: {
+    type: 'counter',
+    program: 'hook',
+    help: 'Objects let through because of a kind that could not be read yet, by judge and that kind (unknown).',
+  },
 } as const satisfies Record<
   string,
   { type: 'histogram' | 'counter'; program: 'operator' | 'agent' | 'both' | 'hook'; help: string }

@@ -21,6 +21,7 @@ const OPTIONS = {
   'sidecar-image': { type: 'string', default: '' },
   'sidecar-pull-policy': { type: 'string', default: 'IfNotPresent' },
   secondary: { type: 'boolean', default: false },
+  policies: { type: 'string', default: '' },
   'linger-seconds': { type: 'string', default: '3' },
   'log-level': { type: 'string', default: 'info' },
   help: { type: 'boolean', short: 'h', default: false },
@@ -40,6 +41,7 @@ Usage: mooring-hook serve [options]
   --sidecar-image IMAGE   of this program, put beside guests that are to be configured (default: none is)
   --sidecar-pull-policy P Always, IfNotPresent or Never (default: IfNotPresent)
   --secondary             another plugin makes the pods' first interface, as the operator is told
+  --policies LIST         the ValidatingAdmissionPolicies of the installation, by comma: told when one is away (default: none)
   --linger-seconds N      how long connections are still taken after SIGTERM (default: 3)
   --log-level LEVEL       debug, info, warn or error (default: info)
 `;
@@ -95,6 +97,7 @@ async function run(values: Values): Promise<void> {
     clock: systemClock,
     random: Math.random,
     certificates: { ...LIFETIMES, names },
+    policies: values.policies.split(',').filter((name) => name !== ''),
   });
   const stop = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort(new Error(signal)));

@@ -83,7 +83,13 @@ async function whenStatus(child: ChildProcess, url: string, status: number): Pro
 describe('mooring-hook serve', { timeout: 2 * LONG_MS }, () => {
   it('answers with its judges once it has a certificate, and ends in order', async () => {
     const [port, metrics] = [await findPort(), await findPort()];
-    const flags = [`--port=${port}`, `--metrics-port=${metrics}`, '--linger-seconds=0', '--binding=bridge'];
+    const flags = [
+      `--port=${port}`,
+      `--metrics-port=${metrics}`,
+      '--linger-seconds=0',
+      '--binding=bridge',
+      '--policies=mooring-node,mooring-agent',
+    ];
     const { child, ended } = run('serve', `--kubeconfig=${writeKubeconfig()}`, ...flags);
     await whenStatus(child, `http://127.0.0.1:${metrics}/healthz`, 200);
     await whenStatus(child, `http://127.0.0.1:${metrics}/readyz`, 503);

@@ -179,6 +179,18 @@ describe('the webhook in the chart', () => {
     await expect(render('bindings.default=tap')).rejects.toThrow('default');
   });
 
+  it.each([[[]], [['policies.enabled=false']], [['bindings.registerManagedTap=true', 'mode=secondary']]])(
+    'tells its program of just the policies that there are, with %j',
+    async (sets) => {
+      const names = async (kind: string) =>
+        (await renderAll(...sets)).filter((object) => object.kind === kind).map(({ metadata }) => metadata.name);
+      const flag = (await render(...sets)).get('mooring-hook')?.find((arg) => arg.startsWith('--policies='));
+      const told = flag?.replace('--policies=', '').split(',').toSorted();
+      expect(told).toEqual((await names('ValidatingAdmissionPolicy')).toSorted());
+      expect(told).toEqual((await names('ValidatingAdmissionPolicyBinding')).toSorted());
+    },
+  );
+
   it('keeps nobody from anything while it is away, is asked for machines alone, and leaves the authority to its program', async () => {
     const webhooks = await renderWebhooks();
     expect([...webhooks.keys()].toSorted()).toEqual(['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration']);

@@ -30,3 +30,10 @@ request.userInfo.username in ["system:kube-controller-manager", "system:servicea
 {{- define "mooring.isLauncher" -}}
 (has({{ . }}.metadata.labels) && "kubevirt.io" in {{ . }}.metadata.labels && {{ . }}.metadata.labels["kubevirt.io"] == "virt-launcher") || (has({{ . }}.metadata.ownerReferences) && {{ . }}.metadata.ownerReferences.exists(owner, owner.kind == "VirtualMachineInstance" && owner.apiVersion.startsWith("kubevirt.io/") && has(owner.controller) && owner.controller))
 {{- end }}
+
+{{/* The policies that the chart makes, by comma: those of the agents, of the operator and of tenants. */}}
+{{- define "mooring.policies" -}}
+mooring-agent,mooring-agent-lease,mooring-agent-event
+{{- ",mooring-operator-kubevirt,mooring-operator-nad,mooring-operator-node,mooring-operator-vmi" }}
+{{- if .Values.policies.enabled }},mooring-logicalport,mooring-launcher,mooring-binding,mooring-node{{ end }}
+{{- end }}

@@ -5,7 +5,8 @@ import { type KubeObject, noMetrics, systemClock } from '../../kube/index.ts';
 import { eventually } from '../../kube/testing/eventually.ts';
 import { createHarness, type Harness } from '../../kube/testing/harness.ts';
 import { createRecordingLogger } from '../../kube/testing/recording-logger.ts';
-import { ALLOWED } from '../admission.ts';
+import { ALLOWED, type Verdict } from '../admission.ts';
+import type { Records } from '../records.ts';
 import { type Configuration, parseBundle, parseSecret, type Secret } from './certificates/secret.ts';
 import { CERTIFICATES_NAME, CONFIGURATION_NAME, createHook, type Hook, type HookOptions } from './hook.ts';
 import { callHook } from './testing.ts';
@@ -120,6 +121,9 @@ const whenTrusted = (count: number) =>
     LONG_MS,
   );
 
+const judgeNad = (findNad: Records['findNad']): Verdict =>
+  findNad('team', 'net') === undefined ? { ...ALLOWED, allowed: false, message: 'no such NAD' } : ALLOWED;
+
 /** Turns the clock and has everybody look, as the timers would at that time. */
 function turnTo(hours: number): void {
   offset = hours * HOUR;
@@ -217,6 +221,33 @@ describe('a replica', () => {
     expect(replica.hook.findObstacle()).toContain('ending');
   });
 
+  it('that may not read a kind yet is not ready, says which, and refuses nobody meanwhile', async () => {
+    let denied = true;
+    harness.server.fault = ({ collection }) =>
+      denied && collection.endsWith('/network-attachment-definitions')
+        ? { status: 403, message: 'no role' }
+        : undefined;
+    makeSecret();
+    const counts: unknown[] = [];
+    const replica = start({
+      clock: { ...systemClock, schedule: (ms, run) => systemClock.schedule(ms / 20, run) },
+      metrics: { ...noMetrics, count: (...all) => counts.push(all) },
+      createJudges: ({ findNad }) => ({ mutate: [], validate: [{ name: 'strict', judge: () => judgeNad(findNad) }] }),
+    });
+    const expected = 'the caches are not complete: no NetworkAttachmentDefinition; the log says why';
+    await eventually('all but it', () => replica.hook.findObstacle() === expected, LONG_MS);
+    await whenTrusted(1);
+    const port = Number(replica.log.lines.find(({ message }) => message === 'listens')?.fields.port);
+    const answer = await callHook({ port, ca: readBundle(), servername: NAME, path: '/validate' });
+    const warnings = [expect.stringContaining('cannot see any NetworkAttachmentDefinition')];
+    expect(JSON.parse(answer.text)).toMatchObject({ response: { allowed: true, warnings } });
+    expect(counts).toContainEqual(['admission_unseen', { judge: 'strict', unknown: 'NetworkAttachmentDefinition' }]);
+    expect(counts).not.toContainEqual(['admission_judge_failures', expect.anything()]);
+    denied = false;
+    await whenReady(replica);
+    expect((await call(replica, readBundle(), '/validate')).text).toContain('no such NAD');
+  });
+
   it('makes anew what it cannot read in the Secret', async () => {
     const data = { 'authorities.json': 'eA==', 'tls.crt': 'eA==', 'tls.key': 'eA==', other: 'eA==' };
     makeSecret({ data });
@@ -227,6 +258,26 @@ describe('a replica', () => {
     expect((harness.server.storage.get(SECRETS, SECRET_KEY) as unknown as Secret).data).toMatchObject({
       other: 'eA==',
     });
+  });
+
+  it('whose certificate is over, and who cannot renew it, is not ready and says so until it can', async () => {
+    makeSecret();
+    const replica = start();
+    await whenReady(replica);
+    await whenTrusted(1);
+    harness.server.fault = ({ verb, collection }) =>
+      verb === 'update' && collection === SECRETS ? { status: 500, message: 'sorry' } : undefined;
+    turnTo(2000);
+    expect(replica.hook.findObstacle()).toContain('has expired');
+    await eventually('a step that fails', () =>
+      replica.log.lines.some(({ message }) => message === 'a step of the certificates failed'),
+    );
+    expect(replica.hook.findObstacle()).toContain('has expired');
+    harness.server.fault = undefined;
+    turnTo(2001);
+    await whenReady(replica);
+    await whenTrusted(1);
+    expect(readSecret().serving?.notAfter).toBeGreaterThan(Date.now() + offset);
   });
 
   it('gives back what an upgrade took out of a configuration', async () => {

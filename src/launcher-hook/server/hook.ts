@@ -11,13 +11,14 @@ import {
   type Transport,
 } from '../../kube/index.ts';
 import type { Admission } from '../admission.ts';
-import type { Records } from '../records.ts';
+import { type Records, UnknownKind } from '../records.ts';
 import { createCaches } from './caches.ts';
-import { createKeeper, type Kept } from './certificates/keeper.ts';
+import { createKeeper } from './certificates/keeper.ts';
 import type { CertificatePolicy } from './certificates/plan.ts';
 import { CONFIGURATIONS, type Configuration, SECRET, type Secret } from './certificates/secret.ts';
 import { compose, type NamedJudge } from './compose.ts';
 import { createListener, type Route } from './listener.ts';
+import { createInspector } from './parts/inspector.ts';
 
 /** Who judges what: those of `mutate` may change the object, those of `validate` see what came out of it. */
 export type Judges = { readonly mutate: readonly NamedJudge[]; readonly validate: readonly NamedJudge[] };
@@ -36,6 +37,8 @@ export type HookOptions = {
   readonly certificates: CertificatePolicy;
   /** From the order to stop until no new connection is taken: as long as it takes others to hear that we are going. */
   readonly lingerMs: number;
+  /** Names of the chart's ValidatingAdmissionPolicies: it is told when one of them, or its binding, is away. */
+  readonly policies?: readonly string[];
 };
 
 export type Hook = {
@@ -67,13 +70,16 @@ export function createHook(options: HookOptions): Hook {
     configurations,
     onServing: listener.show,
   });
-  const followed = [secret.watch, ...configurations.map(({ watch }) => watch)];
+  const kept = [secret, ...configurations];
+  const inspector = createInspector({ ...options, policies: options.policies ?? [], objects: kept });
   let phase: 'starting' | 'serving' | 'stopping' = 'starting';
   const serve = async (signal: AbortSignal) => {
     caches.start();
-    for (const watch of followed) watch.start();
+    for (const { watch } of kept) watch.start();
     keeper.start();
+    inspector.start();
     const port = await listener.listen(options.port);
+    options.log.debug({ port }, 'listens');
     await caches.whenReady(signal);
     phase = 'serving';
     options.log.info({ port }, 'answers');
@@ -82,8 +88,10 @@ export function createHook(options: HookOptions): Hook {
   return {
     findObstacle: () => {
       if (phase === 'stopping') return 'the program is ending';
+      const unknown = caches.listUnknown();
+      if (unknown.length > 0) return `the caches are not complete: no ${unknown.join(', ')}; the log says why`;
       if (phase === 'starting') return 'the caches are not complete yet';
-      return keeper.hasServing() ? undefined : `no certificate in the Secret ${CERTIFICATES_NAME} yet`;
+      return keeper.findObstacle();
     },
     run: async (signal) => {
       try {
@@ -96,7 +104,7 @@ export function createHook(options: HookOptions): Hook {
         await listener.close(DRAIN_MS);
       } finally {
         await keeper.stop();
-        await Promise.all([caches.stop(), ...followed.map((watch) => watch.stop())]);
+        await Promise.all([caches.stop(), inspector.stop(), ...kept.map(({ watch }) => watch.stop())]);
       }
     },
   };
@@ -105,6 +113,11 @@ export function createHook(options: HookOptions): Hook {
 function createRoutes({ log, metrics, createJudges }: HookOptions, records: Records): ReadonlyMap<string, Route> {
   const { mutate, validate } = createJudges(records);
   const onFailure = (judge: string, err: unknown, { kind, namespace, name, uid }: Admission) => {
+    if (err instanceof UnknownKind) {
+      metrics.count('admission_unseen', { judge, unknown: err.kind });
+      log.warn({ judge, unknown: err.kind, kind, namespace, name, uid }, 'not known yet; the object was let through');
+      return;
+    }
     metrics.count('admission_judge_failures', { judge });
     log.error({ judge, err, kind, namespace, name, uid }, 'a judge failed; the object was let through');
   };
@@ -117,9 +130,10 @@ function createRoutes({ log, metrics, createJudges }: HookOptions, records: Reco
 type Place = { readonly namespace: string | undefined; readonly name: string };
 
 /** One object by its name: more we may not read of its kind. */
-function keep<T extends KubeObject>(options: HookOptions, kind: ResourceKind, { namespace, name }: Place): Kept<T> {
+function keep<T extends KubeObject>(options: HookOptions, kind: ResourceKind, { namespace, name }: Place) {
   const fieldSelector = `metadata.name=${name}`;
   return {
+    ...{ kind: kind.kind, name },
     watch: createReflector<T>({ ...options, kind, namespace, fieldSelector }),
     resource: createResource<T>(options.transport, kind),
   };

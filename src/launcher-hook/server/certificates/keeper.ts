@@ -23,6 +23,7 @@ import {
 import { createAuthority, createServing, type KeyPair } from './x509.ts';
 
 export type Kept<T extends KubeObject> = {
+  readonly name: string;
   readonly watch: Pick<Reflector<T>, 'store' | 'onChange' | 'start' | 'stop'>;
   readonly resource: Resource<T>;
 };
@@ -44,7 +45,8 @@ export type Keeper = {
   start(): void;
   /** Resolves when no write is under way any more. */
   stop(): Promise<void>;
-  hasServing(): boolean;
+  /** Why no API server would trust us; undefined when there is a certificate to show, and its time is not over. */
+  findObstacle(): string | undefined;
 };
 
 const FIELD_MANAGER = 'mooring-hook';
@@ -58,7 +60,9 @@ type State = {
   stopped: boolean;
   failures: number;
   timer: Timer | undefined;
+  /** The certificate, and until when it holds. */
   shown: string;
+  shownUntil: number;
 };
 
 /**
@@ -73,6 +77,7 @@ export function createKeeper(options: KeeperOptions): Keeper {
     failures: 0,
     timer: undefined,
     shown: '',
+    shownUntil: 0,
   };
   const ask = () => {
     state.isAsked = true;
@@ -110,7 +115,11 @@ export function createKeeper(options: KeeperOptions): Keeper {
       for (const end of ends) end();
       await state.running;
     },
-    hasServing: () => state.shown !== '',
+    findObstacle: () => {
+      if (state.shown === '') return `no certificate in the Secret ${options.secret.name} yet`;
+      const isOver = state.shownUntil <= options.clock.date().getTime();
+      return isOver ? `the certificate of the Secret ${options.secret.name} has expired; the log says why` : undefined;
+    },
   };
 }
 
@@ -146,6 +155,7 @@ function show(options: KeeperOptions, state: State, { serving }: Vault): void {
   try {
     options.onServing({ cert: serving.cert, key: serving.key });
     state.shown = serving.cert;
+    state.shownUntil = serving.notAfter;
     options.log.info({ until: new Date(serving.notAfter).toISOString() }, 'shows a serving certificate');
   } catch (error) {
     options.log.error({ err: error }, 'the serving certificate of the Secret cannot be used');
