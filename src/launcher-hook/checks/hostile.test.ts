@@ -99,7 +99,10 @@ function examine(object: unknown, kind: string, operation: 'CREATE' | 'UPDATE', 
   expect(JSON.stringify(problems)).not.toContain('secret-vm');
 }
 
-describe('what anybody may write', () => {
+/** The work is a fixed number of runs and waits for nothing: how long it takes says only how busy the machine is. */
+const TIMEOUT = 600_000;
+
+describe('what anybody may write', { timeout: TIMEOUT }, () => {
   it('is answered, be it any JSON', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.jsonValue(), KINDS, OPERATIONS, (object, old, kind, operation) =>
