@@ -148,6 +148,7 @@ async function run(values: Values): Promise<void> {
     podWriter: createResource<Pod>(transport, KINDS.pod),
     ...(peerPort === 0 || values.namespace === '' ? {} : { carry: formatCarry(values, peerPort, transport) }),
     ...(values['guard-servers'] ? { openflow: createOpenFlow({ path: findSwitch(values) }) } : {}),
+    pid: process.pid,
     deadlines,
     reapMs,
   });

@@ -114,6 +114,8 @@ export type LoadNeighbours = {
   interface: string;
   neighbours: readonly TravellingNeighbour[];
 };
+/** Ends what is left of children that have died and that nobody waits for. */
+export type ReapChildren = { kind: 'reapChildren'; pids: readonly number[] };
 
 export type Job =
   | AttachVeth
@@ -134,7 +136,8 @@ export type Job =
   | EndConntrackWatch
   | LoadConntrack
   | DumpNeighbours
-  | LoadNeighbours;
+  | LoadNeighbours
+  | ReapChildren;
 
 /** What each kind of job answers. `netnsId` is `device:inode` of the namespace. */
 export type Results = {
@@ -162,5 +165,7 @@ export type Results = {
   dumpNeighbours: { neighbours: TravellingNeighbour[] };
   /** `written`: what was not yet as it should be; `refused` by the kernel, as when its table is full. */
   loadNeighbours: { written: number; refused: number };
+  /** Those that had ended and were children of this process. */
+  reapChildren: { reaped: number[] };
 };
 export type ResultOf<J extends Job> = Results[J['kind']];

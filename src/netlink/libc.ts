@@ -22,12 +22,14 @@ const cSetSockOpt = bind('int setsockopt(int fd, int level, int option, const vo
 const cIoctl = bind('int ioctl(int fd, unsigned long request, void *argument)');
 const cClose = bind('int close(int fd)');
 const cSetns = bind('int setns(int fd, int type)');
+const cWaitPid = bind('int waitpid(int pid, void *status, int options)');
 
 const EINTR = 4;
 export const SOCK_RAW = 3;
 export const SOCK_DGRAM = 2;
 export const SOCK_CLOEXEC = 0o2000000;
 export const CLONE_NEWNET = 0x40000000;
+const WNOHANG = 1;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_TRUNC = 0x20;
 
@@ -88,4 +90,12 @@ export function enterNetns(fd: number): void {
 /** The address of a buffer's memory, for pointers inside structures. The buffer must outlive the call. */
 export function findAddress(buffer: Buffer): bigint {
   return koffi.address(buffer);
+}
+
+/**
+ * waitpid(2) without waiting, for one child: true when it had ended and is reaped now. False for one that runs, and for
+ * what is no child of this process. Numbers that mean several children are refused: some of those are Node's own.
+ */
+export function reapChild(pid: number): boolean {
+  return Number.isInteger(pid) && pid > 0 && Number(cWaitPid(pid, null, WNOHANG)) === pid;
 }

@@ -4,6 +4,7 @@ import type { ConntrackWatches } from './conntrack-watch.ts';
 import { moveDefaultRoute } from './default-route.ts';
 import { deleteGate, ensureGate, getGateState, openGate } from './gate.ts';
 import type { Announce, Job, Results } from './jobs.ts';
+import { reapChild } from './libc.ts';
 import { deleteIfPresent, getLink, listLinks } from './links.ts';
 import { dumpNeighbours, loadNeighbours } from './neighbour-load.ts';
 import { closeNetns, type Netns, openNetns, refuseOwnNetns, withNetns } from './netns.ts';
@@ -50,6 +51,7 @@ const HANDLERS: Handlers = {
   loadConntrack: (_host, job) => inNetns(job.netnsPath, (netns) => loadConntrack(netns, job)),
   dumpNeighbours: (_host, job) => inNetns(job.netnsPath, (netns) => dumpNeighbours(netns, job.interface)),
   loadNeighbours: (_host, job) => inNetns(job.netnsPath, (netns) => loadNeighbours(netns, job)),
+  reapChildren: (_host, job) => ({ reaped: job.pids.filter(reapChild) }),
 };
 
 /** Runs one job to its end on the calling thread. `host` is a route socket of the host's namespace. Throws NetlinkError. */

@@ -30,6 +30,7 @@ import { createReaper, type Reaper } from './reaper.ts';
 import { createCniServer } from './server.ts';
 import { createStrays, type Strays, type StraysOptions } from './strays/watch.ts';
 import { answer, refuse, type Served } from './verbs.ts';
+import { createZombieReaper } from './zombies.ts';
 
 export type AgentOptions = {
   readonly node: string;
@@ -67,6 +68,8 @@ export type AgentOptions = {
   readonly openflow?: OpenFlow;
   /** Where agents meet to carry tracked connections; none: they do not. */
   readonly carry?: Registry & { readonly port: number };
+  /** Our own process id; as the first process of a container the agent has to reap orphans. */
+  readonly pid?: number;
   readonly deadlines?: Context['deadlines'];
   /** Milliseconds between two rounds of the reaper (20 s). */
   readonly reapMs?: number;
@@ -220,6 +223,18 @@ function createLoops(context: Context, parts: Parts): ReadonlyMap<string, Loop> 
       },
     ],
     ['install', install],
+    ...(options.pid === 1 ? [['zombies', createZombies(context, options.pid, reapMs)] as const] : []),
     ...(options.openflow === undefined ? [] : createGuardLoops(context, options.openflow)),
   ]);
+}
+
+const repeat =
+  (round: () => Promise<unknown>, everyMs: number): Loop =>
+  async () => {
+    await round();
+    return { requeueAfterMs: everyMs };
+  };
+
+function createZombies({ links, log }: Context, parent: number, everyMs: number): Loop {
+  return repeat(createZombieReaper({ links, log, parent }).round, everyMs);
 }
