@@ -27,6 +27,11 @@ export const METRICS = {
   add_stage: { type: 'histogram', program: 'agent', help: 'Each stage of an ADD, by stage and outcome.' },
   del: { type: 'histogram', program: 'agent', help: 'CNI DEL from request to answer, by outcome.' },
   reaped: { type: 'counter', program: 'agent', help: 'Ports removed whose sandbox or pod had gone without a DEL.' },
+  unreadable_files: {
+    type: 'counter',
+    program: 'agent',
+    help: 'Files of the agent’s own state that could not be read and were found aside since it started, by kind: attachments, networks, spool.',
+  },
   datapath_renewals: {
     type: 'counter',
     program: 'agent',

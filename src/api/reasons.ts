@@ -82,6 +82,8 @@ export const REASONS = {
   DetachFailed: 'The node could not take a network away from a running pod; it tries again.',
   ConnectionsNotCarried:
     'A masquerading guest has moved to another node without what its launcher knew of open connections; some may be reset.',
+  StateUnreadable:
+    'The agent of the node could not read files of its own; it put them aside and finds out from OVS what they said.',
   HostPortIgnored: 'The pod asks for a port of its node, which nobody serves; the message says how to change that.',
 } as const satisfies Record<string, string>;
 

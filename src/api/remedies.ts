@@ -86,5 +86,7 @@ export const REMEDIES: Readonly<Record<Exclude<Reason, Fine>, string>> = {
   DetachFailed: 'The message says what failed; it is tried until it works.',
   ConnectionsNotCarried:
     'The message says what kept the two agents apart; see that nodes reach each other at `agent.peerPort`. Programs connect anew.',
+  StateUnreadable:
+    'Look at the disk of the node, then at the files in `/var/lib/mooring/quarantine` there, and remove them; nothing reads them again.',
   HostPortIgnored: 'Use the chart value that the message names, or a Service.',
 };

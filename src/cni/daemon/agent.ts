@@ -12,6 +12,7 @@ import {
   type Resource,
 } from '../../kube/index.ts';
 import type { OpenFlow } from '../../ovs/openflow/openflow.ts';
+import { type Aside, createAside } from './aside.ts';
 import { createCalls } from './calls.ts';
 import { type Carrier, createCarrier } from './carry/carry.ts';
 import type { Registry } from './carry/published.ts';
@@ -29,6 +30,7 @@ import type { Ports } from './ports.ts';
 import { createReaper, type Reaper } from './reaper.ts';
 import { createCniServer } from './server.ts';
 import { createStrays, type Strays, type StraysOptions } from './strays/watch.ts';
+import { ASIDE_FOLDER } from './unreadable.ts';
 import { answer, refuse, type Served } from './verbs.ts';
 import { createZombieReaper } from './zombies.ts';
 
@@ -111,9 +113,11 @@ export function createAgent(options: AgentOptions): Agent {
   const carrier =
     options.carry && createCarrier({ context, random, registry: options.carry, port: options.carry.port });
   const strays = options.tunnels && createStrays({ ...options.tunnels, clock, log, metrics });
-  const reaper = createReaper(context, join(options.stateDir, 'spool'), loop.networks);
+  const folders = { spool: join(options.stateDir, 'spool'), aside: join(options.stateDir, ASIDE_FOLDER) };
+  const reaper = createReaper(context, folders, loop.networks);
+  const aside = createAside(context, folders.aside);
   const queue = createQueue({ clock, random, backoff: { baseMs: 200, maxMs: 30 * SECOND } });
-  const loops = createLoops(context, { reaper, gateway, carrier, strays, options, wake: queue.add });
+  const loops = createLoops(context, { reaper, aside, gateway, carrier, strays, options, wake: queue.add });
   const reconcile = async (key: string, signal: AbortSignal): Promise<Outcome> => {
     try {
       return (await loops.get(key)?.(signal)) ?? { done: true };
@@ -165,6 +169,7 @@ export function createAgent(options: AgentOptions): Agent {
 type Loop = (signal: AbortSignal) => Promise<Outcome>;
 type Parts = {
   readonly reaper: Reaper;
+  readonly aside: Aside;
   readonly gateway: ReturnType<typeof createNodeGateway>;
   readonly carrier: Carrier | undefined;
   readonly strays: Strays | undefined;
@@ -174,7 +179,7 @@ type Parts = {
 
 /** The one list of loops. */
 function createLoops(context: Context, parts: Parts): ReadonlyMap<string, Loop> {
-  const { reaper, gateway, carrier, strays, options, wake } = parts;
+  const { reaper, aside, gateway, carrier, strays, options, wake } = parts;
   const reapMs = options.reapMs ?? 20 * SECOND;
   let said = '';
   const install: Loop = async () => {
@@ -223,6 +228,7 @@ function createLoops(context: Context, parts: Parts): ReadonlyMap<string, Loop> 
       },
     ],
     ['install', install],
+    ['aside', repeat(aside.round, reapMs)],
     ...(options.pid === 1 ? [['zombies', createZombies(context, options.pid, reapMs)] as const] : []),
     ...(options.openflow === undefined ? [] : createGuardLoops(context, options.openflow)),
   ]);

@@ -71,7 +71,7 @@ describe('the journal', () => {
     await writeFile(path, (await readFile(path, 'utf8')).slice(0, 40));
     const again = await load();
     expect(again.journal.list()).toHaveLength(1);
-    expect(await readdir(join(folder, 'quarantine'))).toEqual([name]);
+    expect(await readdir(join(folder, 'quarantine'))).toEqual([`attachments-${name}.bad`]);
     expect(again.log.lines).toEqual([expect.objectContaining({ level: 'warn' })]);
   });
 

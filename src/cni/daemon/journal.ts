@@ -1,9 +1,10 @@
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { formatDigest } from '../../api/names.ts';
 import type { Logger } from '../../kube/index.ts';
 import type { AttachmentKey, PodIdentity } from './request.ts';
+import { ASIDE_FOLDER, readSmall, setAside } from './unreadable.ts';
 
 /**
  * What the node remembers of one attachment. `wiring`: an ADD was begun; `attached`: it succeeded; `releasing`: a DEL was
@@ -27,7 +28,7 @@ export type JournalEntry = AttachmentKey & {
 
 /** One small file per attachment, read once, kept in memory. Every write is whole or not at all. */
 export type Journal = {
-  /** Reads the folder. A file that cannot be understood goes to `quarantine/` and is logged, never in the way. */
+  /** Reads the folder. A file that cannot be understood is put aside and logged, never in the way. */
   load(): Promise<void>;
   find(key: AttachmentKey): JournalEntry | undefined;
   list(): readonly JournalEntry[];
@@ -50,7 +51,7 @@ export function createJournal(folder: string, log: Logger): Journal {
       for (const name of await readdir(files)) {
         const entry = name.endsWith('.json') ? await readEntry(folder, name, log) : undefined;
         if (entry !== undefined) entries.set(formatKey(entry), entry);
-        else if (!name.endsWith('.json')) await rm(join(files, name), { force: true });
+        else if (!name.endsWith('.json')) await sweep(join(files, name), log);
       }
     },
     find: (key) => entries.get(formatKey(key)),
@@ -106,15 +107,28 @@ function parseJson(text: string): unknown {
   }
 }
 
+/** An entry has some hundred bytes. */
+const MAX_ENTRY = 64 * 1024;
+
+/** What was unreadable is not lost: OVS still knows the port. */
 async function readEntry(folder: string, name: string, log: Logger): Promise<JournalEntry | undefined> {
   const path = join(folder, 'attachments', name);
-  const entry = parseEntry(await readFile(path, 'utf8'));
-  if (entry !== undefined && fileName(entry) === name) return entry;
-  const quarantine = join(folder, 'quarantine');
-  await mkdir(quarantine, { recursive: true, mode: 0o700 });
-  await rename(path, join(quarantine, name));
-  log.warn({ file: name }, 'a journal file was unreadable and is in quarantine now; OVS still knows the port');
+  let why: unknown = 'it is not what was written';
+  try {
+    const entry = parseEntry((await readSmall(path, MAX_ENTRY)).toString('utf8'));
+    if (entry !== undefined && fileName(entry) === name) return entry;
+  } catch (error) {
+    why = error;
+  }
+  await setAside(join(folder, ASIDE_FOLDER), { kind: 'attachments', path, why }, log);
   return undefined;
+}
+
+/** What an interrupted write has left. A disk that takes no change keeps it, and harms nobody by that. */
+async function sweep(path: string, log: Logger): Promise<void> {
+  await rm(path, { force: true }).catch((err: unknown) =>
+    log.warn({ err }, 'what a write has left cannot be swept now'),
+  );
 }
 
 /**

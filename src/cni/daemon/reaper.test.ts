@@ -11,6 +11,7 @@ let folder: string;
 let world: FakeWorld;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'spool-'));
+  await mkdir(places().spool);
   world = createFakeWorld();
   await add(world.context, REQUEST, new AbortController().signal);
 });
@@ -21,29 +22,53 @@ const DEL = [
   ['CNI_CONTAINERID', 'c1'],
   ['CNI_IFNAME', 'eth0'],
 ] as const;
+const places = () => ({ spool: join(folder, 'spool'), aside: join(folder, 'quarantine') });
+const list = async () => (await readdir(places().spool)).sort();
 const spool = (name: string, variables: readonly (readonly [string, string])[]) =>
-  writeFile(join(folder, name), formatRequest({ env: new Map(variables), stdin: '{}' }));
+  writeFile(join(places().spool, name), formatRequest({ env: new Map(variables), stdin: '{}' }));
 
 describe('the spool', () => {
   test('is carried out and emptied', async () => {
     await spool('1.del', DEL);
-    expect(await createReaper(world.context, folder).replaySpool()).toBe(1);
+    expect(await createReaper(world.context, places()).replaySpool()).toBe(1);
     expect(world.ports.size).toBe(0);
-    expect(await readdir(folder)).toEqual([]);
+    expect(await list()).toEqual([]);
   });
 
   test('puts aside what it does not understand and carries out the rest', async () => {
-    await writeFile(join(folder, '0.del'), 'garbage');
+    await writeFile(join(places().spool, '0.del'), 'garbage');
     await spool('1.del', [['CNI_COMMAND', 'ADD'], ...DEL.slice(1)]);
     await spool('2.del', [
       ['CNI_COMMAND', 'DEL'],
       ['CNI_CONTAINERID', '../../x'],
     ]);
     await spool('3.del', DEL);
-    await writeFile(join(folder, '.4.tmp'), 'half');
-    await createReaper(world.context, folder).replaySpool();
+    await writeFile(join(places().spool, '4.del'), Buffer.alloc(2 * 1024 * 1024));
+    await mkdir(join(places().spool, '5.del'));
+    await createReaper(world.context, places()).replaySpool();
     expect(world.ports.size).toBe(0);
-    expect((await readdir(folder)).sort()).toEqual(['.4.tmp', '0.del.bad', '1.del.bad', '2.del.bad']);
+    expect(await list()).toEqual([]);
+    const bad = [0, 1, 2, 4, 5].map((number) => `spool-${number}.del.bad`);
+    expect((await readdir(places().aside)).sort()).toEqual(bad);
+  });
+
+  test('is carried out although what cannot be read cannot be put aside either', async () => {
+    await writeFile(join(places().spool, '0.del'), 'garbage');
+    await spool('1.del', DEL);
+    await writeFile(places().aside, 'a file where the folder should be');
+    expect(await createReaper(world.context, places()).replaySpool()).toBe(2);
+    expect(world.ports.size).toBe(0);
+    expect(await list()).toEqual(['0.del']);
+    expect(world.log.lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
+  });
+
+  test('loses what a killed shim has left of a file, once two rounds have seen it', async () => {
+    await writeFile(join(places().spool, '.4.tmp'), 'half');
+    const reaper = createReaper(world.context, places());
+    await reaper.replaySpool();
+    await writeFile(join(places().spool, '.5.tmp'), 'half of a younger one');
+    await reaper.replaySpool();
+    expect(await list()).toEqual(['.5.tmp']);
   });
 
   test('keeps a DEL that cannot be carried out, for the next time', async () => {
@@ -51,16 +76,31 @@ describe('the spool', () => {
     world.fault = (step) => {
       if (step === 'ports.remove' || step === 'journal.put') throw new Error('all is broken');
     };
-    await expect(createReaper(world.context, folder).replaySpool()).rejects.toThrow('all is broken');
-    expect(await readdir(folder)).toEqual(['1.del']);
+    await expect(createReaper(world.context, places()).replaySpool()).rejects.toThrow('all is broken');
+    expect(await list()).toEqual(['1.del']);
+  });
+
+  test('carries out the others when one cannot be', async () => {
+    await add(world.context, { ...REQUEST, containerId: 'c2' }, new AbortController().signal);
+    await spool('1.del', DEL);
+    await spool('2.del', [DEL[0], ['CNI_CONTAINERID', 'c2'], DEL[2]]);
+    let tries = 0;
+    world.fault = (step) => {
+      if (step === 'ports.remove') tries += 1;
+      if (tries === 1 && ['ports.remove', 'journal.put'].includes(step)) throw new Error('all is broken');
+    };
+    await expect(createReaper(world.context, places()).replaySpool()).rejects.toThrow('all is broken');
+    expect(await list()).toEqual(['1.del']);
+    expect([...world.entries.keys()]).toEqual(['c1/eth0']);
   });
 
   test('is taken in before calls are: an ADD that waited for the agent is not undone by the DEL before it', async () => {
     await spool('1.del', DEL);
-    await writeFile(join(folder, '0.del'), 'garbage');
-    const reaper = createReaper(world.context, folder);
+    await writeFile(join(places().spool, '0.del'), 'garbage');
+    const reaper = createReaper(world.context, places());
     await reaper.takeSpool();
-    expect(await readdir(folder)).toEqual(['0.del.bad']);
+    expect(await list()).toEqual([]);
+    expect(await readdir(places().aside)).toEqual(['spool-0.del.bad']);
     expect(world.entries.get('c1/eth0')?.state).toBe('releasing');
     await add(world.context, REQUEST, new AbortController().signal);
     await reaper.replaySpool();
@@ -71,7 +111,7 @@ describe('the spool', () => {
 
   test('is carried out by a round when no ADD has come', async () => {
     await spool('1.del', DEL);
-    const reaper = createReaper(world.context, folder);
+    const reaper = createReaper(world.context, places());
     await reaper.takeSpool();
     expect(await reaper.round()).toEqual({ removed: 1, suspected: 0 });
     expect(world.ports.size).toBe(0);
@@ -79,16 +119,15 @@ describe('the spool', () => {
   });
 
   test('is made when it is not there: the shim does not make it', async () => {
-    const path = join(folder, 'spool');
-    expect(await createReaper(world.context, path).replaySpool()).toBe(0);
-    await mkdir(path, { recursive: true });
+    const path = join(folder, 'new');
+    expect(await createReaper(world.context, { ...places(), spool: path }).replaySpool()).toBe(0);
     expect(await readdir(path)).toEqual([]);
   });
 });
 
 describe('a round', () => {
   test('removes what is suspected twice, and nothing that is healthy', async () => {
-    const reaper = createReaper(world.context, folder);
+    const reaper = createReaper(world.context, places());
     expect(await reaper.round()).toEqual({ removed: 0, suspected: 0 });
     world.links.clear();
     expect(await reaper.round()).toEqual({ removed: 0, suspected: 1 });
@@ -99,7 +138,7 @@ describe('a round', () => {
   });
 
   test('removes a host end that belongs to nothing', async () => {
-    const reaper = createReaper(world.context, folder);
+    const reaper = createReaper(world.context, places());
     world.links.add('mffffffffffffff');
     world.links.add('mgmt0');
     await reaper.round();
@@ -108,7 +147,7 @@ describe('a round', () => {
   });
 
   test('does not take a pod for gone that came while it looked', async () => {
-    const reaper = createReaper(world.context, folder);
+    const reaper = createReaper(world.context, places());
     world.pods.clear();
     await reaper.round();
     world.pods.set('shop/web', { metadata: { uid: 'u1' } });
@@ -117,7 +156,7 @@ describe('a round', () => {
   });
 
   test('takes nothing for unknown while the OVS database cannot be read', async () => {
-    const reaper = createReaper(world.context, folder);
+    const reaper = createReaper(world.context, places());
     const [port] = world.ports.values();
     const links = [...world.links];
     world.live = false;
@@ -131,7 +170,7 @@ describe('a round', () => {
   });
 
   test('goes on after what cannot be removed, and tells of it', async () => {
-    const reaper = createReaper(world.context, folder);
+    const reaper = createReaper(world.context, places());
     await add(world.context, { ...REQUEST, containerId: 'c2' }, new AbortController().signal);
     world.links.clear();
     world.links.add('mffffffffffffff');
@@ -157,7 +196,7 @@ describe('a round', () => {
       came = true;
       await add(world.context, late, new AbortController().signal);
     };
-    await createReaper(world.context, folder).round();
+    await createReaper(world.context, places()).round();
     expect([...world.entries.values()].map(({ containerId, state }) => [containerId, state])).toEqual([
       ['c2', 'attached'],
     ]);

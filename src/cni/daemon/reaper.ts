@@ -1,6 +1,6 @@
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseRequest, type WireRequest } from '../protocol.ts';
+import { LIMITS, parseRequest, type WireRequest } from '../protocol.ts';
 import type { Context } from './context.ts';
 import { defer, del } from './del.ts';
 import { doEach } from './each.ts';
@@ -8,6 +8,7 @@ import type { Networks } from './networks/networks.ts';
 import { planReap, type ReapInput } from './plan-reap.ts';
 import { release } from './release.ts';
 import { type AttachmentKey, parseKey } from './request.ts';
+import { isPassing, readSmall, setAside } from './unreadable.ts';
 import { ALIAS_PREFIX } from './wire.ts';
 
 /** Removes what no DEL will come for any more. Level-triggered: each round looks at everything. */
@@ -18,7 +19,7 @@ export type Reaper = {
    * suspected yet.
    */
   round(): Promise<{ readonly removed: number; readonly suspected: number }>;
-  /** Repeats the DELs that came while no agent was there. */
+  /** Repeats the DELs that came while no agent was there. Goes on after one that fails and throws it at the end. */
   replaySpool(): Promise<number>;
   /**
    * Takes the spool into the journal, to be called before the first call is served: an ADD for the same interface that
@@ -27,9 +28,12 @@ export type Reaper = {
   takeSpool(): Promise<number>;
 };
 
-/** `folder` is where the shim puts what it could not deliver. */
-export function createReaper(context: Context, folder: string, networks?: Networks): Reaper {
+/** `spool` is where the shim puts what it could not deliver, `aside` where that goes of it which nobody can read. */
+export type SpoolPlaces = { readonly spool: string; readonly aside: string };
+
+export function createReaper(context: Context, places: SpoolPlaces, networks?: Networks): Reaper {
   let suspects: ReadonlySet<string> = new Set();
+  let halves: ReadonlySet<string> = new Set();
   return {
     round: async () => {
       const seen = await observe(context);
@@ -47,13 +51,15 @@ export function createReaper(context: Context, folder: string, networks?: Networ
       for (const failure of failures) throw failure;
       return { removed: whole + plan.remove.length + plan.strays.length, suspected: suspects.size };
     },
-    replaySpool: () =>
-      emptySpool(context, folder, async (key) => {
+    replaySpool: async () => {
+      halves = await sweepHalves(places.spool, halves);
+      return emptySpool(context, places, async (key) => {
         if (networks?.isWhole(key) === true) await networks.delete(key.containerId);
         await del(context, key);
-      }),
+      });
+    },
     takeSpool: () =>
-      emptySpool(context, folder, async (key) => {
+      emptySpool(context, places, async (key) => {
         if (networks?.isWhole(key) === true) await networks.defer(key.containerId);
         await defer(context, key);
       }),
@@ -96,30 +102,41 @@ async function observe({ cluster, ports, calls, journal, links }: Context): Prom
 
 type CarryOut = (key: AttachmentKey) => Promise<void>;
 
-async function emptySpool(context: Context, folder: string, carryOut: CarryOut): Promise<number> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const names = (await readdir(folder)).filter((name) => name.endsWith('.del')).sort();
-  for (const name of names) {
-    const path = join(folder, name);
-    const request = await readSpooled(context, folder, name);
-    if (request !== undefined) {
-      await carryOut(parseKey(request.env));
-      await rm(path, { force: true });
-    }
-  }
+async function emptySpool(context: Context, places: SpoolPlaces, carryOut: CarryOut): Promise<number> {
+  const { spool } = places;
+  await mkdir(spool, { recursive: true, mode: 0o700 });
+  const names = (await readdir(spool)).filter((name) => name.endsWith('.del')).sort();
+  await doEach(names, async (name) => {
+    const request = await readSpooled(context, places, name);
+    if (request === undefined) return;
+    await carryOut(parseKey(request.env));
+    await rm(join(spool, name), { force: true });
+  });
   return names.length;
 }
 
 /** A file that is no DEL of ours is put aside; it must not stop the others. */
-async function readSpooled(context: Context, folder: string, name: string): Promise<WireRequest | undefined> {
+async function readSpooled(context: Context, places: SpoolPlaces, name: string): Promise<WireRequest | undefined> {
+  const path = join(places.spool, name);
   try {
-    const request = parseRequest(await readFile(join(folder, name)));
+    const request = parseRequest(await readSmall(path, LIMITS.bytes));
     parseKey(request.env);
     if (request.env.get('CNI_COMMAND') === 'DEL') return request;
     throw new Error('it is no DEL');
-  } catch (error) {
-    context.log.warn({ err: error, file: name }, 'a spooled call cannot be understood; it is put aside');
-    await rename(join(folder, name), join(folder, `${name}.bad`));
+  } catch (why) {
+    if (isPassing(why)) throw why;
+    await setAside(places.aside, { kind: 'spool', path, why }, context.log);
     return undefined;
   }
+}
+
+/** A shim that was killed while it wrote leaves half a file; what two rounds have seen nobody is writing any more. */
+async function sweepHalves(spool: string, before: ReadonlySet<string>): Promise<ReadonlySet<string>> {
+  const names = await readdir(spool).catch(() => []);
+  const halves = names.filter((name) => name.startsWith('.') && name.endsWith('.tmp'));
+  await doEach(
+    halves.filter((name) => before.has(name)),
+    (name) => rm(join(spool, name), { force: true }),
+  );
+  return new Set(halves);
 }
