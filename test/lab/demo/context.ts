@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import type { KubeObject } from '../../../src/kube/types.ts';
+import { findKind, parseSelection, readList, readObject, tryCreate } from '../api.ts';
 import { waitFor } from '../command.ts';
 import { kubectl } from '../kubectl.ts';
 import type { LabState } from '../state.ts';
@@ -36,8 +38,11 @@ export class DemoError extends Error {
   override readonly name = 'DemoError';
 }
 
+/** The object; throws DemoError when there is none. */
 export async function getThing(context: Context, kind: string, name: string, namespace = NAMESPACE): Promise<Thing> {
-  return JSON.parse(await kubectl(context.lab, ['-n', namespace, 'get', kind, name, '-o', 'json'])) as Thing;
+  const found = await findThing(context, kind, name, namespace);
+  if (found === undefined) throw new DemoError(`there is no ${kind} ${name} in ${namespace}`);
+  return found;
 }
 
 /** The object, or undefined when the API says that there is none. */
@@ -47,26 +52,46 @@ export async function findThing(
   name: string,
   namespace = NAMESPACE,
 ): Promise<Thing | undefined> {
+  const known = findKind(kind);
+  if (known !== undefined) return (await readObject(context.lab, known, { namespace, name })) as Thing | undefined;
   const text = await kubectl(context.lab, ['-n', namespace, 'get', kind, name, '-o', 'json', '--ignore-not-found']);
   return text.trim() === '' ? undefined : (JSON.parse(text) as Thing);
 }
 
+/** Objects of a kind; `flags` are kubectl's. */
 export async function listThings(
   context: Context,
   kind: string,
   flags: readonly string[] = ['-n', NAMESPACE],
 ): Promise<Thing[]> {
+  const [known, selection] = [findKind(kind), parseSelection(flags)];
+  if (known !== undefined && selection !== undefined) {
+    return (await readList(context.lab, known, selection)) as Thing[];
+  }
   return (JSON.parse(await kubectl(context.lab, ['get', kind, ...flags, '-o', 'json'])) as { items: Thing[] }).items;
 }
 
+/** As `kubectl apply` does, which is only needed for what is there already. */
 export async function applyThings(context: Context, things: readonly object[]): Promise<void> {
-  const list = { apiVersion: 'v1', kind: 'List', items: things };
-  await kubectl(context.lab, ['apply', '-f', '-'], { input: JSON.stringify(list) });
+  const items: object[] = [];
+  for (const thing of things) {
+    if (!(await tryCreate(context.lab, thing as KubeObject))) items.push(thing);
+    else if ((thing as KubeObject).kind === 'Namespace') await expectAccount(context, thing as KubeObject);
+  }
+  if (items.length === 0) return;
+  const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
+  await kubectl(context.lab, ['apply', '-f', '-'], { input });
 }
+
+/** A controller gives each new namespace the account without which no pod is admitted. */
+const expectAccount = (context: Context, { metadata }: KubeObject): Promise<Thing> =>
+  expectSoon(`a service account in ${metadata?.name}`, 30, () =>
+    findThing(context, 'serviceaccount', 'default', metadata?.name),
+  );
 
 /** Awaits a value; throws DemoError with `what` when it does not come in time. */
 export async function expectSoon<T>(what: string, seconds: number, check: () => Promise<T | undefined>): Promise<T> {
-  const value = await waitFor(check, seconds * 1000, 200);
+  const value = await waitFor(check, seconds * 1000);
   if (value === undefined) throw new DemoError(`${what} did not happen within ${seconds} s`);
   return value;
 }

@@ -391,12 +391,13 @@ async function watchTraffic(end: Promise<unknown>): Promise<number> {
   end.finally(() => {
     over = true;
   });
-  while (!over) {
+  await expectSoon('the end', 240, async () => {
     const busy = (await migrations()).filter(
       (job) => !['Pending', 'Succeeded', 'Failed', undefined].includes(job.status?.phase),
     );
     busiest = Math.max(busiest, busy.length);
-  }
+    return over || undefined;
+  });
   return busiest;
 }
 

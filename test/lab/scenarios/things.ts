@@ -1,3 +1,4 @@
+import { findKind, mergeObject } from '../api.ts';
 import { tryCommand } from '../command.ts';
 import { type Context, expectSoon, listThings, type Thing } from '../demo/context.ts';
 import { kubectl } from '../kubectl.ts';
@@ -106,7 +107,11 @@ export async function removeAll(context: Context, kind: string, names: readonly 
   await kubectl(context.lab, ['delete', kind, ...names, ...flags], { timeoutMs: 100_000 });
 }
 
-/** Changes an object by a merge patch. */
+/** Changes an object by a merge patch; `target` is what stands before it on kubectl's command line. */
 export async function patchThing(context: Context, target: readonly string[], body: object): Promise<void> {
+  const [namespace, words] = target[0] === '-n' ? [target[1] ?? '', target.slice(2)] : ['default', target];
+  const [kind = '', name = '', ...flags] = words;
+  const known = flags.length === 0 ? findKind(kind) : undefined;
+  if (known !== undefined) return mergeObject(context.lab, known, { namespace, name, body });
   await kubectl(context.lab, ['patch', ...target, '--type=merge', '-p', JSON.stringify(body)]);
 }
