@@ -65,6 +65,7 @@ describe('pods', () => {
   const pods = () => lab.nodes.map((node) => ({ node, name: `host-${node.name}` }));
 
   beforeAll(async () => {
+    await kubectl(lab, ['delete', 'namespace', namespace, '--ignore-not-found', '--timeout=60s']);
     const items = pods().map(({ node, name }) => ({
       apiVersion: 'v1',
       kind: 'Pod',
@@ -90,7 +91,7 @@ describe('pods', () => {
     await kubectl(lab, ['-n', namespace, 'wait', '--for=condition=Ready', 'pod', '--all', '--timeout=60s']);
   });
   afterAll(async () => {
-    await kubectl(lab, ['delete', 'namespace', namespace, '--wait=true']);
+    await kubectl(lab, ['delete', 'namespace', namespace, '--wait=false']);
   });
 
   it('run on the network of their node', async () => {

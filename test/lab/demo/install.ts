@@ -4,7 +4,7 @@ import { runCommand } from '../command.ts';
 import { kubectl } from '../kubectl.ts';
 import { formatNodeCommand } from '../process.ts';
 import { findStateDir, type LabState, loadState } from '../state.ts';
-import { type Context, DemoError, expectSoon, listThings } from './context.ts';
+import { type Context, DemoError, expectSoon, listThings, type Thing } from './context.ts';
 
 export const RELEASE_NAMESPACE = 'mooring-system';
 const DEPLOYMENTS = ['deployment/mooring-operator', 'deployment/mooring-hook'];
@@ -36,6 +36,25 @@ export async function installChart(context: Context): Promise<void> {
   });
   await restartWhatChanged(context);
   await expectSoon('every node Ready', 120, async () => ((await countUnready(context)) === 0 ? true : undefined));
+}
+
+/** Everything of the chart runs as its objects ask for, and every node is Ready. */
+export async function isInstalled(context: Context): Promise<boolean> {
+  const list = (kind: string) => listThings(context, kind, ['-n', RELEASE_NAMESPACE]);
+  const [deployments, daemonSets] = await Promise.all([list('deployments'), list('daemonsets')]);
+  const isWhole = deployments.length > 0 && daemonSets.length > 0 && [...deployments, ...daemonSets].every(isRolledOut);
+  return isWhole && (await countUnready(context)) === 0;
+}
+
+/** Of a Deployment or a DaemonSet: all of its pods are of its present template, and ready. */
+function isRolledOut({ metadata, spec, status = {} }: Thing): boolean {
+  const { generation } = metadata as { generation?: number };
+  const wanted: number = spec.replicas ?? status.desiredNumberScheduled ?? 0;
+  const [fresh, ready] = [
+    status.updatedReplicas ?? status.updatedNumberScheduled,
+    status.readyReplicas ?? status.numberReady,
+  ];
+  return status.observedGeneration === generation && wanted > 0 && fresh === wanted && ready === wanted;
 }
 
 /** A rebuilt image keeps its tag in the lab, so Helm sees no change: restart programs whose image is newer than they are. */

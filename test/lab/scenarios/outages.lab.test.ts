@@ -42,7 +42,7 @@ describe('an outage of a minute loses nothing and needs no restart', () => {
     signalProcess(apiserver, 'SIGSTOP');
     try {
       await stayAway();
-      for (const pod of pods) await pingFromNode(pod);
+      await Promise.all(pods.map(pingFromNode));
     } finally {
       signalProcess(apiserver, 'SIGCONT');
     }
@@ -62,9 +62,8 @@ describe('an outage of a minute loses nothing and needs no restart', () => {
     try {
       await applyThings(context, [formatSleeper(NAMESPACE, 'after-nb')]);
       await stayAway();
-      for (const pod of await listThings(context, 'pods', ['-n', NAMESPACE])) {
-        if (pod.status?.phase === 'Running') await pingFromNode(pod);
-      }
+      const pods = await listThings(context, 'pods', ['-n', NAMESPACE]);
+      await Promise.all(pods.filter(({ status }) => status?.phase === 'Running').map(pingFromNode));
       const waiting = (await listThings(context, 'lp', ['-n', NAMESPACE])).find(
         (port) => port.spec.owner.name === 'after-nb',
       );

@@ -5,7 +5,7 @@ import { findPodPid } from '../demo/pods.ts';
 import { kubectl, nodeExec } from '../kubectl.ts';
 import { expectReady, formatNad, formatSubnet, formatWebPod, patchThing, pings, removeAll, runIn } from './things.ts';
 import { conditionOf, expectGuest, expectPort, formatMachine, inGuest } from './vms.ts';
-import { closeNamespace, expectCondition, expectEvent, openNamespace, openWorld } from './world.ts';
+import { closeNamespace, expectCondition, expectEvent, loseNamespace, openNamespace, openWorld } from './world.ts';
 
 const NAMESPACE = 'pods-lab';
 const BOUND = 'pods-bound';
@@ -167,6 +167,7 @@ describe('a namespace that is lost and restored from a backup of another cluster
     const saved = await listThings(context, 'lp', ['-n', NAMESPACE]);
     const ours = saved.filter(({ spec }) => spec.owner.name === VM.name);
     expect(ours).toHaveLength(2);
+    await loseNamespace(context, NAMESPACE);
     await openNamespace(context, NAMESPACE);
     await applyThings(context, [formatNad(NAMESPACE, 'extra'), ...saved.map(formatRestored)]);
     const waiting = await expectPort(context, VM, (port) => conditionOf(port, 'Allocated').reason === 'Restored');
