@@ -7,6 +7,7 @@ import { KINDS } from '../api/group.ts';
 import { createAgent } from '../cni/daemon/agent.ts';
 import { createCluster, type Pod } from '../cni/daemon/cluster.ts';
 import { ATTACH_MODES } from '../cni/daemon/networks/who.ts';
+import { createController } from '../cni/daemon/ovn-controller.ts';
 import { createOvsPorts } from '../cni/daemon/ovs-ports.ts';
 import { createEventRecorder, createResource, LEASE, type Lease, systemClock, type Transport } from '../kube/index.ts';
 import { createNetnsWorker } from '../netlink/worker.ts';
@@ -26,6 +27,7 @@ const OPTIONS = {
   'ovs-control': { type: 'string', default: DEFAULT_CONTROL },
   bridge: { type: 'string', default: 'br-int' },
   'underlay-bridge': { type: 'string', default: 'br-phy' },
+  'ovn-run-dir': { type: 'string', default: '' },
   'run-dir': { type: 'string', default: '/run/mooring' },
   'state-dir': { type: 'string', default: '/var/lib/mooring' },
   'cni-bin-dir': { type: 'string', default: '/opt/cni/bin' },
@@ -61,6 +63,8 @@ Usage: mooring-agent [options]
   --ovs-control FILE    where the node's ovs-vswitchd takes commands (default: ${DEFAULT_CONTROL})
   --bridge NAME         the integration bridge (default: br-int)
   --underlay-bridge B   with the datapath in user space, the bridge that bears the tunnels' address (default: br-phy)
+  --ovn-run-dir DIR     where the node's ovn-controller has its pid file and takes commands, for STATUS (default: it is
+                        not asked)
   --run-dir DIR         for the socket cni.sock (default: /run/mooring)
   --state-dir DIR       for journal and spool (default: /var/lib/mooring)
   --cni-bin-dir DIR     where runtimes look for plugins (default: /opt/cni/bin)
@@ -148,6 +152,7 @@ async function run(values: Values): Promise<void> {
     podWriter: createResource<Pod>(transport, KINDS.pod),
     ...(peerPort === 0 || values.namespace === '' ? {} : { carry: formatCarry(values, peerPort, transport) }),
     ...(values['guard-servers'] ? { openflow: createOpenFlow({ path: findSwitch(values) }) } : {}),
+    ...(values['ovn-run-dir'] === '' ? {} : { controller: createController(values['ovn-run-dir']) }),
     pid: process.pid,
     deadlines,
     reapMs,

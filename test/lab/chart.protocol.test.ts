@@ -49,7 +49,9 @@ describe('the chart', () => {
     expect(programs.get('mooring-operator')).toEqual(
       expect.arrayContaining(['--default-cidr=10.16.0.0/16', '--join-cidr=100.64.0.0/16,fd00:100:64::/112', '--mtu=0']),
     );
-    expect(programs.get('mooring-agent')).toContain('--default-mtu=0');
+    expect(programs.get('mooring-agent')).toEqual(
+      expect.arrayContaining(['--default-mtu=0', '--ovn-run-dir=/run/ovn']),
+    );
     for (const args of programs.values()) expect(args).not.toContain('--secondary');
   });
 

@@ -26,9 +26,11 @@ import { createNetworkLoop } from './networks/loop.ts';
 import type { Networks } from './networks/networks.ts';
 import type { AttachMode } from './networks/who.ts';
 import { createNodeGateway } from './node-gateway.ts';
+import type { Controller } from './ovn-controller.ts';
 import type { Ports } from './ports.ts';
 import { createReaper, type Reaper } from './reaper.ts';
 import { createCniServer } from './server.ts';
+import { NO_OVS } from './status.ts';
 import { createStrays, type Strays, type StraysOptions } from './strays/watch.ts';
 import { ASIDE_FOLDER } from './unreadable.ts';
 import { answer, refuse, type Served } from './verbs.ts';
@@ -70,6 +72,8 @@ export type AgentOptions = {
   readonly openflow?: OpenFlow;
   /** Where agents meet to carry tracked connections; none: they do not. */
   readonly carry?: Registry & { readonly port: number };
+  /** This node's ovn-controller, for STATUS; none: it is not asked. */
+  readonly controller?: Controller;
   /** Our own process id; as the first process of a container the agent has to reap orphans. */
   readonly pid?: number;
   readonly deadlines?: Context['deadlines'];
@@ -93,7 +97,7 @@ export function createAgent(options: AgentOptions): Agent {
   const { cluster, ports, clock, random, log, metrics } = options;
   const findObstacle = (): string | undefined => {
     if (!cluster.hasSynced()) return 'the API server has not been read yet';
-    if (!ports.isLive()) return 'the local OVS database is not connected; is the ovn-node pod of this node running?';
+    if (!ports.isLive()) return NO_OVS;
     return options.primary ? gateway.findObstacle() : undefined;
   };
   const context: Served & { networks?: Networks } = {

@@ -31,6 +31,7 @@ export type Cluster = {
   /** Every LogicalPort with an attachment on this node. */
   listPorts(): readonly LogicalPort[];
   findSubnet(name: string): Subnet | undefined;
+  listSubnets(): readonly Subnet[];
   findNode(): Node | undefined;
   onChange(listener: () => void): () => void;
 };
@@ -85,6 +86,7 @@ export function createCluster(options: ClusterOptions): RunningCluster {
     findPort: (podUid, ifname) => ports.store.byIndex('attachment', `${podUid}/${ifname}`)[0],
     listPorts: () => ports.store.list(),
     findSubnet: (name) => subnets.store.get(name),
+    listSubnets: () => subnets.store.list(),
     findNode: () => nodes.store.get(node),
     onChange: (listener) => {
       listeners.add(listener);

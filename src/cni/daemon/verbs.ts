@@ -1,7 +1,6 @@
 import type { WireAnswer, WireError, WireRequest } from '../protocol.ts';
 import { findIpam } from './capabilities.ts';
 import { check } from './check.ts';
-import type { Context } from './context.ts';
 import { del } from './del.ts';
 import { CniError, formatCniError, toCniError, wordDelError } from './errors.ts';
 import { gc } from './gc.ts';
@@ -9,11 +8,11 @@ import { type HostPortsSettings, tellHostPorts } from './host-ports.ts';
 import type { Networks } from './networks/networks.ts';
 import { type Command, findVersion, parseAttach, parseCommand, parseConfig, parseKey } from './request.ts';
 import { addSingle } from './single.ts';
-import { status } from './status.ts';
+import { type StatusContext, status } from './status.ts';
 import { formatVersions } from './version.ts';
 
 /** What answers calls. Without `networks` only the interface of the call itself is looked after. */
-export type Served = Context & { readonly networks?: Networks; readonly install?: HostPortsSettings };
+export type Served = StatusContext & { readonly networks?: Networks; readonly install?: HostPortsSettings };
 
 /** Gives what is to be printed, undefined for nothing. */
 type Verb = (context: Served, request: WireRequest, caller: AbortSignal) => Promise<object | undefined>;
@@ -42,8 +41,8 @@ const VERBS: Record<Command, Verb> = {
     if (!done) await check(context, attach);
     return undefined;
   },
-  STATUS: async (context) => {
-    status(context);
+  STATUS: async (context, request) => {
+    await status(context, parseConfig(request.stdin));
     return undefined;
   },
   GC: async (context, request) => {

@@ -31,7 +31,9 @@
 #define MOORING_SPOOL "/var/lib/mooring/spool"
 #endif
 
+#ifndef WIRE_VERSION
 #define WIRE_VERSION "1"
+#endif
 #define MAX_REQUEST (1024 * 1024)
 #define MAX_HEADER (64 * 1024 - 1)
 #define MAX_ANSWER (1024 * 1024)

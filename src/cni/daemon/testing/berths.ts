@@ -53,11 +53,11 @@ export async function listHostEnds(node: TestNode): Promise<string[]> {
   return links.match(/^m[0-9a-f]{14}/gm) ?? [];
 }
 
-/** Waits for a condition that other processes bring about; throws after 15 s. */
-export async function eventually(what: string, probe: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + 15_000;
+/** Waits for a condition that other processes bring about; throws after 30 s, or after `withinMs`. */
+export async function eventually(what: string, probe: () => Promise<boolean>, withinMs = 30_000): Promise<void> {
+  const end = performance.now() + withinMs;
   while (!(await probe())) {
-    if (performance.now() > end) throw new Error(`not within 15 s: ${what}`);
+    if (performance.now() > end) throw new Error(`not within ${withinMs / 1000} s: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

@@ -30,6 +30,8 @@ export type FakeWorld = {
   port: LogicalPort | undefined;
   subnet: Subnet | undefined;
   live: boolean;
+  /** The API has been read. */
+  synced: boolean;
   obstacle: string | undefined;
   /** OVN says so for each new port. */
   installs: boolean;
@@ -76,6 +78,7 @@ export function createFakeWorld(): FakeWorld {
     port: PORT,
     subnet: SUBNET,
     live: true,
+    synced: true,
     obstacle: undefined,
     installs: true,
     change: () => {
@@ -89,12 +92,13 @@ export function createFakeWorld(): FakeWorld {
   const context: Context = {
     node: 'n1',
     cluster: {
-      hasSynced: () => true,
+      hasSynced: () => world.synced,
       findPod: ({ namespace, name }) => world.pods.get(`${namespace}/${name}`),
       listPods: () => [...world.pods.values()],
       findPort: () => world.port,
       listPorts: () => (world.port === undefined ? [] : [world.port]),
       findSubnet: () => world.subnet,
+      listSubnets: () => (world.subnet === undefined ? [] : [world.subnet]),
       findNode: () => undefined,
       onChange,
     },

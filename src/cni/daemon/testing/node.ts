@@ -25,6 +25,8 @@ export type CniCall = {
   readonly ifname?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly config?: object;
+  /** Another program than this node's shim. */
+  readonly shim?: string;
 };
 
 /** A pod as the runtime sees it: a sandbox with a network namespace. */
@@ -72,13 +74,11 @@ export async function startTestNode(): Promise<TestNode> {
   const api = await startApi(processes, id);
   const ovn = await startOvn(processes, join(folder, 'ovn'), { netns: id, node: NODE });
   await writeFile(join(folder, 'kubeconfig'), formatKubeconfig(api.server));
-  const shim = join(folder, 'mooring-cni');
-  const paths = `-DMOORING_SOCKET='"${folder}/run/cni.sock"' -DMOORING_SPOOL='"${folder}/state/spool"'`;
-  await run(['make', '-s', '-C', SHIM, `OUT=${shim}`, `DEFINES=${paths}`]);
+  const shim = await buildShim(folder);
   const put = async (collection: string, object: KubeObject) =>
     (await api.ask({ do: 'put', collection, object })) as KubeObject;
   let agent: ChildProcess | undefined;
-  const startCni = (call: CniCall) => runShim(shim, call);
+  const startCni = (call: CniCall) => runShim(call.shim ?? shim, call);
   return {
     folder,
     ovn,
@@ -137,6 +137,15 @@ export async function startTestNode(): Promise<TestNode> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** The shim for a test's node; `version` of its wire is today's if absent. Gives its path. */
+export async function buildShim(folder: string, version?: string): Promise<string> {
+  const shim = join(folder, `mooring-cni${version ?? ''}`);
+  const paths = `-DMOORING_SOCKET='"${folder}/run/cni.sock"' -DMOORING_SPOOL='"${folder}/state/spool"'`;
+  const other = version === undefined ? '' : ` -DWIRE_VERSION='"${version}"'`;
+  await run(['make', '-s', '-C', SHIM, `OUT=${shim}`, `DEFINES=${paths}${other}`]);
+  return shim;
 }
 
 async function startApi(processes: Processes, netns: string) {

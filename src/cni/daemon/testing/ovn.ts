@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { access, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { end, type Processes, run } from './processes.ts';
@@ -12,7 +13,12 @@ export type TestOvn = {
   suspendDatabase(): Promise<{ resume(): void }>;
   /** Kills ovs-vswitchd and starts it again: it makes its devices anew. */
   restartSwitch(): Promise<void>;
+  /** Kills one program; `start` brings it back. */
+  stop(program: Stoppable): Promise<{ start(): void }>;
 };
+
+/** The local database, the Southbound one, and who carries the latter out on the node. */
+export type Stoppable = 'database' | 'southbound' | 'controller';
 
 const SCHEMAS = '/usr/share';
 
@@ -37,13 +43,12 @@ export async function startOvn(
   await createDatabase(folder, 'conf', `${SCHEMAS}/openvswitch/vswitch.ovsschema`);
   await createDatabase(folder, 'nb', `${SCHEMAS}/ovn/ovn-nb.ovsschema`);
   await createDatabase(folder, 'sb', `${SCHEMAS}/ovn/ovn-sb.ovsschema`);
-  const serve = (name: string, socket: string) => {
-    const control = `--unixctl=${folder}/${name}-server.ctl`;
-    return start('ovsdb-server', join(folder, `${name}.db`), `--remote=p${socket}`, control, '-vconsole:off');
-  };
-  const database = serve('conf', sockets.ovs);
-  serve('nb', sockets.nb);
-  serve('sb', sockets.sb);
+  const starts = createStarts(start, folder, sockets);
+  const running = new Map<Stoppable, ChildProcess>([
+    ['database', starts.database()],
+    ['southbound', starts.southbound()],
+  ]);
+  starts.northbound();
   await Promise.all(['db', 'nb', 'sb'].map((name) => waitForFile(join(folder, `${name}.sock`))));
   const vsctl = (...args: string[]) => run(['ovs-vsctl', `--db=${sockets.ovs}`, '--timeout=10', ...args], env);
   await vsctl('--no-wait', 'init');
@@ -57,30 +62,50 @@ export async function startOvn(
   };
   const pairs = Object.entries(ids).map(([key, value]) => `external_ids:${key}=${JSON.stringify(value)}`);
   await vsctl('--no-wait', 'set', 'Open_vSwitch', '.', ...pairs);
-  const startSwitch = () =>
-    start('ovs-vswitchd', sockets.ovs, '--disable-system', '-vconsole:off', `--unixctl=${folder}/vswitchd.ctl`);
-  let vswitchd = startSwitch();
-  start(
-    'ovn-northd',
-    `--ovnnb-db=${sockets.nb}`,
-    `--ovnsb-db=${sockets.sb}`,
-    '-vconsole:off',
-    `--unixctl=${folder}/northd.ctl`,
-  );
-  start('ovn-controller', sockets.ovs, '-vconsole:off', `--log-file=${folder}/ovn-controller.log`);
+  let vswitchd = starts.vswitchd();
+  starts.northd();
+  running.set('controller', starts.controller());
   return {
     ovsDb: sockets.ovs,
     vsctl,
     suspendDatabase: async () => {
-      database.kill('SIGSTOP');
-      return { resume: () => void database.kill('SIGCONT') };
+      const database = running.get('database');
+      database?.kill('SIGSTOP');
+      return { resume: () => void database?.kill('SIGCONT') };
     },
     restartSwitch: async () => {
       await end(vswitchd, 'SIGKILL');
-      vswitchd = startSwitch();
+      vswitchd = starts.vswitchd();
+    },
+    stop: async (program) => {
+      const child = running.get(program);
+      if (child !== undefined) await end(child, 'SIGKILL');
+      return { start: () => void running.set(program, starts[program]()) };
     },
     nbctl: (...args) => run(['ovn-nbctl', `--db=${sockets.nb}`, '--timeout=10', ...args], env),
     sbctl: (...args) => run(['ovn-sbctl', `--db=${sockets.sb}`, '--timeout=10', ...args], env),
+  };
+}
+
+type Sockets = { readonly ovs: string; readonly nb: string; readonly sb: string };
+
+/** How each program is started. */
+function createStarts(start: (...command: string[]) => ChildProcess, folder: string, sockets: Sockets) {
+  const control = (name: string) => `--unixctl=${folder}/${name}.ctl`;
+  const serve = (name: string, socket: string) => {
+    const file = join(folder, `${name}.db`);
+    return start('ovsdb-server', file, `--remote=p${socket}`, control(`${name}-server`), '-vconsole:off');
+  };
+  const databases = [`--ovnnb-db=${sockets.nb}`, `--ovnsb-db=${sockets.sb}`];
+  const pidfile = [`--pidfile=${folder}/ovn-controller.pid`, '--overwrite-pidfile'];
+  const log = `--log-file=${folder}/ovn-controller.log`;
+  return {
+    database: () => serve('conf', sockets.ovs),
+    northbound: () => serve('nb', sockets.nb),
+    southbound: () => serve('sb', sockets.sb),
+    vswitchd: () => start('ovs-vswitchd', sockets.ovs, '--disable-system', '-vconsole:off', control('vswitchd')),
+    northd: () => start('ovn-northd', ...databases, '-vconsole:off', control('northd')),
+    controller: () => start('ovn-controller', sockets.ovs, '-vconsole:off', log, ...pidfile),
   };
 }
 
@@ -88,9 +113,9 @@ async function createDatabase(folder: string, name: string, schema: string): Pro
   await run(['ovsdb-tool', 'create', join(folder, `${name}.db`), schema]);
 }
 
-/** Waits until the file is there, 10 s at most. */
+/** Waits until the file is there, 40 s at most: on a busy machine a program takes 10 s to start. */
 export async function waitForFile(path: string): Promise<void> {
-  const until = performance.now() + 10_000;
+  const until = performance.now() + 40_000;
   for (;;) {
     try {
       return await access(path);
