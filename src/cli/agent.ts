@@ -41,6 +41,7 @@ const OPTIONS = {
   'plugin-types': { type: 'string', default: '' },
   'host-ports': { type: 'boolean', default: false },
   'guard-servers': { type: 'boolean', default: false },
+  uninstall: { type: 'boolean', default: false },
   'peer-port': { type: 'string', default: '9477' },
   namespace: { type: 'string', default: process.env.POD_NAMESPACE ?? '' },
   'pod-name': { type: 'string', default: process.env.POD_NAME ?? '' },
@@ -79,6 +80,7 @@ Usage: mooring-agent [options]
   --plugin-types LIST   types of other plugins that network attachments may name, with commas (default: any)
   --host-ports          have the plugin portmap serve pods' hostPort, where it is there: a process per pod
   --guard-servers       drop what pods and guests send as DHCP servers or routers, and count what they spoof
+  --uninstall           when it is told to end, take plugin and network configuration away: before the chart is removed
   --peer-port PORT      where agents of other nodes ask for the connections of a launcher that moves to them; 0: nobody
                         may (default: 9477)
   --namespace NAME      where the agents' Leases are; none: no connections are carried (default: $POD_NAMESPACE)
@@ -137,6 +139,7 @@ async function run(values: Values): Promise<void> {
     install: {
       ...{ shim: values.shim, binDir: values['cni-bin-dir'], confDir: values['cni-conf-dir'] },
       hostPorts: values['host-ports'],
+      removeAtEnd: values.uninstall,
       names: values['compat-kube-ovn'] ? ['mooring', 'kube-ovn'] : ['mooring'],
     },
     defaultMtu,

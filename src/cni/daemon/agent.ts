@@ -20,7 +20,7 @@ import type { Pod, RunningCluster } from './cluster.ts';
 import type { Context, Links } from './context.ts';
 import { removeServedGates } from './gates.ts';
 import { createGuardLoops } from './guard/guard.ts';
-import { type InstallOptions, installConflist, installShim, removeConflist } from './install.ts';
+import { type InstallOptions, installConflist, installShim, removeConflist, uninstall } from './install.ts';
 import { createJournal } from './journal.ts';
 import { createNetworkLoop } from './networks/loop.ts';
 import type { Networks } from './networks/networks.ts';
@@ -166,6 +166,10 @@ export function createAgent(options: AgentOptions): Agent {
       await strays?.stop();
       // Calls whose callers were cut off take back what they have made.
       await context.calls.drain();
+      if (options.install.removeAtEnd === true) {
+        await uninstall(options.install);
+        log.info({}, 'plugin and network configuration are removed');
+      }
     },
   };
 }

@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { attach, berth, eventually, listHostEnds, listOvsPorts, prepareSubnet } from './testing/berths.ts';
@@ -102,6 +102,24 @@ describe('an ADD that is cut off', () => {
     await node.stopAgent('SIGTERM');
     expect((await done).exit).toBe(1);
     expect(await isEmpty()).toBe(true);
+  });
+});
+
+describe('what the agent has installed', () => {
+  const list = async () =>
+    (await Promise.all(['cni-bin', 'cni-conf'].map((name) => readdir(join(node.folder, name)).catch(() => [])))).flat();
+
+  test('stays when the agent ends, so that the node stays Ready, and goes when it is to be uninstalled', async () => {
+    await mkdir(join(node.folder, 'cni-conf'), { recursive: true });
+    await writeFile(join(node.folder, 'cni-conf/10-mooring.conflist'), '{}');
+    await node.stopAgent('SIGTERM');
+    expect(await list()).toEqual(['mooring', '10-mooring.conflist']);
+    await node.startAgent('--uninstall');
+    await node.stopAgent('SIGKILL');
+    expect(await list()).toEqual(['mooring', '10-mooring.conflist']);
+    await node.startAgent('--uninstall');
+    await node.stopAgent('SIGTERM');
+    expect(await list()).toEqual([]);
   });
 });
 

@@ -2,7 +2,14 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { findHostPortObstacle, formatConflist, installConflist, installShim, removeConflist } from './install.ts';
+import {
+  findHostPortObstacle,
+  formatConflist,
+  installConflist,
+  installShim,
+  removeConflist,
+  uninstall,
+} from './install.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -83,4 +90,17 @@ test('the conflist goes when another plugin becomes the first, and an absent one
   await removeConflist(at());
   expect(await readdir(join(folder, 'net.d'))).toEqual([]);
   await removeConflist(at());
+});
+
+test('an uninstall takes all of ours away, and nothing of others', async () => {
+  const both = { ...at(), names: ['mooring', 'kube-ovn'] };
+  await writeFile(both.shim, 'one');
+  await installShim(both);
+  await installConflist(both);
+  await writeFile(join(both.confDir, '20-other.conflist'), '{}');
+  await writeFile(join(both.binDir, 'kube-ovn'), 'the plugin of Kube-OVN itself');
+  await uninstall(both);
+  expect(await readdir(both.binDir)).toEqual(['kube-ovn']);
+  expect(await readdir(both.confDir)).toEqual(['20-other.conflist']);
+  await uninstall(both);
 });

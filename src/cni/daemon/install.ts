@@ -1,5 +1,6 @@
 import { access, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { doEach } from './each.ts';
 import { writeWhole } from './journal.ts';
 
 /** The file that makes the runtime use us, and the node Ready. containerd 1.6 refuses results of 1.1.0. */
@@ -25,6 +26,8 @@ export type InstallOptions = {
   readonly names?: readonly string[];
   /** Whether the plugin portmap is to come after ours, where it is there. */
   readonly hostPorts?: boolean;
+  /** Whether all of this goes when the agent is told to end. */
+  readonly removeAtEnd?: boolean;
 };
 
 /** Why pods' `hostPort` does nothing on this node, with the way out; undefined when it works. */
@@ -59,13 +62,27 @@ export async function removeConflist({ confDir }: InstallOptions): Promise<void>
   await rm(join(confDir, CONFLIST_NAME), { force: true });
 }
 
-async function ensureFile(path: string, wanted: Buffer, mode: number): Promise<boolean> {
-  await mkdir(join(path, '..'), { recursive: true });
-  const present = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+/** Takes away what was installed: the conflist first, and each shim that is still ours and not another plugin's of its name. */
+export async function uninstall(options: InstallOptions): Promise<void> {
+  const { shim, binDir, names = ['mooring'] } = options;
+  await removeConflist(options);
+  const own = await readFile(shim);
+  await doEach(names, async (name) => {
+    const path = join(binDir, name);
+    if ((await readIfThere(path))?.equals(own) === true) await rm(path, { force: true });
+  });
+}
+
+function readIfThere(path: string): Promise<Buffer | undefined> {
+  return readFile(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
-  if (present?.equals(wanted) === true) return false;
+}
+
+async function ensureFile(path: string, wanted: Buffer, mode: number): Promise<boolean> {
+  await mkdir(join(path, '..'), { recursive: true });
+  if ((await readIfThere(path))?.equals(wanted) === true) return false;
   await writeWhole(path, wanted, mode);
   return true;
 }
