@@ -228,4 +228,15 @@ describe('a DEL', () => {
     };
     await expect(del(world.context, REQUEST)).rejects.toThrow('disk full');
   });
+
+  test('succeeds on a disk that takes no change when all but the entry is gone', async () => {
+    const world = createFakeWorld();
+    await attach(world);
+    world.fault = (step) => {
+      if (step.startsWith('journal.')) throw new Error('EROFS');
+    };
+    await del(world.context, REQUEST);
+    expect([world.ports.size, world.links.size, world.entries.size]).toEqual([0, 0, 1]);
+    expect(world.log.lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
+  });
 });

@@ -1,13 +1,14 @@
 import { formatHostInterface } from '../../api/names.ts';
 import type { Context } from './context.ts';
 import { withDeadline } from './deadline.ts';
-import { release } from './release.ts';
+import { NoteLeft, release } from './release.ts';
 import type { AttachmentKey } from './request.ts';
 
 /**
  * DEL: everything of this sandbox's interface goes, and nothing else. Succeeds when there is nothing. When OVS does not
  * answer, the wish is written down for the reaper and the runtime may go on: a pod must not hang in Terminating because
- * of us, and the netns takes the veth with it. Throws only when that cannot be written either.
+ * of us, and the netns takes the veth with it. Throws only when that cannot be written either; an entry that the disk
+ * keeps of something that is gone does no harm, and the reaper removes it when it can.
  */
 export async function del(context: Context, key: AttachmentKey): Promise<void> {
   const { clock, deadlines, metrics, log } = context;
@@ -19,7 +20,9 @@ export async function del(context: Context, key: AttachmentKey): Promise<void> {
         return 'ok';
       } catch (error) {
         log.warn({ err: error, ...key }, 'DEL cannot be finished now; the reaper will');
-        await defer(context, key);
+        await defer(context, key).catch((unwritten: unknown) => {
+          if (!(error instanceof NoteLeft)) throw unwritten;
+        });
         return 'deferred';
       }
     }),

@@ -74,6 +74,7 @@ describe('removing gates', () => {
       const gated = { ...entry, containerId };
       world.entries.set(formatKey(gated), gated);
     }
+    world.links.add(entry.hostInterface);
     world.port = makePort({ target: 'Source' });
     let failed = false;
     world.fault = (step) => {
@@ -85,5 +86,15 @@ describe('removing gates', () => {
     expect([...world.entries.values()].map(({ gate }) => gate)).toEqual([true, false]);
     expect(await removeServedGates(world.context)).toBe(1);
     expect([...world.entries.values()].map(({ gate }) => gate)).toEqual([false, false]);
+  });
+
+  test('F15 leaves what is at the path alone when the namespace of the ADD has gone: it is another launcher’s', async () => {
+    const world = createFakeWorld();
+    world.entries.set(formatKey(entry), entry);
+    world.links.add(`${entry.hostInterface}0`);
+    world.port = makePort({ target: 'Source' });
+    expect(await removeServedGates(world.context)).toBe(1);
+    expect(world.steps).not.toContain('links.deleteGate');
+    expect(world.entries.get(formatKey(entry))?.gate).toBe(false);
   });
 });

@@ -1,6 +1,6 @@
 import type { LogicalPort } from '../../api/types.gen.ts';
 import { NetlinkError } from '../../netlink/errors.ts';
-import type { Context } from './context.ts';
+import type { Context, Links } from './context.ts';
 import { doEach } from './each.ts';
 import type { JournalEntry } from './journal.ts';
 
@@ -33,11 +33,18 @@ export async function removeServedGates(context: Context): Promise<number> {
   return served.length;
 }
 
+/** A host end dies with its netns. Without it, what is at the path of the netns is another pod's, whose gate may have to stay. */
+async function hasHostEnd(links: Links, name: string): Promise<boolean> {
+  const { links: found } = await links.run({ kind: 'listLinks', prefix: name });
+  return found.some((link) => link.name === name);
+}
+
 async function removeGate({ journal, links, log }: Context, { containerId, ifname }: JournalEntry): Promise<void> {
   const entry = journal.find({ containerId, ifname });
   if (entry === undefined || !entry.gate) return;
   try {
-    await links.run({ kind: 'deleteGate', netnsPath: entry.netns, interface: ifname });
+    const isOwn = await hasHostEnd(links, entry.hostInterface);
+    if (isOwn) await links.run({ kind: 'deleteGate', netnsPath: entry.netns, interface: ifname });
   } catch (error) {
     if (!(error instanceof NetlinkError && error.class === 'not-found')) throw error;
   }
