@@ -1,5 +1,6 @@
 import { isStorageOnly } from '../../api/objects.ts';
 import type { LogicalPort, Subnet } from '../../api/types.gen.ts';
+import { PRIMARY_INTERFACE } from '../../plan/requests/types.ts';
 import { type Asked, checkAsked, parseAsked } from './asked.ts';
 import { checkShared } from './capabilities.ts';
 import { checkNetwork } from './check-network.ts';
@@ -7,7 +8,7 @@ import type { Cluster, Pod } from './cluster.ts';
 import { CniError } from './errors.ts';
 import { refuseBroken } from './explain.ts';
 import { findAttachment } from './plan-attachment.ts';
-import { formatName, PRIMARY_INTERFACE } from './plan-network.ts';
+import { formatName } from './plan-network.ts';
 import type { AttachRequest } from './request.ts';
 import { until } from './until.ts';
 import type { Work } from './wire.ts';

@@ -1,7 +1,7 @@
+import { PRIMARY_INTERFACE } from '../../plan/requests/types.ts';
 import { listHostPorts } from './capabilities.ts';
 import type { Context } from './context.ts';
 import { CLUSTER_NETWORK, findHostPortObstacle, type InstallOptions } from './install.ts';
-import { PRIMARY_INTERFACE } from './plan-network.ts';
 import type { AttachRequest } from './request.ts';
 
 /** What decides whether `hostPort` works on this node. */

@@ -1,6 +1,7 @@
 import { containsAddress, formatAddress, parseAddress, parseCidr } from '../../api/address.ts';
 import type { NodeNetwork } from '../../api/node-network.ts';
 import type { LogicalPort, Subnet } from '../../api/types.gen.ts';
+import { PRIMARY_INTERFACE } from '../../plan/requests/types.ts';
 
 /** A route of the node to one local pod of a VPC other than the default one. */
 export type HostRoute = { readonly dst: string; readonly gw: string; readonly port: LogicalPort };
@@ -24,9 +25,6 @@ export type HostRouteInput = {
 
 /** Of the link or the machine itself, among them where clouds tell a node who it is (RFC 3927, RFC 4291, RFC 5771). */
 const LOCAL = ['127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '::1/128', 'fe80::/10', 'ff00::/8'];
-
-/** The interface that the kubelet probes. */
-const PRIMARY_INTERFACE = 'eth0';
 
 /**
  * Host routes by which the node itself, and so the kubelet's probes, reach the local pods of other VPCs, though several

@@ -1,5 +1,6 @@
 import { containsAddress, formatAddress, formatCidr, parseAddress, parseCidr } from '../../api/address.ts';
 import type { LogicalPort, Subnet } from '../../api/types.gen.ts';
+import { PRIMARY_INTERFACE } from '../../plan/requests/types.ts';
 import { CniError } from './errors.ts';
 
 /** `gw` is missing only where the subnet has no gateway: then the destination is on the link. */
@@ -17,9 +18,6 @@ export type NetworkPlan = { readonly ips: readonly PlannedIp[]; readonly routes:
 
 type Cidr = NonNullable<ReturnType<typeof parseCidr>>;
 type Network = { readonly cidr: Cidr; readonly gateway: string | undefined };
-
-/** The interface that KubeVirt and the kubelet take for the pod's own; only it gets the default route unasked. */
-export const PRIMARY_INTERFACE = 'eth0';
 
 /**
  * Addresses, routes and DNS of one interface. `spec.routes` of the LogicalPort are all its routes when they are there;

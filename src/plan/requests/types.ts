@@ -60,4 +60,5 @@ export type RequestContext = {
   readonly findNad: (namespace: string, name: string) => NetworkAttachmentDefinition | undefined;
 };
 
+/** The interface that KubeVirt and the kubelet take for the pod's own; only it gets the default route unasked. */
 export const PRIMARY_INTERFACE = 'eth0';

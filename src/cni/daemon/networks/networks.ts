@@ -1,4 +1,5 @@
 import type { Resource } from '../../../kube/index.ts';
+import { PRIMARY_INTERFACE } from '../../../plan/requests/types.ts';
 import type { WireRequest } from '../../protocol.ts';
 import { type Calls, createCalls } from '../calls.ts';
 import type { Pod } from '../cluster.ts';
@@ -70,7 +71,6 @@ export type Self = Attacher &
     readonly suspects: { now: ReadonlySet<string> };
   };
 
-const PRIMARY = 'eth0';
 const NAD_WAIT_MS = 3000;
 
 export const laneOf = (containerId: string): AttachmentKey => ({ containerId, ifname: '' });
@@ -93,9 +93,9 @@ export function createNetworks(options: NetworksOptions): Networks {
     self,
     load: ledger.load,
     concerns: (request) =>
-      OUR_TYPES.includes(request.config.type) && (request.ifname === PRIMARY || isChained(request)),
+      OUR_TYPES.includes(request.config.type) && (request.ifname === PRIMARY_INTERFACE || isChained(request)),
     add: (request, call, caller) => addPod(self, { request, call }, caller),
-    isWhole: (key) => ledger.find(key)?.first ?? key.ifname === PRIMARY,
+    isWhole: (key) => ledger.find(key)?.first ?? key.ifname === PRIMARY_INTERFACE,
     delete: (containerId) => deleteSandbox(self, containerId),
     defer: (containerId) =>
       doEach(ledger.listSandbox(containerId), (entry) => ledger.put({ ...entry, state: 'detaching' })),

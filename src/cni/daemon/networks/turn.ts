@@ -1,6 +1,7 @@
 import { MULTUS_NETWORKS } from '../../../api/annotations.ts';
 import type { EventNote } from '../../../kube/index.ts';
 import { matchNetworks } from '../../../plan/requests/match-networks.ts';
+import { PRIMARY_INTERFACE } from '../../../plan/requests/types.ts';
 import type { Pod } from '../cluster.ts';
 import { isSamePod } from '../cluster.ts';
 import { withDeadline } from '../deadline.ts';
@@ -51,7 +52,7 @@ async function findFirst(self: Self, pod: Pod): Promise<LedgerEntry | undefined>
     adopt(
       self,
       pod,
-      self.context.journal.list().findLast((entry) => entry.ifname === 'eth0' && isItsOwn(entry)),
+      self.context.journal.list().findLast((entry) => entry.ifname === PRIMARY_INTERFACE && isItsOwn(entry)),
     )
   );
 }
