@@ -1,4 +1,5 @@
 import { formatIdle } from '../../test/lab/demo/manifests.ts';
+import { formatGuest, type PodBinding } from '../guest.ts';
 import type { GuestBinding, Placement } from './plan.ts';
 
 /** Kubernetes objects of the benchmark, as plain values. */
@@ -78,33 +79,7 @@ export function formatPod(name: string, node: string, networks?: readonly object
   };
 }
 
-const WAYS: Readonly<Record<Exclude<GuestBinding, 'macvtap'>, object>> = {
-  bridge: { bridge: {} },
-  masquerade: { masquerade: {} },
-  managedTap: { binding: { name: 'managedtap' } },
-};
-
 /** A running VM on one node with one NIC; two that differ in the binding differ in nothing else. */
-export function formatVm(binding: Exclude<GuestBinding, 'macvtap'>, role: Role, node: string): object {
-  return {
-    apiVersion: 'kubevirt.io/v1',
-    kind: 'VirtualMachine',
-    metadata: { name: vmNameOf(binding, role), namespace: NAMESPACE },
-    spec: {
-      runStrategy: 'Always',
-      template: {
-        metadata: { annotations: ON_SUBNET },
-        spec: {
-          nodeSelector: { 'kubernetes.io/hostname': node },
-          terminationGracePeriodSeconds: 0,
-          domain: {
-            cpu: { cores: 1 },
-            memory: { guest: '128Mi' },
-            devices: { interfaces: [{ name: 'default', ...WAYS[binding] }] },
-          },
-          networks: [{ name: 'default', pod: {} }],
-        },
-      },
-    },
-  };
+export function formatVm(binding: PodBinding, role: Role, node: string): object {
+  return formatGuest({ namespace: NAMESPACE, name: vmNameOf(binding, role), binding, annotations: ON_SUBNET, node });
 }

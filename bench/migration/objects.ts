@@ -1,4 +1,5 @@
 import { formatIdle } from '../../test/lab/demo/manifests.ts';
+import { formatGuest } from '../guest.ts';
 
 /** Kubernetes objects of the benchmark, as plain values. */
 export const NAMESPACE = 'bench-migration';
@@ -43,35 +44,14 @@ export function formatClients(): object {
   };
 }
 
-const WAYS: Readonly<Record<Binding, object>> = {
-  bridge: { bridge: {} },
-  managedTap: { binding: { name: 'managedtap' } },
-  masquerade: { masquerade: {} },
-};
-
 /** A running VM with one NIC on the pod network, which is the benchmark's own subnet. */
-export function formatVm(binding: Binding): object {
-  return {
-    apiVersion: 'kubevirt.io/v1',
-    kind: 'VirtualMachine',
-    metadata: { name: vmNameOf(binding), namespace: NAMESPACE },
-    spec: {
-      runStrategy: 'Always',
-      template: {
-        metadata: { annotations: { ...ON_SUBNET, ...MIGRATABLE } },
-        spec: {
-          terminationGracePeriodSeconds: 0,
-          domain: {
-            cpu: { cores: 1 },
-            memory: { guest: '128Mi' },
-            devices: { interfaces: [{ name: 'default', ...WAYS[binding] }] },
-          },
-          networks: [{ name: 'default', pod: {} }],
-        },
-      },
-    },
-  };
-}
+export const formatVm = (binding: Binding): object =>
+  formatGuest({
+    namespace: NAMESPACE,
+    name: vmNameOf(binding),
+    binding,
+    annotations: { ...ON_SUBNET, ...MIGRATABLE },
+  });
 
 export function formatMigration(name: string, vm: string) {
   return {
