@@ -4,6 +4,9 @@ import { planPodRequests, planVmRequests } from './requests.ts';
 import { makePool, makeRequestContext, podWith, vmWith } from './testing/requests.ts';
 import type { RequestPlan } from './types.ts';
 
+/** The work is a fixed number of runs and waits for nothing: how long it takes says only how busy the machine is. */
+const TIMEOUT = 900_000;
+
 const context = makeRequestContext({ pools: [makePool('web')] });
 const SPEC = vmWith({ default: 'pod', biz: 'default/attachnet' });
 
@@ -37,7 +40,7 @@ const shape = ({ requests, problems }: RequestPlan): unknown => ({
   problems: problems.map(({ nic, problem }) => `${nic} ${problem.reason}`),
 });
 
-describe('the outcome does not depend on the order', () => {
+describe('the outcome does not depend on the order', { timeout: TIMEOUT }, () => {
   it('of the annotations of an object', () => {
     fc.assert(
       fc.property(annotations, (entries) => {
