@@ -1,3 +1,4 @@
+import { parseCidr, parseMac } from '../../api/address.ts';
 import type { Context } from './context.ts';
 import { CniError } from './errors.ts';
 import { checkIpam } from './ipam.ts';
@@ -9,9 +10,6 @@ import { type AttachRequest, asFields } from './request.ts';
 
 /** CHECK: the veth, its addresses and routes, the port in OVS and OVN's word. Throws CniError that lists every fault. */
 export async function check(context: Context, request: AttachRequest): Promise<void> {
-  if (request.config.cniVersion.startsWith('0.3.')) {
-    throw new CniError('incompatibleVersion', `CHECK does not exist in ${request.config.cniVersion}`);
-  }
   const entry = context.journal.find(request);
   if (entry?.state !== 'attached') throw new CniError('io', 'this sandbox has no such attachment on this node');
   const at = findParts(context, request, entry);
@@ -22,12 +20,15 @@ export async function check(context: Context, request: AttachRequest): Promise<v
   const { node } = context;
   const plan = planAttachment({ key: request, podUid: entry.pod.uid, node, ...at, defaultMtu: context.findMtu() });
   const link = planLink(plan, { bare: entry.bare });
+  // KubeVirt takes a link without address apart for its guest.
+  const told = entry.bare === true ? NOTHING_TOLD : readTold(request);
   const { problems } = await context.links.run({
     kind: 'checkVeth',
     hostName: plan.hostInterface,
     netnsPath: request.netns,
     peerName: plan.podInterface,
-    addresses: link.addresses,
+    ...(told.mac === undefined ? {} : { mac: told.mac }),
+    addresses: [...new Set([...link.addresses, ...told.addresses])],
     routes: listCheckedRoutes(request, link),
   });
   const all = [...problems, ...findPortFaults(plan, context.ports.find(plan.hostInterface))];
@@ -41,6 +42,34 @@ function findParts({ cluster }: Context, request: AttachRequest, entry: JournalE
     throw new CniError('tryAgain', 'its LogicalPort or Subnet is not known');
   }
   return { port, subnet };
+}
+
+/** What the whole list of plugins has made of the interface, as the runtime holds it. */
+export type Told = { readonly mac?: string; readonly addresses: readonly string[] };
+
+const NOTHING_TOLD: Told = { addresses: [] };
+
+/**
+ * MAC and addresses of the interface in `prevResult`, which a later plugin of the list may have changed or added to
+ * (CNI SPEC.md, "CHECK"). Throws CniError `invalidConfig` for an address that is none.
+ */
+export function readTold({ config, ifname }: AttachRequest): Told {
+  const result = asFields(config.fields.get('prevResult'));
+  const links = listFields(result?.get('interfaces'));
+  const index = links.findIndex((link) => link?.get('name') === ifname && Boolean(link.get('sandbox')));
+  if (index < 0) return NOTHING_TOLD;
+  const mac = parseMac(String(links[index]?.get('mac')));
+  const own = listFields(result?.get('ips')).filter((ip) => ip?.get('interface') === index);
+  const addresses = own.map((ip) => String(ip?.get('address')));
+  const wrong = addresses.find((address) => parseCidr(address) === undefined);
+  if (wrong !== undefined) {
+    throw new CniError('invalidConfig', `prevResult has ${JSON.stringify(wrong.slice(0, 60))} for an address`);
+  }
+  return { ...(mac === undefined ? {} : { mac }), addresses };
+}
+
+function listFields(value: unknown): (ReadonlyMap<string, unknown> | undefined)[] {
+  return Array.isArray(value) ? value.map(asFields) : [];
 }
 
 /** Our routes, without those that a later plugin of the list has taken out of the result. */

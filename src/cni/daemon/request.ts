@@ -85,6 +85,20 @@ export function parseConfig(stdin: string): NetworkConfig {
   return { cniVersion, name, type, fields };
 }
 
+/** The version of the specification that a verb came with; the others have always been there. */
+const SINCE: ReadonlyMap<Command, CniVersion> = new Map([
+  ['CHECK', '0.4.0'],
+  ['STATUS', '1.1.0'],
+  ['GC', '1.1.0'],
+]);
+
+/** A configuration of an older version knows no such verb. Throws CniError `incompatibleVersion`. */
+export function requireVerb(command: Command, { cniVersion }: NetworkConfig): void {
+  const since = SINCE.get(command) ?? SUPPORTED_VERSIONS[0];
+  if (SUPPORTED_VERSIONS.indexOf(cniVersion) >= SUPPORTED_VERSIONS.indexOf(since)) return;
+  throw new CniError('incompatibleVersion', `${command} does not exist in ${cniVersion}, only from ${since} on`);
+}
+
 function parseVersion(value: unknown): CniVersion {
   const wanted = value === undefined ? '0.1.0' : value;
   const found = SUPPORTED_VERSIONS.find((known) => known === wanted);

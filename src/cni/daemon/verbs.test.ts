@@ -48,7 +48,11 @@ describe('the verbs', () => {
     ['an ADD with a bad interface', makeRequest('ADD', { CNI_IFNAME: 'a/b' }), 4],
     ['a DEL without container', makeRequest('DEL', { CNI_CONTAINERID: '' }), 4],
     ['a CHECK of what was never added', makeRequest('CHECK', { CNI_CONTAINERID: 'c9' }), 5],
-    ['a GC without list', makeRequest('GC'), 7],
+    ['a GC without list', makeRequest('GC', {}, { ...config, cniVersion: '1.1.0' }), 7],
+    ['a GC in a version that has none', makeRequest('GC', {}, { ...config, 'cni.dev/valid-attachments': [] }), 1],
+    ['a STATUS in a version that has none', makeRequest('STATUS'), 1],
+    ['a STATUS without network', makeRequest('STATUS', {}, { cniVersion: '1.1.0', type: 'mooring' }), 7],
+    ['a CHECK in a version that has none', makeRequest('CHECK', {}, { ...config, cniVersion: '0.3.1' }), 1],
   ])('%s is an error of the specification', async (_cause, request, code) => {
     expect(await ask(request)).toMatchObject({ status: 1, body: { code, msg: expect.stringMatching(/^mooring: /) } });
   });

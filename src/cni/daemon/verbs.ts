@@ -6,7 +6,7 @@ import { CniError, formatCniError, toCniError, wordDelError } from './errors.ts'
 import { gc } from './gc.ts';
 import { type HostPortsSettings, tellHostPorts } from './host-ports.ts';
 import type { Networks } from './networks/networks.ts';
-import { type Command, findVersion, parseAttach, parseCommand, parseConfig, parseKey } from './request.ts';
+import { type Command, findVersion, parseAttach, parseCommand, parseConfig, parseKey, requireVerb } from './request.ts';
 import { addSingle } from './single.ts';
 import { type StatusContext, status } from './status.ts';
 import { formatVersions } from './version.ts';
@@ -37,16 +37,21 @@ const VERBS: Record<Command, Verb> = {
   },
   CHECK: async (context, request) => {
     const attach = parseAttach(request);
+    requireVerb('CHECK', attach.config);
     const done = findIpam(attach.config) === undefined && (await context.networks?.check(attach)) === true;
     if (!done) await check(context, attach);
     return undefined;
   },
   STATUS: async (context, request) => {
-    await status(context, parseConfig(request.stdin));
+    const config = parseConfig(request.stdin);
+    requireVerb('STATUS', config);
+    await status(context, config);
     return undefined;
   },
   GC: async (context, request) => {
-    await gc(context, parseConfig(request.stdin), context.networks);
+    const config = parseConfig(request.stdin);
+    requireVerb('GC', config);
+    await gc(context, config, context.networks);
     return undefined;
   },
   VERSION: async (_context, request) => formatVersions(findVersion(request)),
