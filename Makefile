@@ -5,7 +5,7 @@ LAB_FLAGS = $(if $(--kubevirt),--kubevirt=$(--kubevirt)) $(if $(--nodes),--nodes
 NODE = node --disable-warning=ExperimentalWarning
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit protocol lab-test lab lab-down lab-status images bench generate lock format clean
+.PHONY: help setup demo test lint types unit protocol lab-test lab lab-down lab-status images bench conformance generate lock format clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ bench: setup ## one benchmark: `make bench NAME=cni` writes out/bench/cni.json
 	@test -n "$(NAME)" || { echo "which one? make bench NAME=<one of: $$(ls bench/*.ts | xargs -n1 basename -s .ts | xargs)>"; exit 2; }
 	@test -f "bench/$(NAME).ts" || { echo "there is no bench/$(NAME).ts; there are: $$(ls bench/*.ts | xargs -n1 basename -s .ts | xargs)"; exit 2; }
 	@exec $(NODE) bench/$(NAME).ts $(BENCH_FLAGS)
+
+conformance: setup ## the suite for CNI plugins: ours beside the reference ones; table in out/conformance/
+	@exec $(NODE) test/conformance/run.ts $(CONFORMANCE_FLAGS)
 
 generate: setup ## types of CRDs and OVSDB tables, reference documents
 	@$(NODE) scripts/codegen/crds.ts && $(NODE) scripts/codegen/ovsdb.ts && $(NODE) scripts/codegen/docs.ts && $(NODE) scripts/lint/faults.ts --write

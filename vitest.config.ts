@@ -22,6 +22,7 @@ export default defineConfig({
             'bench/**/*.test.ts',
             'test/unit/**/*.test.ts',
             'test/lab/**/*.test.ts',
+            'test/conformance/**/*.test.ts',
           ],
           exclude: ['**/*.protocol.test.ts', '**/*.lab.test.ts'],
           testTimeout: 20_000,
@@ -31,7 +32,7 @@ export default defineConfig({
         test: {
           name: 'protocol',
           retry,
-          include: ['src/**/*.protocol.test.ts', 'test/lab/**/*.protocol.test.ts'],
+          include: ['src/**/*.protocol.test.ts', 'test/{lab,conformance}/**/*.protocol.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
