@@ -19,7 +19,7 @@ import type { Registry } from './carry/published.ts';
 import type { Pod, RunningCluster } from './cluster.ts';
 import type { Context, Links } from './context.ts';
 import { removeServedGates } from './gates.ts';
-import { createGuardLoops } from './guard/guard.ts';
+import { createGuardLoop } from './guard/guard.ts';
 import { type InstallOptions, installConflist, installShim, removeConflist, uninstall } from './install.ts';
 import { createJournal } from './journal.ts';
 import { createNetworkLoop } from './networks/loop.ts';
@@ -203,6 +203,8 @@ function createLoops(context: Context, parts: Parts): ReadonlyMap<string, Loop> 
     said = '';
     return { requeueAfterMs: 60 * SECOND };
   };
+  const guard: [string, Loop][] =
+    options.openflow === undefined ? [] : [['guard', createGuardLoop(context, options.openflow)]];
   return new Map<string, Loop>([
     [
       'gateway',
@@ -238,7 +240,7 @@ function createLoops(context: Context, parts: Parts): ReadonlyMap<string, Loop> 
     ['install', install],
     ['aside', repeat(aside.round, reapMs)],
     ...(options.pid === 1 ? [['zombies', createZombies(context, options.pid, reapMs)] as const] : []),
-    ...(options.openflow === undefined ? [] : createGuardLoops(context, options.openflow)),
+    ...guard,
   ]);
 }
 

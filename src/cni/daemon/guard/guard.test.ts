@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { FIELD, type Flow, type FlowChange } from '../../../ovs/openflow/messages.ts';
 import type { OvsPort } from '../ports.ts';
 import { createFakeWorld } from '../testing/fake-context.ts';
-import { createGuardian, createGuardLoops } from './guard.ts';
+import { createGuardian, createGuardLoop } from './guard.ts';
 
 const signal = new AbortController().signal;
 const PORT = { ifaceIdVer: 'u', containerId: 'c', ifname: 'eth0', pod: { namespace: 'a', name: 'b', uid: 'u' } };
@@ -22,7 +22,8 @@ function createNode(...ofports: number[]) {
   const plug = (ofport: number) => world.ports.set(`p${ofport}`, makePort(ofport, `lsp${ofport}`));
   ofports.forEach(plug);
   let flows: Flow[] = [];
-  const asked: number[] = [];
+  const asked: ('ingress' | 'ports')[] = [];
+  let failing: 'ingress' | 'ports' | undefined;
   const drops = new Map<number, bigint>();
   const base = (table: number, priority: number, ofport: number, match: [number, bigint][]): Flow => ({
     ...{ table, priority, cookie: BigInt(1000 + ofport), packets: drops.get(ofport) ?? 0n, match: new Map(match) },
@@ -36,7 +37,9 @@ function createNode(...ofports: number[]) {
   ];
   const openflow = {
     listFlows: async (requests: readonly { table: number; cookie?: bigint }[]) => {
-      asked.push(requests.length);
+      const what = requests.every(({ table }) => table === 0) ? 'ingress' : 'ports';
+      if (requests.length > 0) asked.push(what);
+      if (what === failing) throw new Error('no answer');
       return requests.map(({ table, cookie }) =>
         list().filter((flow) => (table === 255 || flow.table === table) && (cookie ?? flow.cookie) === flow.cookie),
       );
@@ -66,39 +69,56 @@ function createNode(...ofports: number[]) {
   const forget = () => {
     flows = [];
   };
-  return { world, context, openflow, counted, asked, drops, plug, guarded, spend, forget };
+  const fail = (what: 'ingress' | 'ports') => {
+    failing = what;
+  };
+  return { world, context, openflow, counted, asked, drops, plug, guarded, spend, forget, fail };
 }
+
+/** Requests of the whole ingress table among those that the switch was asked. */
+const countReadings = ({ asked }: ReturnType<typeof createNode>) =>
+  asked.filter((tables) => tables === 'ingress').length;
 
 describe('guards on a node', () => {
   it('follow its ports, without asking the switch when nothing changed', async () => {
     const node = createNode(1, 2);
     const guardian = createGuardian(node.context, node.openflow);
-    await guardian.guard(signal);
+    await guardian.look(signal);
     expect(node.guarded()).toEqual([1, 2]);
-    await guardian.guard(signal);
-    expect(node.asked).toHaveLength(1);
+    node.asked.length = 0;
+    await guardian.look(signal);
+    expect(node.asked).toEqual([]);
     node.plug(3);
-    await guardian.guard(signal);
+    await guardian.look(signal);
     node.world.ports.delete('p1');
-    await guardian.guard(signal);
+    await guardian.look(signal);
     expect(node.guarded()).toEqual([2, 3]);
+    expect(node.asked).toEqual(['ingress', 'ingress']);
   });
 
   it('come back after ovn-controller has removed all flows', async () => {
     const node = createNode(1);
     const guardian = createGuardian(node.context, node.openflow);
-    await guardian.guard(signal);
+    await guardian.look(signal);
     node.forget();
     node.world.clock.advance(10_000);
-    await guardian.guard(signal);
+    await guardian.look(signal);
     expect(node.guarded()).toEqual([1]);
   });
 
   it('are not put on a port that the switch has not taken', async () => {
     const node = createNode();
     node.world.ports.set('x', makePort(undefined, 'lsp'));
-    await createGuardian(node.context, node.openflow).guard(signal);
+    await createGuardian(node.context, node.openflow).look(signal);
     expect(node.guarded()).toEqual([]);
+  });
+
+  it('stand though what was spoofed cannot be counted', async () => {
+    const node = createNode(1);
+    node.plug(2);
+    node.fail('ports');
+    await expect(createGuardian(node.context, node.openflow).look(signal)).rejects.toThrow('no answer');
+    expect(node.guarded()).toEqual([1, 2]);
   });
 });
 
@@ -107,37 +127,65 @@ describe('the count', () => {
     const node = createNode(1, 2);
     node.drops.set(1, 40n);
     const guardian = createGuardian(node.context, node.openflow);
-    await guardian.guard(signal);
-    await guardian.count(signal);
+    await guardian.look(signal);
     expect(node.counted).toEqual([]);
     node.drops.set(1, 42n);
     node.spend(2, 3n);
-    await guardian.count(signal);
+    node.world.clock.advance(10_000);
+    await guardian.look(signal);
     expect(node.counted.sort()).toEqual(['spoofed_frames lsp1 foreign 2', 'spoofed_frames lsp2 dhcpv4 3']);
+  });
+
+  it('is made by the same reading of the switch as the guards, and not whenever a port comes', async () => {
+    const node = createNode(1);
+    const guardian = createGuardian(node.context, node.openflow);
+    expect(await guardian.look(signal)).toBe(10_000);
+    node.asked.length = 0;
+    node.world.clock.advance(4000);
+    node.plug(2);
+    expect(await guardian.look(signal)).toBe(6000);
+    expect(node.asked).toEqual(['ingress']);
+    node.world.clock.advance(6000);
+    expect(await guardian.look(signal)).toBe(10_000);
+    expect(node.asked).toEqual(['ingress', 'ingress', 'ports']);
+  });
+
+  it('comes in its time though ports come all the time', async () => {
+    const node = createNode();
+    const guardian = createGuardian(node.context, node.openflow);
+    await guardian.look(signal);
+    node.asked.length = 0;
+    for (let ofport = 1; ofport <= 7; ofport += 1) {
+      node.plug(ofport);
+      node.world.clock.advance(3000);
+      await guardian.look(signal);
+    }
+    expect(countReadings(node)).toBe(7);
+    expect(node.asked.filter((what) => what === 'ports')).toHaveLength(1);
   });
 
   it('gives no more than a thousand ports a series of their own', async () => {
     const node = createNode();
     const guardian = createGuardian(node.context, node.openflow);
-    await guardian.count(signal);
+    await guardian.look(signal);
     for (let ofport = 1; ofport <= 1002; ofport += 1) {
       node.plug(ofport);
       node.drops.set(ofport, 1n);
     }
-    await guardian.count(signal);
+    node.world.clock.advance(10_000);
+    await guardian.look(signal);
     expect(node.counted.filter((line) => line.includes(' others '))).toHaveLength(2);
   });
 });
 
-describe('the loops', () => {
+describe('the loop', () => {
   it.each([
-    ['wait for the database', false, 0],
-    ['work while it is there', true, 1],
-  ])('%s', async (_cause, live, times) => {
+    ['waits for the database', false, 1000, 0],
+    ['works while it is there', true, 10_000, 1],
+  ])('%s', async (_cause, live, requeueAfterMs, readings) => {
     const node = createNode(1);
     node.world.live = live;
-    const loops = new Map(createGuardLoops(node.context, node.openflow));
-    expect(await loops.get('guard')?.(signal)).toEqual({ requeueAfterMs: live ? 10_000 : 1000 });
-    expect(node.asked).toHaveLength(times);
+    expect(await createGuardLoop(node.context, node.openflow)(signal)).toEqual({ requeueAfterMs });
+    expect(countReadings(node)).toBe(readings);
   });
 });
