@@ -2,17 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCommand } from '../command.ts';
 import { applyThings, type Context, expectSoon, findThing, type Thing } from '../demo/context.ts';
 import { findPodPid } from '../demo/pods.ts';
-import {
-  deriveLinkLocal,
-  formatAdvertisement,
-  formatArp,
-  formatDhcpOffer,
-  formatNeighbour,
-  formatUdp,
-  formatUdp6,
-  packIp6,
-  type Station,
-} from '../probe/frames.ts';
+import { formatUdp, formatUdp6, packIp6, type Station } from '../probe/frames.ts';
+import { FALSE_PREFIX, HONEST, LIES, type Scene } from '../probe/lies.ts';
 import { expectReady, formatSubnet, formatWebPod, pings, removeAll } from './things.ts';
 import { expectGuest6, expectPort, formatMachine, inGuest } from './vms.ts';
 import { closeNamespace, openNamespace, openWorld } from './world.ts';
@@ -24,8 +15,6 @@ const FORGER = { namespace: NAMESPACE, name: 'forger' };
 const LISTENER = { namespace: NAMESPACE, name: 'listener' };
 /** A pod whose address is stolen, and one that watches what comes. */
 const [VICTIM, WATCHER] = ['victim', 'watcher'].map((name) => ({ namespace: NAMESPACE, name }));
-const PREFIX = 'fd66::';
-const HONEST = { source: 999, target: 4242 };
 
 let context: Context;
 let forger: Station;
@@ -103,50 +92,7 @@ beforeAll(async () => {
 
 afterAll(tidy);
 
-/** What it is, the cause under which it is counted, and the frames. */
-const LIES: readonly [string, string, () => string[]][] = [
-  ["another port's MAC", 'foreign', () => [formatUdp({ from: { ...forger, mac: victim.mac }, to: watcher }, HONEST)]],
-  [
-    "another port's IPv4 address",
-    'foreign',
-    () => [formatUdp({ from: { ...forger, ip: victim.ip }, to: watcher }, HONEST)],
-  ],
-  [
-    "another port's IPv6 address",
-    'foreign',
-    () => [formatUdp6({ from: { ...forger, ip6: victim.ip6 }, to: watcher }, HONEST)],
-  ],
-  [
-    'an ARP answer for somebody else, and one for the gateway to everybody',
-    'foreign',
-    () => {
-      const gateway = { ...forger, ip: '10.73.0.1' };
-      return [
-        formatArp({ ...forger, ip: victim.ip }, watcher),
-        formatArp(gateway, { mac: 'ff:ff:ff:ff:ff:ff', ip: '10.73.0.1' }),
-      ];
-    },
-  ],
-  [
-    'neighbour advertisements for somebody else',
-    'foreign',
-    () => [formatNeighbour(forger, victim.ip6, watcher), formatNeighbour(forger, victim.ip6)],
-  ],
-  ['an offer as a DHCP server', 'dhcpv4', () => [formatDhcpOffer(forger, watcher, '10.73.0.200')]],
-  [
-    'an answer as a DHCPv6 server',
-    'dhcpv6',
-    () => [formatUdp6({ from: inOwnName(), to: watcher }, { source: 547, target: 546 })],
-  ],
-  [
-    'advertisements as a router',
-    'advertisement',
-    () => [formatAdvertisement(inOwnName(), PREFIX), formatAdvertisement(inOwnName(), PREFIX, watcher)],
-  ],
-];
-
-/** A router or DHCPv6 server speaks from its link-local address, which is the forger's own. */
-const inOwnName = (): Station => ({ ...forger, ip6: deriveLinkLocal(forger.mac) });
+const makeScene = (): Scene => ({ forger, victim, watcher, gateway: '10.73.0.1' });
 
 describe('F57 a guest that spoofs', () => {
   it('is heard in its own name', async () => {
@@ -159,7 +105,7 @@ describe('F57 a guest that spoofs', () => {
   });
 
   it.each(LIES)('%s: dropped and counted', async (_what, cause, make) => {
-    const frames = make();
+    const frames = make(makeScene());
     const [honest, before] = [await readCounter('honest'), await readMetric(cause)];
     await send([...frames, formatUdp({ from: forger, to: watcher }, HONEST)]);
     // What was sent behind them has come, so they have not.
@@ -174,7 +120,7 @@ describe('F57 a guest that spoofs', () => {
 
   it('has changed nothing for its neighbours', async () => {
     const addresses = await inGuest(context, LISTENER, 'ip -6 addr show eth0; ip -6 route');
-    expect(addresses).not.toContain('fd66:');
+    expect(addresses).not.toContain(FALSE_PREFIX.slice(0, -1));
     const [neighbours4, neighbours6] = [await inWatcher('ip', 'neigh'), await inWatcher('ip', '-6', 'neigh')];
     expect(`${neighbours4}${neighbours6}`).not.toMatch(new RegExp(`(${victim.ip}|${victim.ip6}) .*${forger.mac}`));
     const from = { namespace: NAMESPACE, name: 'watcher' };

@@ -1,21 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import {
-  deriveLinkLocal,
-  formatAdvertisement,
-  formatArp,
-  formatDhcpOffer,
-  formatNeighbour,
-  formatUdp,
-  formatUdp6,
-  type Station,
-} from '../../../../test/lab/probe/frames.ts';
+import { formatUdp, formatUdp6, type Station } from '../../../../test/lab/probe/frames.ts';
+import { HONEST, LIES } from '../../../../test/lab/probe/lies.ts';
 import { type Berth, eventually, listOvsPorts, PORTS, prepareSubnet, program } from '../testing/berths.ts';
 import { formatPodPort, startTestNode, type TestNode } from '../testing/node.ts';
 
 const FRAME = resolve(import.meta.dirname, '../../../../test/lab/guest/rootfs/frame.c');
 const VICTIM = { mac: '02:00:0a:10:00:09', ip: '10.16.0.9', ip6: 'fd00:10::9' };
+const GATEWAY = '10.16.0.254';
 
 let node: TestNode;
 let guest: Berth & Station;
@@ -47,7 +40,7 @@ const WATCH = `table netdev seen {
     ether saddr 02:00:0a:10:00:09 counter name spoofed
     ip saddr 10.16.0.9 counter name spoofed
     ip6 saddr fd00:10::9 counter name spoofed
-    arp saddr ip 10.16.0.9 counter name spoofed
+    ether saddr 02:00:0a:10:00:01 arp saddr ip != 10.16.0.1 counter name spoofed
     icmpv6 type { nd-router-advert, nd-neighbor-advert } ether saddr 02:00:0a:10:00:01 counter name spoofed
     udp sport { 67, 547 } counter name spoofed
   }
@@ -66,7 +59,6 @@ async function readMetric(cause: string): Promise<number> {
 
 const send = (frames: readonly string[]) => node.exec(guest.pod.netns, frame, 'eth0', ...frames);
 const pair = () => ({ from: guest, to: peer });
-const ports = { source: 999, target: 4242 };
 
 beforeAll(async () => {
   node = await startTestNode();
@@ -89,48 +81,14 @@ async function listGuardFlows(): Promise<number> {
 
 describe('F57 a guest that spoofs', () => {
   test('is heard as long as it is honest', async () => {
-    await send([formatUdp(pair(), ports), formatUdp6(pair(), ports)]);
+    await send([formatUdp(pair(), HONEST), formatUdp6(pair(), HONEST)]);
     await eventually('both frames', async () => (await readCounter('hello')) + (await readCounter('hello6')) === 2);
   });
 
-  test.each<[string, string, () => string[]]>([
-    ['with a foreign MAC', 'foreign', () => [formatUdp({ from: { ...guest, mac: VICTIM.mac }, to: peer }, ports)]],
-    [
-      'with a foreign IPv4 address',
-      'foreign',
-      () => [formatUdp({ from: { ...guest, ip: VICTIM.ip }, to: peer }, ports)],
-    ],
-    [
-      'with a foreign IPv6 address',
-      'foreign',
-      () => [formatUdp6({ from: { ...guest, ip6: VICTIM.ip6 }, to: peer }, ports)],
-    ],
-    ['answering ARP for somebody else', 'foreign', () => [formatArp({ ...guest, ip: VICTIM.ip }, peer)]],
-    [
-      'answering neighbour discovery for somebody else',
-      'foreign',
-      () => [formatNeighbour(guest, VICTIM.ip6), formatNeighbour(guest, VICTIM.ip6, peer)],
-    ],
-    ['as a DHCP server', 'dhcpv4', () => [formatDhcpOffer(guest, peer, '10.16.0.66')]],
-    [
-      'as a DHCPv6 server',
-      'dhcpv6',
-      () => [
-        formatUdp6({ from: { ...guest, ip6: deriveLinkLocal(guest.mac) }, to: peer }, { source: 547, target: 546 }),
-      ],
-    ],
-    [
-      'as a router',
-      'advertisement',
-      () => {
-        const from = { ...guest, ip6: deriveLinkLocal(guest.mac) };
-        return [formatAdvertisement(from, 'fd66::'), formatAdvertisement(from, 'fd66::', peer)];
-      },
-    ],
-  ])('%s is dropped', async (_how, cause, make) => {
-    const frames = make();
+  test.each(LIES)('by %s is not heard', async (_how, cause, make) => {
+    const frames = make({ forger: guest, victim: VICTIM, watcher: peer, gateway: GATEWAY });
     const honest = await readCounter('hello');
-    await send([...frames, formatUdp(pair(), ports)]);
+    await send([...frames, formatUdp(pair(), HONEST)]);
     // What was sent after them has come, so they have not.
     await eventually('the honest frame behind them', async () => (await readCounter('hello')) === honest + 1);
     expect(await readCounter('spoofed')).toBe(0);
