@@ -102,6 +102,11 @@ export async function live(mortal: Mortal, restMs: number): Promise<void> {
 export async function bury({ api }: Stage, operator: Started): Promise<void> {
   await operator.stop();
   api.fault = undefined;
+  freeLease(api);
+}
+
+/** Nobody waits for the end of one whose holder had no time to give it back. */
+export function freeLease(api: FakeApiServer): void {
   for (const { metadata } of api.storage.list(LEASES)) {
     api.storage.remove(LEASES, `${metadata.namespace}/${metadata.name}`);
   }

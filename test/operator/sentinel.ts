@@ -4,6 +4,7 @@ import type { LogicalPort, Subnet } from '../../src/api/types.gen.ts';
 import type { KubeObject } from '../../src/kube/index.ts';
 import { audit, auditAlways, type Snapshot, type SwitchPort } from '../../src/operator/testing/audit.ts';
 import { NB } from '../../src/ovn/schema/nb.gen.ts';
+import { freeLease } from './mortal.ts';
 import { COLLECTIONS, makeSettings, type Stage, type Started, type StartOptions, until } from './stage.ts';
 
 /** The stage as the audit reads it. */
@@ -105,6 +106,7 @@ export async function expectIdle(stage: Stage, old: Started, options?: StartOpti
   await whenSound(stage);
   await whenStill(stage);
   await old.stop();
+  if (options?.lease !== undefined) freeLease(stage.api);
   const before = await recordState(stage);
   const next = await stage.start(options);
   await whenThrough(next);

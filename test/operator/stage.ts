@@ -53,7 +53,12 @@ export type StartOptions = {
   readonly settings?: Partial<Settings>;
   readonly clock?: Clock;
   readonly metrics?: Metrics;
+  /** Its length, for tests that are not about it: on a busy machine a short one is lost before the first pass is over. */
+  readonly lease?: typeof LONG_LEASE;
 };
+
+/** Who ends an operator frees it (`bury`, `expectIdle`): its own giving back has little time. */
+export const LONG_LEASE = { leaseDurationMs: 60_000, renewDeadlineMs: 50_000 };
 
 /** A fake API server, real OVSDB servers for both databases of OVN, and as many operators as are started. */
 export type Stage = AsyncDisposable & {
@@ -158,7 +163,7 @@ function startOperator(remotes: Remotes, options: StartOptions): Started {
     log,
     metrics: options.metrics ?? noMetrics,
     identity: randomUUID(),
-    lease: { namespace: 'mooring', name: 'operator', retryPeriodMs: 50 },
+    lease: { namespace: 'mooring', name: 'operator', retryPeriodMs: 50, ...options.lease },
     defaultCidr: options.defaultCidr ?? '10.16.0.0/24',
   });
   const abort = new AbortController();

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { arrangeDeath, bury, createDice, live } from '../../../test/operator/mortal.ts';
 import { createCast } from '../../../test/operator/objects.ts';
 import { expectIdle, postSentinel, takeSnapshot, whenSound } from '../../../test/operator/sentinel.ts';
-import { COLLECTIONS, type Stage, startStage } from '../../../test/operator/stage.ts';
+import { COLLECTIONS, LONG_LEASE, type Stage, startStage } from '../../../test/operator/stage.ts';
 import type { KubeObject } from '../../kube/index.ts';
 import type { Fault } from '../../kube/testing/fake-api-server.ts';
 
@@ -128,7 +128,7 @@ async function walk(seed: number): Promise<void> {
     for (let n = 0; n < 3; n += 1) step();
     const death = { write: 1 + Math.floor(dice() * 9), when: pick(dice, ['before', 'after'] as const) };
     const mortal = arrangeDeath(stage.api, death, makeTrouble(dice));
-    const operator = await stage.start({ wrapNb: mortal.wrapNb });
+    const operator = await stage.start({ wrapNb: mortal.wrapNb, lease: LONG_LEASE });
     await live(mortal, 100);
     for (let n = 0; n < 2; n += 1) step();
     await live(mortal, 100);
@@ -144,11 +144,11 @@ async function walk(seed: number): Promise<void> {
 
 /** An operator that is let alone brings everything into order, and one more finds nothing to do. */
 async function inspect(stage: Stage, book: Book): Promise<void> {
-  const operator = await stage.start();
+  const operator = await stage.start({ lease: LONG_LEASE });
   await whenSound(stage);
   expect(keepBook(stage, book)).toEqual([]);
   enterBook(stage, book);
-  const next = await expectIdle(stage, operator);
+  const next = await expectIdle(stage, operator, { lease: LONG_LEASE });
   await bury(stage, next);
 }
 
