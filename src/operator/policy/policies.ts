@@ -63,7 +63,7 @@ export function createPolicies(world: Sources, settings: Settings): Policies {
     for (const handler of orphaned) handler(id);
   });
   const labelsOf = (name: string) => getLabels(world.namespaces.store.get(name));
-  const find = (port: LogicalPort): Holder => findHolder(port, world.pods.store.get);
+  const find = createFinder(world.pods.store.get);
   const listEndpoints = ({ pods }: NameUse): Endpoint[] =>
     listPorts(world, pods.namespaces).flatMap((port) => {
       const holder = find(port);
@@ -111,12 +111,13 @@ export function createPolicies(world: Sources, settings: Settings): Policies {
       return { port: formatPortLsp(port), groups: new Set(groups.map(({ id }) => formatGroupName(id))), judges };
     },
     planGroup: (observed, group) => {
-      const verdicts = listPorts(world, group.namespaces).map((port): [string, boolean | undefined] => {
+      const verdicts = new Map<string, boolean>();
+      for (const port of listPorts(world, group.namespaces)) {
         const holder = find(port);
-        if (holder === 'unknown') return [formatPortLsp(port), undefined];
-        return [formatPortLsp(port), holder !== 'uncovered' && isMember(group, holder, labelsOf)];
-      });
-      return planRow(observed, group, { verdicts: new Map(verdicts), cluster: settings.cluster });
+        if (holder === 'uncovered') verdicts.set(formatPortLsp(port), false);
+        else if (holder !== 'unknown') verdicts.set(holder.lsp, isMember(group, holder, labelsOf));
+      }
+      return planRow(observed, group, { verdicts, cluster: settings.cluster });
     },
     onOrphan: (handler) => {
       orphaned.add(handler);
@@ -134,7 +135,24 @@ function listPorts({ ports }: Pick<Sources, 'ports'>, namespaces: Group['namespa
   return typeof namespaces === 'string' ? ports.store.byIndex('namespace', namespaces) : ports.store.list();
 }
 
-type Judged = { readonly cluster: string; readonly verdicts: ReadonlyMap<string, boolean | undefined> };
+type FindPod = Parameters<typeof findHolder>[1];
+
+/** Remembers who is behind a port for as long as neither the port nor any of its pods is another object. */
+function createFinder(findPod: FindPod): (port: LogicalPort) => Holder {
+  const known = new WeakMap<LogicalPort, { readonly pods: readonly unknown[]; readonly holder: Holder }>();
+  return (port) => {
+    const namespace = port.metadata.namespace ?? '';
+    const pods = (port.spec.attachments ?? []).map(({ podName }) => findPod(`${namespace}/${podName}`));
+    const last = known.get(port);
+    if (last?.pods.every((pod, index) => pod === pods[index])) return last.holder;
+    const holder = findHolder(port, findPod);
+    known.set(port, { pods, holder });
+    return holder;
+  };
+}
+
+/** What is decided of switch ports, by their names; of others nothing can be said. */
+type Judged = { readonly cluster: string; readonly verdicts: ReadonlyMap<string, boolean> };
 
 /** Whoever is in it and cannot be judged stays: the cache may not have yet what has just been written. */
 function planRow(observed: Observed, { id }: Group, { cluster, verdicts }: Judged): WantedPortGroup {
@@ -144,7 +162,7 @@ function planRow(observed: Observed, { id }: Group, { cluster, verdicts }: Judge
   const present = row?.ports ?? [];
   const kept = present.filter((uuid) => verdicts.get(rows.get(uuid)?.name ?? '') !== false);
   const wanted = [...verdicts].flatMap(([port, isIn]) =>
-    isIn === true ? observed.findByKey(SWITCH_PORT, port).map(({ _uuid }) => _uuid) : [],
+    isIn ? observed.findByKey(SWITCH_PORT, port).map(({ _uuid }) => _uuid) : [],
   );
   const externalIds = formatExternalIds(cluster, { kind: GROUP_OWNER, name: id, uid: id });
   return { name, ports: [...new Set([...kept, ...wanted])], externalIds };

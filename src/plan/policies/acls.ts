@@ -30,10 +30,13 @@ export type PolicyFacts = {
 const MAX_ACLS = 4096;
 /** Characters of all matches together; what is repeated for each of many ports may be long. */
 const MAX_TEXT = 2_000_000;
+/** Each group is a look at every pod of its namespaces. */
+const MAX_GROUPS = 128;
 /** How often a policy may call a port by its name, and how many numbers one name may have: pods may say anything. */
 const MAX_NAMES = 64;
 const MAX_NUMBERS = 64;
 const MAX_PROBLEMS = 12;
+const TOO_MUCH = `it comes to more than ${MAX_ACLS} ACLs, ${MAX_GROUPS} kinds of pods or ${MAX_TEXT} characters; the rest is left out`;
 const ALL_PODS: GroupSpec = { namespaces: ANYTHING, pods: ANYTHING };
 
 export const formatPolicyOwner = (namespace: string, name: string): string =>
@@ -88,7 +91,7 @@ function createDraft(policy: NetworkPolicy, parsed: ParsedPolicy, facts: PolicyF
     isFull: () => isFull,
     add: (side, subject, { match, row, ...rest }) => {
       textLeft -= match.length;
-      isFull ||= textLeft < 0 || acls.length === MAX_ACLS;
+      isFull ||= textLeft < 0 || acls.length === MAX_ACLS || groups.size > MAX_GROUPS;
       if (isFull) return;
       acls.push({
         group: formatGroupName(subject.id),
@@ -110,7 +113,7 @@ function createDraft(policy: NetworkPolicy, parsed: ParsedPolicy, facts: PolicyF
       return numbers.slice(0, MAX_NUMBERS);
     },
     finish: () => {
-      if (isFull) complain(`it comes to more than ${MAX_ACLS} ACLs or ${MAX_TEXT} characters; the rest is left out`);
+      if (isFull) complain(TOO_MUCH);
       return { groups: [...groups.values()], acls, names, problems };
     },
   };
@@ -147,7 +150,8 @@ type Grant = {
   readonly slot: string;
   readonly subject: GroupSpec;
   readonly peers: Rule['peers'];
-  readonly match: string;
+  /** Made only when it is used: it may speak of a group of its own. */
+  readonly match: () => string;
 };
 
 function allow(draft: Draft, side: Side, { peers, ports }: Rule, row: string): void {
@@ -155,7 +159,8 @@ function allow(draft: Draft, side: Side, { peers, ports }: Rule, row: string): v
     if (draft.isFull()) return;
     const subject = draft.group(grant.subject);
     for (const { slot, match } of listPeerMatches(draft, side, grant.peers)) {
-      const whole = joinMatches(match, grant.match) || 'ip';
+      if (draft.isFull()) return;
+      const whole = joinMatches(match, grant.match()) || 'ip';
       const place = `${row}/${slot}/${grant.slot}`;
       draft.add(side, subject, { priority: ACL_PRIORITY.rule, action: 'allow-related', match: whole, row: place });
     }
@@ -165,10 +170,10 @@ function allow(draft: Draft, side: Side, { peers, ports }: Rule, row: string): v
 /** By protocol, and by name and number where a port has a name. */
 function listGrants(draft: Draft, side: Side, { peers, ports }: Rule): Grant[] {
   const { pods: subject } = draft;
-  if (ports === 'all') return [{ slot: 'all', subject, peers, match: '' }];
+  if (ports === 'all') return [{ slot: 'all', subject, peers, match: () => '' }];
   const byNumber = (['TCP', 'UDP', 'SCTP'] as const).flatMap((protocol): Grant[] => {
     const ranges = ports.flatMap((port) => (port.protocol === protocol && 'first' in port ? [port] : []));
-    return ranges.length === 0 ? [] : [{ slot: protocol, subject, peers, match: formatPorts(protocol, ranges) }];
+    return ranges.length === 0 ? [] : [{ slot: protocol, subject, peers, match: () => formatPorts(protocol, ranges) }];
   });
   const named = ports.flatMap((port, index) => ('name' in port ? [{ ...port, index }] : [])).slice(0, MAX_NAMES);
   const byName = named.flatMap((port) =>
@@ -186,7 +191,7 @@ function listOwnNames(draft: Draft, { name, protocol, index }: NamedRule, peers:
     slot: `named/${index}/${port}`,
     subject: { ...pods, port: { name, protocol, port } },
     peers,
-    match: formatPorts(protocol, [only(port)]),
+    match: () => formatPorts(protocol, [only(port)]),
   }));
 }
 
@@ -198,27 +203,30 @@ function listPeerNames(draft: Draft, { name, protocol, index }: NamedRule, peers
     return draft.use({ name, protocol, pods }).map((port): Grant => {
       const named: GroupSpec = { ...pods, port: { name, protocol, port } };
       const slot = `named/${index}/${at}/${port}`;
-      const match = formatPorts(protocol, [only(port)]);
-      if ('pods' in peer) return { slot, subject: draft.pods, peers: [{ pods: named }], match };
-      const either = ([4, 6] as const).map((family) => formatPods('egress', family, draft.group(named)));
-      return { slot, subject: draft.pods, peers: [peer], match: joinMatches(`(${either.join(' || ')})`, match) };
+      const number = formatPorts(protocol, [only(port)]);
+      if ('pods' in peer) return { slot, subject: draft.pods, peers: [{ pods: named }], match: () => number };
+      const match = () => joinMatches(formatEither(draft.group(named)), number);
+      return { slot, subject: draft.pods, peers: [peer], match };
     });
   });
 }
+
+const formatEither = (group: Group): string =>
+  `(${([4, 6] as const).map((family) => formatPods('egress', family, group)).join(' || ')})`;
 
 const only = (port: number): Range => ({ first: port, last: port });
 
 type PeerMatch = { readonly slot: string; readonly match: string };
 
 /** A match for each peer and family: the short ones are those that OVN follows address by address. */
-function listPeerMatches(draft: Draft, side: Side, peers: Rule['peers']): PeerMatch[] {
-  if (peers === 'all') return [{ slot: 'all', match: '' }];
-  return peers.flatMap((peer, index) =>
-    ([4, 6] as const).flatMap((family) => {
+function* listPeerMatches(draft: Draft, side: Side, peers: Rule['peers']): Generator<PeerMatch> {
+  if (peers === 'all') yield { slot: 'all', match: '' };
+  for (const [index, peer] of peers === 'all' ? [] : peers.entries()) {
+    for (const family of [4, 6] as const) {
       const match = formatPeer(draft, side, family, peer);
-      return match === undefined ? [] : [{ slot: `${index}/v${family}`, match }];
-    }),
-  );
+      if (match !== undefined) yield { slot: `${index}/v${family}`, match };
+    }
+  }
 }
 
 function formatPeer(draft: Draft, side: Side, family: 4 | 6, peer: Peer): string | undefined {

@@ -115,6 +115,16 @@ describe('the size of a policy', () => {
     expect(problems.at(-1)?.message).toContain('the rest is left out');
   });
 
+  it('is bounded by the kinds of pods that it speaks of', () => {
+    const from = Array.from({ length: 500 }, (_, index) => ({ podSelector: { matchLabels: { app: `a${index}` } } }));
+    const { acls, groups, problems } = planTest([makePolicy({ podSelector: {}, ingress: [{ from }] })]);
+    expect(groups.size).toBeLessThan(131);
+    expect(acls.length).toBeGreaterThan(250);
+    for (const { match } of acls)
+      for (const name of match.match(/mooring_policy_\w+?(?=_ip|\b)/g) ?? []) expect(groups.has(name)).toBe(true);
+    expect(problems.at(-1)?.message).toContain('128 kinds of pods');
+  });
+
   it('is bounded by the problems that are told of it', () => {
     const { problems } = parse({ ingress: Array.from({ length: 100 }, () => 'x') });
     expect(problems).toHaveLength(8);

@@ -147,7 +147,7 @@ describe('case 11: NetworkPolicies on a virtual machine', () => {
     expect(await inGuest(context, VM, line)).toContain('leased');
   });
 
-  it('case 11: gone: everybody reaches it, and nothing of it is left in OVN', async () => {
+  it('case 11: gone: everybody reaches it again', async () => {
     await kubectl(context.lab, ['-n', NAMESPACE, 'delete', 'networkpolicy', '--all']);
     await expectReached(all(...PODS));
   });
