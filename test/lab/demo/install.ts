@@ -47,7 +47,7 @@ export async function isInstalled(context: Context): Promise<boolean> {
 }
 
 /** Of a Deployment or a DaemonSet: all of its pods are of its present template, and ready. */
-function isRolledOut({ metadata, spec, status = {} }: Thing): boolean {
+export function isRolledOut({ metadata, spec, status = {} }: Thing): boolean {
   const { generation } = metadata as { generation?: number };
   const wanted: number = spec.replicas ?? status.desiredNumberScheduled ?? 0;
   const [fresh, ready] = [
