@@ -83,7 +83,12 @@ export type Running = {
 export type Crippled = { readonly what: string; readonly change: Change; heal(): Promise<void> };
 
 /** A case that this plugin is right to fail, or that we live with. It counts only while the case does fail. */
-export type KnownDifference = { readonly id: string; readonly reason: string };
+export type KnownDifference = {
+  readonly id: string;
+  readonly reason: string;
+  /** Part of what the failure says: any other failure of the case is one. */
+  readonly says: string;
+};
 
 export type Plugin = {
   readonly name: string;

@@ -51,11 +51,16 @@ describe('a cell', () => {
 });
 
 describe('a known difference', () => {
-  const known = { id: 'add/a', reason: 'on purpose' };
+  const known = { id: 'add/a', reason: 'on purpose', says: 'no | answer' };
   test('takes the place of a failure, with its own reason', () => {
     expect(settle(fail, known)).toEqual({ outcome: 'known', reason: 'on purpose' });
     expect(settle(fail, undefined)).toBe(fail);
     expect(settle(none, known)).toBe(none);
+  });
+
+  test('covers no other failure of its case', () => {
+    const other: Verdict = { outcome: 'fail', reason: 'ended by SIGKILL' };
+    expect(settle(other, known)).toBe(other);
   });
 
   test('that is none any more is a failure', () => {

@@ -25,7 +25,8 @@ const missing = NEEDED.map(([verb, name, level]): CallCase => {
   return {
     ...{ id: `environment/${verb.toLowerCase()}-without-${name}`, title: `${what}: code 4 that names it` },
     ...{ source: SOURCE, level, versions: listVersionsOf(verb), verb, state: findState(verb) },
-    change: { env: { [name]: undefined } },
+    // A GC that is whole but for the variable.
+    change: { env: { [name]: undefined }, config: verb === 'GC' ? { 'cni.dev/valid-attachments': [] } : {} },
     expect: (outcome) => requireError(outcome, what, { codes: [CODE], names: name }),
   };
 });

@@ -13,6 +13,7 @@ import { createPods, PROVIDER } from './mooring-pods.ts';
 const KNOWN: readonly KnownDifference[] = [
   {
     id: 'environment/gc-without-CNI_PATH',
+    says: 'GC without CNI_PATH: success, an error was due',
     reason: 'it asks no other plugin, and refusing would only leave something behind',
   },
 ];
@@ -20,15 +21,18 @@ const KNOWN: readonly KnownDifference[] = [
 const KNOWN_OF_INTERFACES: readonly KnownDifference[] = [
   {
     id: 'add/twice',
+    says: 'second ADD: success with output, an error was due',
     reason:
       'a runtime that was killed before it read our answer asks again: it gets the same answer for the same container and interface, and nothing is made twice; an interface that is not ours is refused (`add/taken`)',
   },
   {
     id: 'add/without-args',
+    says: 'code 4 "mooring: CNI_ARGS: K8S_POD_NAMESPACE is missing',
     reason: 'which pod a call is for stands in CNI_ARGS alone; every runtime of Kubernetes sends it',
   },
   {
     id: 'cnitool/gc',
+    says: 'GC without the list cni.dev/valid-attachments',
     reason:
       'cnitool hands GC no list at all, which is refused with code 7, as a missing list is not an empty one; what libcni remembers it has freed by DEL before',
   },
