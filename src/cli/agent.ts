@@ -160,12 +160,14 @@ async function run(values: Values): Promise<void> {
     deadlines,
     reapMs,
   });
+  // Before anybody may take it for started: a signal without a handler ends it at once, or not at all as the first process.
+  const ended = nextSignal();
   const health = await serveHealth(metricsPort, registry, agent.findObstacle);
   ovs.client.start();
   cluster.start();
   await agent.start();
   log.info({ metricsPort }, 'started');
-  const signal = await nextSignal();
+  const signal = await ended;
   log.info({ signal }, 'stopping');
   await agent.stop();
   await Promise.all([cluster.stop(), events.stop(), ovs.client.stop(), links.stop(), health.close()]);

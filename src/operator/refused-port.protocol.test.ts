@@ -162,6 +162,6 @@ describe('a change of a port that the API server refuses for good', () => {
     expect(await guest.listLsps()).toEqual([]);
     stage.api.fault = undefined;
     await guest.whenOn(RED, NONE);
-    expect(guest.getCondition('Allocated', 'side')?.reason).toBe('Allocated');
+    await eventually('the address', () => guest.getCondition('Allocated', 'side')?.reason === 'Allocated');
   });
 });
