@@ -209,7 +209,10 @@ test('of two pods with one address the older keeps the route; when it goes, the 
   await node.cni({ command: 'DEL', pod: second.pod });
   await node.remove(PORTS, 'default/twin-b.eth0.pod');
   await eventually('no route', async () => (await gatewayOf()) === undefined);
-  expect(await node.exec(undefined, 'ip', '-6', 'route')).not.toContain('fd99::7');
+  await eventually(
+    'no route of IPv6, which goes after it',
+    async () => !(await node.exec(undefined, 'ip', '-6', 'route')).includes('fd99::7'),
+  );
 });
 
 test('a pod of a VPC opens no connection to the node, nor by it to anywhere', async () => {
