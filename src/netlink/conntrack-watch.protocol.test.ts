@@ -59,9 +59,17 @@ describe('a tracker that is listened to', () => {
     expect(read().entries.map(({ tcp }) => tcp?.state)).toEqual([5]);
   });
 
+  test('tells of a TCP flow whose mark has changed alone: the event has no state of it', () => {
+    watch = watches.open(pod);
+    begin(40_007, 'ESTABLISHED');
+    read();
+    pod.run(`conntrack -U -p tcp ${flow(40_007)} -m 5`);
+    expect(read().entries).toMatchObject([{ mark: 5, tcp: { state: 3 } }]);
+  });
+
   test.each([
     [1, [40_003]],
-    [2, []],
+    [0, []],
   ] as const)(
     'tells of flows that are older than the watch where the launcher was made so (nf_conntrack_events %i)',
     (events, told) => {

@@ -1,13 +1,11 @@
-import { decodeMessages, type Message, u32 } from './codec.ts';
 import { decodeTravelling, rememberAddresses } from './conntrack.ts';
 import { requestBatch } from './conntrack-batch.ts';
 import { decodeConntrack, encodeQuery } from './conntrack-codec.ts';
-import { CONNTRACK_LIMIT, type ConntrackEntry, formatConntrackKey, planTravel } from './conntrack-entry.ts';
+import { CONNTRACK_LIMIT, type ConntrackEntry, formatConntrackKey, isPortable } from './conntrack-entry.ts';
 import { CTNL } from './constants.ts';
-import { fromCode, NetlinkError } from './errors.ts';
-import { setSocketOption } from './libc.ts';
+import { fromCode } from './errors.ts';
 import { type Netns, refuseOwnNetns } from './netns.ts';
-import { openNetfilterTransport, type Transport } from './socket.ts';
+import { drain, openNetfilterTransport, subscribe, type Transport } from './socket.ts';
 
 /** Flows that changed, as they are now. `lost`: more changed than the kernel kept or `limit` allows; read the table. */
 export type ConntrackChanges = { entries: ConntrackEntry[]; lost: boolean };
@@ -24,10 +22,6 @@ export type ConntrackWatches = {
 
 type Watch = { readonly events: Transport; readonly requests: Transport };
 
-const SOL_SOCKET = 1;
-const SO_RCVBUFFORCE = 33;
-const SOL_NETLINK = 270;
-const NETLINK_ADD_MEMBERSHIP = 1;
 /** enum nfnetlink_groups (linux/netfilter/nfnetlink_compat.h). The end of a flow is not listened for: it ends over there by itself. */
 const GROUPS = [1, 2];
 /** Some thousand changes between two readings; the kernel takes memory for those only that wait. */
@@ -64,9 +58,7 @@ export function createConntrackWatches(): ConntrackWatches {
 function openWatch(netns: Netns): Watch {
   const events = openNetfilterTransport(netns);
   try {
-    setSocketOption(events.fd, SOL_SOCKET, { name: SO_RCVBUFFORCE, value: u32(EVENT_BUFFER) });
-    for (const group of GROUPS)
-      setSocketOption(events.fd, SOL_NETLINK, { name: NETLINK_ADD_MEMBERSHIP, value: u32(group) });
+    subscribe(events, GROUPS, EVENT_BUFFER);
     return { events, requests: openNetfilterTransport(netns) };
   } catch (error) {
     events.close();
@@ -78,14 +70,13 @@ function openWatch(netns: Netns): Watch {
 function readChanges({ events, requests }: Watch, limit: number): ConntrackChanges {
   const addresses = rememberAddresses();
   const changed = new Map<string, ConntrackEntry>();
-  const { lost } = drainEvents(events, (message) => {
+  const lost = drain(events, (message) => {
+    if (changed.size > limit) return;
     const entry = message.type === CTNL.new ? decodeConntrack(message, addresses) : undefined;
-    // Its time is told with the answer only.
-    if (entry !== undefined && planTravel({ ...entry, timeoutSeconds: 1 }) !== undefined)
-      changed.set(formatConntrackKey(entry), entry);
-    return changed.size <= limit;
+    // Its time, and its state when that is not what has changed, come with the answer only.
+    if (entry !== undefined && isPortable(entry)) changed.set(formatConntrackKey(entry), entry);
   });
-  if (lost) return { entries: [], lost };
+  if (lost || changed.size > limit) return { entries: [], lost: true };
   const gets = [...changed.values()].map((entry) => ({
     type: CTNL.get,
     payload: encodeQuery(entry, entry.original, addresses),
@@ -93,19 +84,4 @@ function readChanges({ events, requests }: Watch, limit: number): ConntrackChang
   const answers = requestBatch(requests, gets);
   const entries = answers.flatMap(({ message }) => (message && decodeTravelling(message, addresses)) ?? []);
   return { entries, lost: false };
-}
-
-/** Hands over all events that wait, as long as `take` wants more. Lost are those that it did not, or the kernel had no room for. */
-function drainEvents(events: Transport, take: (message: Message) => boolean): { lost: boolean } {
-  let lost = false;
-  for (;;) {
-    try {
-      for (const message of decodeMessages(events.receive(false))) lost = !take(message) || lost;
-    } catch (error) {
-      if (!(error instanceof NetlinkError)) throw error;
-      if (error.code === 'EAGAIN') return { lost };
-      if (error.code !== 'ENOBUFS') throw error;
-      lost = true;
-    }
-  }
 }

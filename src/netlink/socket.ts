@@ -43,7 +43,9 @@ const NETLINK_NETFILTER = 12;
 const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
 const SO_RCVTIMEO = 20;
+const SO_RCVBUFFORCE = 33;
 const SOL_NETLINK = 270;
+const NETLINK_ADD_MEMBERSHIP = 1;
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 const NETLINK_GET_STRICT_CHK = 12;
@@ -178,16 +180,25 @@ function guardQueue<T>(transport: Transport, action: () => T): T {
   }
 }
 
-function drain(transport: Transport): void {
+/** Takes all that waits in the queue, or throws it away. Says whether the kernel had no room for more. Throws NetlinkError. */
+export function drain(transport: Transport, take?: (message: Message) => void): boolean {
+  let lost = false;
   for (;;) {
     try {
-      transport.receive(false);
+      const datagram = transport.receive(false);
+      if (take !== undefined) decodeMessages(datagram).forEach(take);
     } catch (error) {
-      if (error instanceof NetlinkError && error.code === 'ENOBUFS') continue;
-      if (error instanceof NetlinkError && error.code === 'EAGAIN') return;
-      throw error;
+      if (error instanceof NetlinkError && error.code === 'EAGAIN') return lost;
+      if (!(error instanceof NetlinkError) || error.code !== 'ENOBUFS') throw error;
+      lost = true;
     }
   }
+}
+
+/** Hears what the kernel multicasts to these groups; `receiveBuffer` bytes of it may wait. Throws NetlinkError. */
+export function subscribe({ fd }: Transport, groups: readonly number[], receiveBuffer: number): void {
+  setSocketOption(fd, SOL_SOCKET, { name: SO_RCVBUFFORCE, value: u32(receiveBuffer) });
+  for (const group of groups) setSocketOption(fd, SOL_NETLINK, { name: NETLINK_ADD_MEMBERSHIP, value: u32(group) });
 }
 
 /** Reading is harmless to repeat; changes are not repeated here. */
